@@ -1,0 +1,84 @@
+//! Handing events over in batches.
+
+use std::time::Duration;
+
+use egret_event::{
+    Event, EventBatch, InputPosition, MAX_BATCH_AGE_MS, MAX_BATCH_EVENTS, SmolStr, Timestamp,
+};
+
+/// Where batches go. Called on the source's thread; it may block.
+pub type Emit<'a> = dyn FnMut(EventBatch) -> Result<(), Refused> + 'a;
+
+/// The batch was not taken.
+#[derive(Debug)]
+pub enum Refused {
+    /// The queue is full and this source must not wait. The batch comes back.
+    Full(EventBatch),
+    /// Nobody listens any more: the source should end.
+    Closed,
+}
+
+/// Collects events into batches of at most [`MAX_BATCH_EVENTS`] and [`MAX_BATCH_AGE_MS`].
+#[derive(Debug)]
+pub struct Batcher {
+    batch: EventBatch,
+    opened_at: Option<Timestamp>,
+}
+
+impl Batcher {
+    /// An empty batch of the source `name`.
+    pub fn new(name: SmolStr) -> Self {
+        Self {
+            batch: EventBatch {
+                source: name,
+                events: Vec::with_capacity(MAX_BATCH_EVENTS),
+                position: None,
+                seen_until: Timestamp::MIN,
+            },
+            opened_at: None,
+        }
+    }
+
+    /// Adds an event; `true`: the batch is full and must be flushed before the next one.
+    pub fn push(&mut self, event: Event) -> bool {
+        self.seen(event.at);
+        self.batch.events.push(event);
+        self.batch.events.len() >= MAX_BATCH_EVENTS
+    }
+
+    /// Notes how far the source's own time has come.
+    pub fn seen(&mut self, at: Timestamp) {
+        self.batch.seen_until = self.batch.seen_until.max(at);
+    }
+
+    /// Notes where the source stands.
+    pub fn stands_at(&mut self, position: InputPosition) {
+        self.batch.position = Some(position);
+    }
+
+    /// Whether the batch has waited long enough by the wall clock `now`.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        if self.batch.events.is_empty() {
+            self.opened_at = None;
+            return false;
+        }
+        let opened_at = *self.opened_at.get_or_insert(now);
+        now.since(opened_at) >= Duration::from_millis(MAX_BATCH_AGE_MS)
+    }
+
+    /// Hands the batch over, even an empty one (it tells how far time has come).
+    ///
+    /// # Errors
+    /// As `emit`. After [`Refused::Full`] the batch is gone from here; the caller has it.
+    pub fn flush(&mut self, emit: &mut Emit<'_>) -> Result<(), Refused> {
+        let next = Vec::with_capacity(MAX_BATCH_EVENTS);
+        let events = std::mem::replace(&mut self.batch.events, next);
+        self.opened_at = None;
+        emit(EventBatch {
+            source: self.batch.source.clone(),
+            events,
+            position: self.batch.position.clone(),
+            seen_until: self.batch.seen_until,
+        })
+    }
+}

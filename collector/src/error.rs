@@ -1,0 +1,58 @@
+//! What keeps a source from going on.
+
+/// What keeps a source from going on. Each says what it was about and what helps.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {path:?}: {reason}")]
+    Read {
+        /// Path of the file.
+        path: String,
+        /// Why, and what helps.
+        reason: String,
+    },
+    /// The file is no capture that can be read.
+    #[error("{path:?} is not a capture that egret can read: {reason}")]
+    NotACapture {
+        /// Path of the file.
+        path: String,
+        /// Why, and what helps.
+        reason: String,
+    },
+    /// The capture's link type is not supported.
+    #[error(
+        "{name:?} has link type {link_type}, which egret cannot decode \
+         (it reads Ethernet, Linux cooked v1 and v2, raw IP, BSD loopback)"
+    )]
+    LinkType {
+        /// The file or interface.
+        name: String,
+        /// The link type, by name or number.
+        link_type: String,
+    },
+    /// The interface cannot be opened.
+    #[error("cannot open interface {interface:?}: {reason}")]
+    Interface {
+        /// Its name.
+        interface: String,
+        /// Why, and what helps.
+        reason: String,
+    },
+    /// The filter expression is wrong.
+    #[error("bad capture filter {filter:?}: {reason} (see pcap-filter(7))")]
+    Filter {
+        /// The expression.
+        filter: String,
+        /// What libpcap said.
+        reason: String,
+    },
+    /// The content is of no kind that egret reads.
+    #[error(
+        "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
+         (Squid native, Squid \"egret\" format, Envoy JSON)"
+    )]
+    Unrecognized {
+        /// Path of the file.
+        path: String,
+    },
+}

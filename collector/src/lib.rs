@@ -1,0 +1,64 @@
+//! Bytes in, events out.
+//!
+//! This is the only crate that knows capture files, live interfaces and log dialects. A source
+//! runs on its caller's thread ([`run`]) and hands over batches; it knows neither the channel
+//! behind them nor the engine.
+
+mod attribution;
+mod config;
+mod emit;
+mod error;
+pub mod logs;
+pub mod packets;
+mod recognize;
+
+pub use attribution::{AttributionTable, Segment, StaticExecutor};
+pub use config::{CollectorConfig, Dialect, LiveOptions, RawCollector, SourceConfig, SourceKind};
+pub use emit::{Batcher, Emit, Refused};
+pub use error::CollectError;
+pub use recognize::{Recognized, recognize};
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use egret_event::{InputPosition, Ledger, Timestamp};
+
+/// What a source needs from its surroundings.
+#[derive(Clone)]
+pub struct Context {
+    /// Who has which address when.
+    pub attribution: Arc<AttributionTable>,
+    /// The account of this source: packets or lines.
+    pub ledger: Arc<Ledger>,
+    /// Set from outside to make a live or following source come to its end.
+    pub stop: Arc<AtomicBool>,
+    /// The wall clock, for live and following sources only.
+    pub now: fn() -> Timestamp,
+    /// Bytes of input consumed so far, for a progress bar.
+    pub progress: Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// Runs one source until its end, or until it is told to stop, on the calling thread.
+///
+/// `resume` is where a followed log goes on: positions of other files are ignored.
+///
+/// # Errors
+/// What keeps the source from going on (cannot open, no permission, not a capture). What is wrong
+/// with single packets or lines is counted in the ledger and reported as gaps.
+pub fn run(
+    source: &SourceConfig,
+    resume: &[InputPosition],
+    context: &Context,
+    emit: &mut Emit<'_>,
+) -> Result<(), CollectError> {
+    match &source.kind {
+        SourceKind::Capture { path } => packets::run_file(&source.name, path, context, emit),
+        SourceKind::Live(options) => packets::run_live(&source.name, options, context, emit),
+        SourceKind::Log { path, dialect, follow: false } => {
+            logs::run_whole(&source.name, path, *dialect, context, emit)
+        }
+        SourceKind::Log { path, dialect, follow: true } => {
+            logs::run_following(&source.name, path, *dialect, resume, context, emit)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Where an event went.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, SmolStrBuilder, ToSmolStr};
+
+/// Longest host name, in bytes, without the trailing dot (RFC 1035, section 2.3.4).
+const MAX_NAME_BYTES: usize = 253;
+
+/// Where an event went: the key that baselines and incidents use, and what was seen of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Destination {
+    /// The registrable domain (`example.co.uk`), or the address in text where there is no name.
+    pub domain: SmolStr,
+    /// The full host name, as [`clean_name`] writes it.
+    pub host: Option<SmolStr>,
+    /// Where `host` was learned.
+    pub named_by: Option<NameSource>,
+    /// The address contacted. `None` where only a proxy knows it.
+    pub address: Option<IpAddr>,
+    /// The port contacted; 0 where there is none (ICMP).
+    pub port: u16,
+}
+
+/// Where a host name was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NameSource {
+    /// An answer to the executor's own DNS question.
+    Dns,
+    /// The server name in a TLS ClientHello.
+    Sni,
+    /// The Host header of a request.
+    HttpHost,
+    /// The target of a CONNECT request.
+    Connect,
+    /// The URL in a proxy's log line.
+    ProxyLog,
+    /// The name in the DNS question itself.
+    DnsQuestion,
+}
+
+impl Destination {
+    /// A destination with a host name. An IP address in text is taken as an address, not a name.
+    pub fn named(host: &str, named_by: NameSource, address: Option<IpAddr>, port: u16) -> Self {
+        let literal = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(written) = literal.parse::<IpAddr>() {
+            return Self::address(address.unwrap_or(written), port);
+        }
+        let host = clean_name(host);
+        Self {
+            domain: registrable_domain(&host),
+            host: Some(host),
+            named_by: Some(named_by),
+            address,
+            port,
+        }
+    }
+
+    /// A destination known by its address only.
+    pub fn address(address: IpAddr, port: u16) -> Self {
+        let address = address.to_canonical();
+        Self {
+            domain: address.to_smolstr(),
+            host: None,
+            named_by: None,
+            address: Some(address),
+            port,
+        }
+    }
+}
+
+/// A host name in the one form that Egret stores: lower case, no trailing dot, at most 253 bytes.
+///
+/// Names come from the wire, so they may hold anything. Every byte outside printable ASCII, and
+/// the backslash itself, becomes `\xNN`; a longer name is cut.
+pub fn clean_name(name: &str) -> SmolStr {
+    let trimmed = name.strip_suffix('.').unwrap_or(name);
+    let plain = |b: u8| b.is_ascii_graphic() && b != b'\\' && !b.is_ascii_uppercase();
+    if trimmed.len() <= MAX_NAME_BYTES && trimmed.bytes().all(plain) {
+        return trimmed.into();
+    }
+    let mut clean = SmolStrBuilder::new();
+    let mut length = 0;
+    for byte in trimmed.bytes() {
+        let lower = byte.to_ascii_lowercase();
+        length += if plain(lower) { 1 } else { 4 };
+        if length > MAX_NAME_BYTES {
+            break;
+        }
+        if plain(lower) {
+            clean.push(char::from(lower));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            clean.push_str("\\x");
+            clean.push(char::from(HEX[usize::from(byte >> 4)]));
+            clean.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    clean.finish()
+}
+
+/// The registrable domain of a clean host name by the public suffix list, private section
+/// included; the name itself where it has none (`localhost`, a bare suffix).
+pub fn registrable_domain(host: &str) -> SmolStr {
+    psl::domain_str(host).unwrap_or(host).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_suffixes_separate_tenants_of_one_provider() {
+        assert_eq!(registrable_domain("a.b.example.co.uk"), "example.co.uk");
+        assert_eq!(registrable_domain("mallory.github.io"), "mallory.github.io");
+        assert_eq!(registrable_domain("localhost"), "localhost");
+    }
+
+    #[test]
+    fn an_address_written_as_a_name_is_an_address() {
+        let seen = Destination::named("[2001:db8::1]", NameSource::ProxyLog, None, 443);
+        assert_eq!(seen.address, Some("2001:db8::1".parse().unwrap()));
+        assert_eq!(seen.domain, "2001:db8::1");
+        assert_eq!(seen.host, None);
+    }
+
+    #[test]
+    fn an_ipv4_address_inside_ipv6_is_the_ipv4_address() {
+        let mapped = "::ffff:192.0.2.1".parse().unwrap();
+        assert_eq!(Destination::address(mapped, 1).domain, "192.0.2.1");
+    }
+
+    #[test]
+    fn hostile_names_become_printable_and_short() {
+        assert_eq!(clean_name("WWW.Example.ORG."), "www.example.org");
+        assert_eq!(clean_name("a\u{1b}[31m\\b"), "a\\x1b[31m\\x5cb");
+        assert_eq!(clean_name("<script>.example"), "<script>.example");
+        let long = "\n".repeat(1000);
+        assert!(clean_name(&long).len() <= MAX_NAME_BYTES);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn cleaning_twice_changes_nothing_but_escapes(name in ".*") {
+            let clean = clean_name(&name);
+            proptest::prop_assert!(clean.len() <= MAX_NAME_BYTES);
+            proptest::prop_assert!(clean.bytes().all(|b| b.is_ascii_graphic()));
+        }
+    }
+}

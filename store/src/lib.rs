@@ -1,0 +1,223 @@
+//! What Egret remembers: events, roll-ups, incidents with their history, snapshots, the outbox.
+//!
+//! All methods block; asynchronous callers use a blocking thread. There is one writer of the
+//! pipeline (see [`Store::commit`]); the rest may be called from any thread.
+
+mod config;
+mod error;
+mod query;
+mod rows;
+mod sqlite;
+
+pub use config::{RawStore, StoreConfig};
+pub use error::StoreError;
+pub use query::{
+    Cursor, DestinationQuery, DestinationSort, EventQuery, ExecutorQuery, GroupBy, IncidentQuery,
+    IncidentSort, Page, SeriesQuery, SortOrder,
+};
+pub use rows::{
+    Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, HistoryEntry,
+    IncidentDetail, IncidentRow, IncidentStatus, OutboxEntry, Pruned, Recovery, Role, Series,
+    SeriesPoint, TokenRow, WriteUnit,
+};
+pub use sqlite::SqliteStore;
+
+use egret_analyzer::Suppression;
+use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
+
+/// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One file.
+    Sqlite(SqliteStore),
+}
+
+impl Store {
+    /// Opens the store, creating or migrating it as needed.
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        SqliteStore::open(config).map(Self::Sqlite)
+    }
+
+    /// Writes one unit in one transaction: all of it is durable, or none of it.
+    ///
+    /// Repeats are recognized by id: an event, change or alert that is already there is left as
+    /// it is and counted nowhere twice.
+    pub fn commit(&self, unit: &WriteUnit<'_>) -> Result<Committed, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.commit(unit)
+    }
+
+    /// The last snapshot of the engine and the input positions it goes with.
+    pub fn recover(&self) -> Result<Option<Recovery>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.recover()
+    }
+
+    /// Deletes what is older than the retention or beyond the size limit.
+    pub fn prune(&self, now: Timestamp) -> Result<Pruned, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.prune(now)
+    }
+
+    /// Incidents that match, one page.
+    pub fn incidents(&self, query: &IncidentQuery) -> Result<Page<IncidentRow>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.incidents(query)
+    }
+
+    /// One incident with its history. `None`: there is no such incident.
+    pub fn incident(&self, id: EventId) -> Result<Option<IncidentDetail>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.incident(id)
+    }
+
+    /// Carries out what a person wants done with an incident, and returns it as it is then
+    /// together with the change that was made (`None`: it was already so). Alerts about the
+    /// change are queued for `targets` in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such incident.
+    pub fn act(
+        &self,
+        id: EventId,
+        action: &Action,
+        now: Timestamp,
+        targets: &[String],
+    ) -> Result<(IncidentRow, Option<egret_analyzer::IncidentChange>), StoreError> {
+        let Self::Sqlite(store) = self;
+        store.act(id, action, now, targets)
+    }
+
+    /// Events that match, newest first, one page.
+    pub fn events(&self, query: &EventQuery) -> Result<Page<Event>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.events(query)
+    }
+
+    /// Destinations with their totals, from the roll-ups, one page.
+    pub fn destinations(
+        &self,
+        query: &DestinationQuery,
+    ) -> Result<Page<DestinationRow>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.destinations(query)
+    }
+
+    /// Executors seen or registered, one page.
+    pub fn executors(&self, query: &ExecutorQuery) -> Result<Page<ExecutorRow>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.executors(query)
+    }
+
+    /// Writes a registration; the same id and `from` again replaces it (to set `until`).
+    pub fn put_executor(&self, registration: &ExecutorRegistration) -> Result<(), StoreError> {
+        let Self::Sqlite(store) = self;
+        store.put_executor(registration)
+    }
+
+    /// All registrations that end after `since`, for the attribution table at start.
+    pub fn registrations(&self, since: Timestamp) -> Result<Vec<ExecutorRegistration>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.registrations(since)
+    }
+
+    /// Sums over time, from the roll-ups.
+    pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.series(query)
+    }
+
+    /// Suppressions that have not expired at `now`.
+    pub fn suppressions(&self, now: Timestamp) -> Result<Vec<Suppression>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.suppressions(now)
+    }
+
+    /// Adds a suppression and says how many incidents already stored it matches.
+    pub fn add_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.add_suppression(suppression)
+    }
+
+    /// How many stored incidents a suppression would match, without saving it.
+    pub fn preview_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.preview_suppression(suppression)
+    }
+
+    /// Removes a suppression. `false`: there was none.
+    pub fn remove_suppression(&self, id: EventId) -> Result<bool, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.remove_suppression(id)
+    }
+
+    /// Adds an API token (its hash only).
+    pub fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
+        let Self::Sqlite(store) = self;
+        store.add_token(token)
+    }
+
+    /// All tokens.
+    pub fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.tokens()
+    }
+
+    /// Removes the token of that name. `false`: there was none.
+    pub fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.remove_token(name)
+    }
+
+    /// Up to `limit` alerts for `target` whose next attempt is due at `now`, oldest first. Alerts
+    /// of one incident come in order: a later one is not due before the earlier one is done.
+    pub fn outbox_due(
+        &self,
+        target: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_due(target, now, limit)
+    }
+
+    /// When the next attempt for `target` is due. `None`: nothing waits.
+    pub fn outbox_next(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_next(target)
+    }
+
+    /// Records what became of a delivery.
+    pub fn outbox_record(
+        &self,
+        alert: EventId,
+        target: &str,
+        state: &DeliveryState,
+    ) -> Result<(), StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_record(alert, target, state)
+    }
+
+    /// Deliveries given up, newest first, of one target or of all.
+    pub fn dead_letters(&self, target: Option<&str>) -> Result<Vec<Delivery>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.dead_letters(target)
+    }
+
+    /// Makes dead letters due again at `now` and says how many. `None`: of all targets, all alerts.
+    pub fn replay_dead_letters(
+        &self,
+        target: Option<&str>,
+        alert: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.replay_dead_letters(target, alert, now)
+    }
+
+    /// How many alerts wait, and how many are dead, per target: (target, waiting, dead).
+    pub fn outbox_counts(&self) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_counts()
+    }
+}

@@ -1,0 +1,283 @@
+//! What goes into the store and what comes out of it.
+
+use std::net::IpAddr;
+
+use egret_analyzer::{ChangeBy, ChangeKind, Incident, IncidentChange};
+use egret_event::{Event, EventId, InputPosition, SmolStr, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What one transaction writes.
+#[derive(Debug, Default)]
+pub struct WriteUnit<'a> {
+    /// Events, in any order.
+    pub events: &'a [Event],
+    /// Changes of incidents, in their order.
+    pub changes: &'a [IncidentChange],
+    /// Alerts about those changes.
+    pub alerts: &'a [OutboxEntry],
+    /// The engine's state after those events, with the positions of all inputs.
+    pub snapshot: Option<(&'a [u8], &'a [InputPosition])>,
+    /// Now, for the times that the store itself notes.
+    pub now: Timestamp,
+}
+
+/// What a commit changed; repeats are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Events that were new.
+    pub events: u64,
+    /// Events that were there already.
+    pub repeated_events: u64,
+    /// Incident changes that were new.
+    pub changes: u64,
+    /// Alerts that were new.
+    pub alerts: u64,
+}
+
+/// Where to go on after a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recovery {
+    /// The engine's snapshot.
+    pub snapshot: Vec<u8>,
+    /// The input positions it goes with.
+    pub positions: Vec<InputPosition>,
+    /// When it was written.
+    pub written_at: Timestamp,
+}
+
+/// What retention deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Events.
+    pub events: u64,
+    /// Rows of the roll-ups.
+    pub roll_up_rows: u64,
+    /// Incidents (closed ones only; open incidents are kept).
+    pub incidents: u64,
+    /// Delivered alerts.
+    pub alerts: u64,
+}
+
+/// Where an incident stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentStatus {
+    /// Nobody has taken it on.
+    Open,
+    /// Somebody has.
+    Acknowledged,
+    /// It is done.
+    Closed,
+}
+
+/// An incident and where it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentRow {
+    /// The incident.
+    #[serde(flatten)]
+    pub incident: Incident,
+    /// Where it stands.
+    pub status: IncidentStatus,
+    /// Whether its session is over.
+    pub ended: bool,
+    /// The suppression that silenced its alerts, if one did.
+    pub suppressed_by: Option<EventId>,
+    /// Who acknowledged it.
+    pub acknowledged_by: Option<SmolStr>,
+    /// Number of comments.
+    pub comments: u32,
+}
+
+/// An incident with its history, oldest entry first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentDetail {
+    /// The incident and where it stands.
+    #[serde(flatten)]
+    pub row: IncidentRow,
+    /// Everything that happened to it.
+    pub history: Vec<HistoryEntry>,
+}
+
+/// Something that happened to an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: ChangeKind,
+    /// By whom.
+    pub by: ChangeBy,
+    /// The comment, or what the engine said of the change.
+    pub words: Option<String>,
+}
+
+/// What a person wants done with an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// The person, by the name of their token.
+    pub by: SmolStr,
+    /// `Acknowledged`, `Closed`, `Reopened` or `Commented`.
+    pub kind: ChangeKind,
+    /// A comment; required for `Commented`.
+    pub comment: Option<String>,
+}
+
+/// A destination with its totals over the time asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DestinationRow {
+    /// The registrable domain, or the address.
+    pub destination: SmolStr,
+    /// Payload bytes sent, as far as known.
+    pub up_bytes: u64,
+    /// Payload bytes that came back, as far as known.
+    pub down_bytes: u64,
+    /// Contacts let through.
+    pub allowed: u64,
+    /// Contacts stopped.
+    pub blocked: u64,
+    /// Distinct executors.
+    pub executors: u64,
+    /// First event ever seen (not only in the time asked for).
+    pub first_seen: Timestamp,
+    /// Last event in the time asked for.
+    pub last_seen: Timestamp,
+}
+
+/// An executor seen or registered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutorRow {
+    /// Its id, or its address where nothing named it.
+    pub id: SmolStr,
+    /// Its registered or last seen address.
+    pub address: Option<IpAddr>,
+    /// The kind of executor.
+    pub template: Option<SmolStr>,
+    /// Who it works for.
+    pub tenant: Option<SmolStr>,
+    /// The task it runs.
+    pub session: Option<SmolStr>,
+    /// Registered from. `None`: never registered.
+    pub from: Option<Timestamp>,
+    /// Registered until.
+    pub until: Option<Timestamp>,
+    /// Last event seen.
+    pub last_seen: Option<Timestamp>,
+    /// Payload bytes sent over the time asked for.
+    pub up_bytes: u64,
+    /// Contacts let through over the time asked for.
+    pub allowed: u64,
+    /// Contacts stopped over the time asked for.
+    pub blocked: u64,
+}
+
+/// Sums over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Length of a step, in seconds.
+    pub step_s: u64,
+    /// Points in order of time, then group. Steps without traffic are left out.
+    pub points: Vec<SeriesPoint>,
+}
+
+/// Sums over one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SeriesPoint {
+    /// The step's start.
+    pub at: Timestamp,
+    /// The destination or executor, when grouped; empty otherwise.
+    pub group: SmolStr,
+    /// Payload bytes sent, as far as known.
+    pub up_bytes: u64,
+    /// Payload bytes that came back, as far as known.
+    pub down_bytes: u64,
+    /// Contacts let through.
+    pub allowed: u64,
+    /// Contacts stopped.
+    pub blocked: u64,
+    /// Packets or lines that are known to be missed (gaps).
+    pub missed: u64,
+}
+
+/// An alert to be delivered to one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// The alert's id.
+    pub alert: EventId,
+    /// The incident it is about: alerts of one incident are delivered in order.
+    pub incident: EventId,
+    /// The target's configured name.
+    pub target: String,
+    /// The [`IncidentChange`] as JSON.
+    pub body: String,
+}
+
+/// An alert on its way to one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// The alert's id.
+    pub alert: EventId,
+    /// The target's configured name.
+    pub target: String,
+    /// The change to tell of.
+    pub change: IncidentChange,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// Attempts made so far.
+    pub attempts: u32,
+    /// What the last attempt ended with.
+    pub last_error: Option<String>,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It was accepted.
+    Delivered {
+        /// When.
+        at: Timestamp,
+    },
+    /// It was not; try again.
+    Retry {
+        /// When to try again.
+        at: Timestamp,
+        /// What went wrong.
+        error: String,
+    },
+    /// It was not, and will not be tried again.
+    Dead {
+        /// When it was given up.
+        at: Timestamp,
+        /// What went wrong.
+        error: String,
+    },
+}
+
+/// What a token allows, weakest first; each role may do what the ones before it may, but for
+/// `Collector`, which may only register executors and send events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Register executors.
+    Collector,
+    /// Read.
+    Viewer,
+    /// Read, and work on incidents.
+    Analyst,
+    /// Everything.
+    Admin,
+}
+
+/// A token as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its name: who uses it.
+    pub name: SmolStr,
+    /// BLAKE3 of the token. The token itself (256 random bits) is never stored.
+    pub hash: [u8; 32],
+    /// What it allows.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops to work. `None`: never.
+    pub expires_at: Option<Timestamp>,
+}
