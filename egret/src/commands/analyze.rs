@@ -1,0 +1,326 @@
+//! `egret analyze`: files in, incidents printed; nothing is deployed or written.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity};
+use egret_collector::{
+    AttributionTable, Context, Recognized, SourceConfig, SourceKind, recognize,
+};
+use egret_event::{EventId, Ledger, LedgerReading, SmolStr, Timestamp};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::{AnalyzeArgs, Format};
+use crate::clock;
+use crate::config::load;
+use crate::roles::merge::{Input, merge};
+use crate::terminal::{bytes, shown, table};
+
+/// Exit status when `--fail-on` found what it looks for.
+const FOUND: u8 = 3;
+
+/// What an analysis found.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The incidents as they stood at the end, most severe first.
+    pub incidents: Vec<Incident>,
+    /// What was read.
+    pub inputs: Vec<InputReport>,
+    /// Events that were analyzed.
+    pub events: u64,
+    /// Time of the first event.
+    pub from: Option<Timestamp>,
+    /// Time of the last event.
+    pub until: Option<Timestamp>,
+}
+
+/// What was read of one file.
+#[derive(Debug, Serialize)]
+pub struct InputReport {
+    /// The file.
+    pub path: String,
+    /// What it was recognized as.
+    pub kind: String,
+    /// The account: packets or lines.
+    pub ledger: LedgerReading,
+    /// Why it could not be read to its end, if so.
+    pub error: Option<String>,
+}
+
+/// Analyzes the files and prints what was found.
+///
+/// # Errors
+/// When a file cannot be read at all; the incidents of the others are printed before.
+pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
+    let report = analyze(args)?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, &report)?;
+            writeln!(out)?;
+        }
+        Format::Table => out.write_all(as_table(&report).as_bytes())?,
+    }
+    out.flush()?;
+    let failed: Vec<&InputReport> =
+        report.inputs.iter().filter(|input| input.error.is_some()).collect();
+    for input in &failed {
+        eprintln!("egret: {}", shown(input.error.as_deref().unwrap_or_default()));
+    }
+    let wanted = args.fail_on.map(Severity::from);
+    let found =
+        wanted.is_some_and(|least| report.incidents.iter().any(|i| i.severity >= least));
+    Ok(match (failed.is_empty(), found) {
+        (false, _) => ExitCode::FAILURE,
+        (true, true) => ExitCode::from(FOUND),
+        (true, false) => ExitCode::SUCCESS,
+    })
+}
+
+/// Analyzes the files.
+pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
+    let loaded = load(&args.config)?;
+    let collector = &loaded.config.collector;
+    let attribution = if collector.segments.is_empty() && collector.executors.is_empty() {
+        AttributionTable::any_initiator()
+    } else {
+        AttributionTable::new(collector.segments.clone(), collector.executors.clone())
+    };
+    let files = open(&args.files, &Arc::new(attribution))?;
+    let progress = show_progress(&files, args.format)?;
+    let mut found = Found::new(Engine::new(loaded.config.analyzer));
+    let ledgers: Vec<Arc<Ledger>> =
+        files.iter().map(|file| Arc::clone(&file.input.context.ledger)).collect();
+    let mut inputs: Vec<InputReport> = files.iter().map(InputReport::of).collect();
+    let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |batch| {
+        found.observe(&batch.events);
+        Ok(())
+    });
+    progress.end();
+    for finished in outcomes {
+        inputs[finished.index].error = finished.outcome.err().map(|e| e.to_string());
+    }
+    for (input, ledger) in inputs.iter_mut().zip(ledgers) {
+        input.ledger = ledger.read();
+    }
+    Ok(found.report(inputs))
+}
+
+/// A recognized file.
+struct File {
+    input: Input,
+    kind: &'static str,
+}
+
+impl InputReport {
+    fn of(file: &File) -> Self {
+        let path = file.input.source.name.to_string();
+        Self { path, kind: file.kind.to_owned(), ledger: Ledger::default().read(), error: None }
+    }
+}
+
+fn open(paths: &[PathBuf], attribution: &Arc<AttributionTable>) -> Result<Vec<File>> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let (source, kind) = recognized(path)?;
+        let context = Context {
+            attribution: Arc::clone(attribution),
+            ledger: Arc::default(),
+            stop: Arc::new(AtomicBool::new(false)),
+            now: clock::now,
+            progress: Arc::default(),
+        };
+        files.push(File { input: Input { source, context }, kind });
+    }
+    Ok(files)
+}
+
+fn recognized(path: &Path) -> Result<(SourceConfig, &'static str)> {
+    let name = SmolStr::from(path.display().to_string());
+    let path = path.to_owned();
+    Ok(match recognize(&path)? {
+        Recognized::Capture => {
+            (SourceConfig { name, kind: SourceKind::Capture { path } }, "capture")
+        }
+        Recognized::Log(dialect) => {
+            let kind = SourceKind::Log { path, dialect: Some(dialect), follow: false };
+            (SourceConfig { name, kind }, "log")
+        }
+    })
+}
+
+/// What the engine found so far.
+struct Found {
+    engine: Engine,
+    incidents: BTreeMap<EventId, Incident>,
+    events: u64,
+    from: Option<Timestamp>,
+    until: Option<Timestamp>,
+    changes: Vec<egret_analyzer::IncidentChange>,
+}
+
+impl Found {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            incidents: BTreeMap::new(),
+            events: 0,
+            from: None,
+            until: None,
+            changes: Vec::new(),
+        }
+    }
+
+    fn observe(&mut self, events: &[egret_event::Event]) {
+        self.events += events.len() as u64;
+        self.from = self.from.or(events.first().map(|event| event.at));
+        self.until = self.until.max(events.last().map(|event| event.at));
+        self.engine.observe(events, &mut self.changes);
+        self.keep();
+    }
+
+    /// Keeps each incident as its last change left it.
+    fn keep(&mut self) {
+        for change in self.changes.drain(..) {
+            debug_assert!(matches!(
+                change.kind,
+                ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Ended
+            ));
+            self.incidents.insert(change.incident.id, change.incident);
+        }
+    }
+
+    fn report(mut self, inputs: Vec<InputReport>) -> Report {
+        self.engine.finish(&mut self.changes);
+        self.keep();
+        let mut incidents: Vec<Incident> = self.incidents.into_values().collect();
+        incidents.sort_by(|a, b| {
+            (b.severity, b.score).partial_cmp(&(a.severity, a.score)).map_or_else(
+                || a.id.cmp(&b.id),
+                |order| order.then(a.opened_at.cmp(&b.opened_at)).then(a.id.cmp(&b.id)),
+            )
+        });
+        let summary: EngineSummary = self.engine.summary();
+        tracing::debug!(?summary, "analyzed");
+        Report { incidents, inputs, events: self.events, from: self.from, until: self.until }
+    }
+}
+
+/// A progress bar that follows what the sources have read; drawn on a terminal only.
+struct Progress {
+    bar: ProgressBar,
+    done: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Progress {
+    fn end(self) {
+        self.done.store(true, Relaxed);
+        if let Some(thread) = self.thread {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+        self.bar.finish_and_clear();
+    }
+}
+
+fn show_progress(files: &[File], format: Format) -> Result<Progress> {
+    let done = Arc::new(AtomicBool::new(false));
+    if format == Format::Json || !std::io::stderr().is_terminal() {
+        return Ok(Progress { bar: ProgressBar::hidden(), done, thread: None });
+    }
+    let mut total = 0;
+    for file in files {
+        let path = Path::new(file.input.source.name.as_str());
+        total += path.metadata().map_or(0, |metadata| metadata.len());
+    }
+    let style = ProgressStyle::with_template(
+        "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+    )
+    .context("the progress bar")?;
+    let bar = ProgressBar::new(total).with_style(style);
+    let counters: Vec<Arc<AtomicU64>> =
+        files.iter().map(|file| Arc::clone(&file.input.context.progress)).collect();
+    let (shared_bar, shared_done) = (bar.clone(), Arc::clone(&done));
+    let thread = std::thread::spawn(move || {
+        while !shared_done.load(Relaxed) {
+            shared_bar.set_position(counters.iter().map(|counter| counter.load(Relaxed)).sum());
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    });
+    Ok(Progress { bar, done, thread: Some(thread) })
+}
+
+/// The report for people.
+pub fn as_table(report: &Report) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    for input in &report.inputs {
+        let lost: Vec<String> = input
+            .ledger
+            .lost
+            .iter()
+            .map(|(reason, n)| format!(", {n} {}", reason.word().replace('_', " ")))
+            .collect();
+        let _ = writeln!(
+            out,
+            "{}: {}, {} read, {} used{}",
+            shown(&input.path),
+            input.kind,
+            input.ledger.received,
+            input.ledger.passed,
+            lost.concat()
+        );
+    }
+    if let (Some(from), Some(until)) = (report.from, report.until) {
+        let _ = writeln!(out, "{} events from {from} until {until}", report.events);
+    }
+    if report.incidents.is_empty() {
+        out.push_str("\nno incidents\n");
+        return out;
+    }
+    let rows: Vec<Vec<String>> = report.incidents.iter().map(incident_row).collect();
+    let _ = writeln!(out, "\n{}", table(&INCIDENT_COLUMNS, &rows));
+    for incident in &report.incidents {
+        let _ = writeln!(
+            out,
+            "{} {}: {}\n    {}",
+            incident.severity.word(),
+            shown(&incident.destination),
+            shown(&incident.title),
+            shown(&incident.explanation.summary)
+        );
+        if let Some(step) = incident.explanation.next_steps.first() {
+            let _ = writeln!(out, "    next: {}", shown(step));
+        }
+    }
+    out
+}
+
+/// The columns of [`incident_row`].
+pub const INCIDENT_COLUMNS: [&str; 7] =
+    ["SEVERITY", "SCORE", "OPENED", "EXECUTOR", "DESTINATION", "SENT", "BECAUSE"];
+
+/// One incident as a row of a table.
+pub fn incident_row(incident: &Incident) -> Vec<String> {
+    let observed = &incident.observed;
+    let at_least = if observed.contacts_of_unknown_volume > 0 { "≥ " } else { "" };
+    let because: Vec<&str> =
+        incident.explanation.findings.iter().map(|finding| finding.detector.name()).collect();
+    vec![
+        incident.severity.word().to_owned(),
+        format!("{:.2}", incident.score),
+        incident.opened_at.to_string(),
+        shown(&incident.origin.executor),
+        shown(&incident.destination),
+        format!("{at_least}{}", bytes(observed.up_bytes)),
+        because.join(", "),
+    ]
+}

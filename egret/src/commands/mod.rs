@@ -1,0 +1,10 @@
+//! The subcommands, one file each.
+
+pub mod analyze;
+pub mod check;
+pub mod demo;
+pub mod dlq;
+pub mod doctor;
+pub mod run;
+pub mod simulate;
+pub mod token;

@@ -1,0 +1,28 @@
+//! `egret simulate`: captures and logs of an attack among ordinary traffic.
+
+use anyhow::Result;
+
+use crate::cli::SimulateArgs;
+use crate::simulate::{Plan, write};
+use crate::terminal::{bytes, shown};
+
+/// Writes the scenario and says what was written.
+pub fn run(args: &SimulateArgs) -> Result<()> {
+    let plan = Plan {
+        scenario: args.scenario,
+        seed: args.seed,
+        start: args.start,
+        benign_sessions: args.sessions,
+    };
+    let written = write(&plan, &args.out)?;
+    for path in [&written.capture, &written.squid_log, &written.envoy_log, &written.truth] {
+        let size = path.metadata().map_or(0, |metadata| metadata.len());
+        println!("{}  {}", shown(&path.display().to_string()), bytes(size));
+    }
+    println!("{} packets, {} log lines", written.packets, written.lines);
+    let files = [&written.capture, &written.squid_log, &written.envoy_log]
+        .map(|path| shown(&path.display().to_string()));
+    println!("now try: egret analyze --config {} {}", 
+        shown(&args.out.join("egret.toml").display().to_string()), files.join(" "));
+    Ok(())
+}

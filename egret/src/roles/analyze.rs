@@ -1,0 +1,157 @@
+//! Runs the engine on its own thread: batches in, writes out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use egret_analyzer::{Engine, IncidentChange};
+use egret_event::{Event, InputPosition, SmolStr, Timestamp};
+use tokio::sync::mpsc;
+
+use super::board::Board;
+use super::collect::ToEngine;
+
+/// Time between snapshots of the engine. After a crash, at most this much input is read again.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+
+/// What the store's thread receives.
+#[derive(Debug, Default)]
+pub struct Write {
+    /// Events.
+    pub events: Vec<Event>,
+    /// What they changed.
+    pub changes: Vec<IncidentChange>,
+    /// The engine's state after them, and the input positions that go with it.
+    pub snapshot: Option<(Vec<u8>, Vec<InputPosition>)>,
+}
+
+/// What the engine's thread needs.
+pub struct Analyze {
+    /// The engine, new or restored.
+    pub engine: Engine,
+    /// The positions it was restored with.
+    pub positions: Vec<InputPosition>,
+    /// Names of the sources that come to an end by themselves and have not been read yet.
+    pub unread_files: BTreeSet<SmolStr>,
+    /// Where it tells how it is doing.
+    pub board: Arc<Board>,
+    /// Now, for the interval between snapshots.
+    pub now: fn() -> Timestamp,
+}
+
+/// Runs until the input ends, then leaves a last snapshot.
+pub fn run(analyze: Analyze, mut input: mpsc::Receiver<ToEngine>, out: &mpsc::Sender<Write>) {
+    let mut state = State::new(analyze);
+    while let Some(message) = input.blocking_recv() {
+        let write = match message {
+            ToEngine::Batch(batch) => {
+                let write = state.observe(batch);
+                state.board.queued_batches.fetch_sub(1, Relaxed);
+                write
+            }
+            ToEngine::Tick(now) => state.tick(now),
+        };
+        if let Some(write) = write
+            && send(&state.board, out, write).is_err()
+        {
+            return;
+        }
+    }
+    if let Some(snapshot) = state.snapshot() {
+        let _ = send(&state.board, out, Write { snapshot: Some(snapshot), ..Write::default() });
+    }
+}
+
+fn send(
+    board: &Board,
+    out: &mpsc::Sender<Write>,
+    write: Write,
+) -> Result<(), mpsc::error::SendError<Write>> {
+    board.queued_writes.fetch_add(1, Relaxed);
+    out.blocking_send(write).inspect_err(|_| {
+        board.queued_writes.fetch_sub(1, Relaxed);
+    })
+}
+
+struct State {
+    engine: Engine,
+    positions: BTreeMap<String, InputPosition>,
+    unread_files: BTreeSet<SmolStr>,
+    board: Arc<Board>,
+    now: fn() -> Timestamp,
+    snapshot_at: Timestamp,
+    changed_since_snapshot: bool,
+    idle: bool,
+}
+
+impl State {
+    fn new(analyze: Analyze) -> Self {
+        let positions =
+            analyze.positions.into_iter().map(|place| (place.path.clone(), place)).collect();
+        Self {
+            engine: analyze.engine,
+            positions,
+            unread_files: analyze.unread_files,
+            board: analyze.board,
+            snapshot_at: (analyze.now)(),
+            now: analyze.now,
+            changed_since_snapshot: false,
+            idle: false,
+        }
+    }
+
+    fn observe(&mut self, batch: egret_event::EventBatch) -> Option<Write> {
+        self.idle = false;
+        let mut changes = Vec::new();
+        self.engine.observe(&batch.events, &mut changes);
+        if let Some(position) = batch.position {
+            self.unread_files.remove(&batch.source);
+            self.positions.insert(position.path.clone(), position);
+            self.changed_since_snapshot = true;
+        }
+        self.changed_since_snapshot |= !batch.events.is_empty();
+        let snapshot = self.snapshot_if_due();
+        if batch.events.is_empty() && changes.is_empty() && snapshot.is_none() {
+            return None;
+        }
+        Some(Write { events: batch.events, changes, snapshot })
+    }
+
+    /// A second has passed. Only when nothing came in it does the engine's time move by the
+    /// clock: a log that is being caught up with would otherwise be late as a whole.
+    fn tick(&mut self, now: Timestamp) -> Option<Write> {
+        let mut changes = Vec::new();
+        if self.idle {
+            self.engine.tick(now, &mut changes);
+        }
+        self.idle = self.board.queued_batches.load(Relaxed) == 0;
+        self.board.set_engine(self.engine.summary());
+        self.changed_since_snapshot |= !changes.is_empty();
+        let snapshot = self.snapshot_if_due();
+        if changes.is_empty() && snapshot.is_none() {
+            return None;
+        }
+        Some(Write { events: Vec::new(), changes, snapshot })
+    }
+
+    fn snapshot_if_due(&mut self) -> Option<(Vec<u8>, Vec<InputPosition>)> {
+        let now = (self.now)();
+        if !self.changed_since_snapshot || now.since(self.snapshot_at) < SNAPSHOT_EVERY {
+            return None;
+        }
+        self.snapshot_at = now;
+        self.snapshot()
+    }
+
+    /// The engine's state with the positions it goes with. `None` while a file is being read that
+    /// cannot be entered in the middle: after a crash it is read from its start, by an engine
+    /// that has seen nothing of it.
+    fn snapshot(&mut self) -> Option<(Vec<u8>, Vec<InputPosition>)> {
+        if !self.unread_files.is_empty() {
+            return None;
+        }
+        self.changed_since_snapshot = false;
+        Some((self.engine.snapshot(), self.positions.values().cloned().collect()))
+    }
+}

@@ -1,0 +1,162 @@
+//! What the parts of the process let each other, and the user, know of how they are doing.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use egret_analyzer::EngineSummary;
+use egret_api::{SourceState, SourceStatus, Status, TargetStatus};
+use egret_collector::{SourceConfig, SourceKind};
+use egret_event::{Ledger, SmolStr, Timestamp};
+
+/// How the parts are doing. Written by each of them, read by the API and by `egret demo`.
+#[derive(Debug)]
+pub struct Board {
+    started_at: Timestamp,
+    sources: Vec<Arc<SourceBoard>>,
+    engine: Mutex<EngineSummary>,
+    store_error: Mutex<Option<String>>,
+    /// Batches sent to the engine and not yet observed.
+    pub queued_batches: AtomicU64,
+    /// Messages sent to the store and not yet committed.
+    pub queued_writes: AtomicU64,
+}
+
+/// How one source is doing.
+#[derive(Debug)]
+pub struct SourceBoard {
+    name: SmolStr,
+    kind: &'static str,
+    /// Its account.
+    pub ledger: Arc<Ledger>,
+    /// Bytes of input consumed.
+    pub progress: Arc<AtomicU64>,
+    /// Set to make it end.
+    pub stop: Arc<AtomicBool>,
+    kernel_drops: AtomicU64,
+    seen_until: AtomicI64,
+    state: Mutex<(SourceState, Option<String>)>,
+}
+
+/// The content of a mutex, also after a panic elsewhere: the values here are replaced whole.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Board {
+    /// A board for these sources, none of which has started.
+    pub fn new(sources: &[SourceConfig], engine: EngineSummary, now: Timestamp) -> Self {
+        Self {
+            started_at: now,
+            sources: sources.iter().map(|source| Arc::new(SourceBoard::new(source))).collect(),
+            engine: Mutex::new(engine),
+            store_error: Mutex::new(None),
+            queued_batches: AtomicU64::new(0),
+            queued_writes: AtomicU64::new(0),
+        }
+    }
+
+    /// The board of the source at `index` in the configuration.
+    pub fn source(&self, index: usize) -> Arc<SourceBoard> {
+        Arc::clone(&self.sources[index])
+    }
+
+    /// All sources, in the order of the configuration.
+    pub fn sources(&self) -> &[Arc<SourceBoard>] {
+        &self.sources
+    }
+
+    /// The engine's last word about itself.
+    pub fn set_engine(&self, summary: EngineSummary) {
+        *locked(&self.engine) = summary;
+    }
+
+    /// Why the store cannot be written; `None` once it can.
+    pub fn set_store_error(&self, error: Option<String>) {
+        *locked(&self.store_error) = error;
+    }
+
+    /// Whether every source has ended and everything it gave is stored.
+    pub fn is_drained(&self) -> bool {
+        self.sources.iter().all(|source| source.state() != SourceState::Running)
+            && self.queued_batches.load(Relaxed) == 0
+            && self.queued_writes.load(Relaxed) == 0
+    }
+
+    /// Everything, for the API.
+    pub fn status(&self, now: Timestamp, targets: Vec<TargetStatus>) -> Status {
+        let engine = locked(&self.engine).clone();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at,
+            now,
+            stage: engine.stage,
+            baseline_sessions: engine.baseline_sessions,
+            baseline_frozen_at: engine.baseline_frozen_at,
+            live_sessions: engine.live_sessions,
+            queued_batches: self.queued_batches.load(Relaxed),
+            queued_writes: self.queued_writes.load(Relaxed),
+            store_error: locked(&self.store_error).clone(),
+            sources: self.sources.iter().map(|source| source.status()).collect(),
+            targets,
+        }
+    }
+}
+
+impl SourceBoard {
+    fn new(source: &SourceConfig) -> Self {
+        let kind = match &source.kind {
+            SourceKind::Capture { .. } => "capture",
+            SourceKind::Live(_) => "live",
+            SourceKind::Log { .. } => "log",
+        };
+        Self {
+            name: source.name.clone(),
+            kind,
+            ledger: Arc::default(),
+            progress: Arc::default(),
+            stop: Arc::default(),
+            kernel_drops: AtomicU64::new(0),
+            seen_until: AtomicI64::new(Timestamp::MIN.as_nanos()),
+            state: Mutex::new((SourceState::Running, None)),
+        }
+    }
+
+    /// Its configured name.
+    pub fn name(&self) -> &SmolStr {
+        &self.name
+    }
+
+    /// Notes how far its own time has come.
+    pub fn seen(&self, until: Timestamp) {
+        self.seen_until.fetch_max(until.as_nanos(), Relaxed);
+    }
+
+    /// Notes packets that the kernel dropped.
+    pub fn add_kernel_drops(&self, packets: u64) {
+        self.kernel_drops.fetch_add(packets, Relaxed);
+    }
+
+    /// Notes that it runs, has ended, or has failed and why.
+    pub fn set_state(&self, state: SourceState, error: Option<String>) {
+        *locked(&self.state) = (state, error);
+    }
+
+    /// Whether it runs.
+    pub fn state(&self) -> SourceState {
+        locked(&self.state).0
+    }
+
+    fn status(&self) -> SourceStatus {
+        let (state, error) = locked(&self.state).clone();
+        let seen_until = Timestamp::from_nanos(self.seen_until.load(Relaxed));
+        SourceStatus {
+            name: self.name.clone(),
+            kind: self.kind.into(),
+            state,
+            error,
+            ledger: self.ledger.read(),
+            seen_until: (seen_until > Timestamp::MIN).then_some(seen_until),
+            kernel_drops: self.kernel_drops.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Runs the sources: files together, merged by time; live interfaces and followed logs each on
+//! their own thread.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use egret_api::SourceState;
+use egret_collector::{
+    AttributionTable, CollectError, Context, Refused, SourceConfig, SourceKind, run as run_source,
+};
+use egret_event::{EventBatch, Fact, GapReason, InputPosition, SmolStr, Timestamp};
+use tokio::sync::mpsc;
+
+use super::board::{Board, SourceBoard};
+use super::merge::{Input, merge};
+use crate::clock;
+
+/// Pause before a source that failed is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(10);
+
+/// What the engine's thread receives.
+#[derive(Debug)]
+pub enum ToEngine {
+    /// Events.
+    Batch(EventBatch),
+    /// A second has passed.
+    Tick(Timestamp),
+}
+
+/// What the sources need.
+pub struct Collect {
+    /// The sources.
+    pub sources: Vec<SourceConfig>,
+    /// Who has which address when.
+    pub attribution: Arc<AttributionTable>,
+    /// Where followed logs go on.
+    pub resume: Vec<InputPosition>,
+    /// The files that are still to be read (see [`unread_files`]).
+    pub unread_files: BTreeSet<SmolStr>,
+    /// Where they tell how they are doing.
+    pub board: Arc<Board>,
+}
+
+/// Starts all sources. Their threads end when their input does, or after the board told them to.
+pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>> {
+    let resume: Arc<[InputPosition]> = collect.resume.into();
+    let mut files = Vec::new();
+    let mut threads = Vec::new();
+    for (index, source) in collect.sources.into_iter().enumerate() {
+        let board = collect.board.source(index);
+        let context = Context {
+            attribution: Arc::clone(&collect.attribution),
+            ledger: Arc::clone(&board.ledger),
+            stop: Arc::clone(&board.stop),
+            now: clock::now,
+            progress: Arc::clone(&board.progress),
+        };
+        let sender = Sender { out: out.clone(), overall: Arc::clone(&collect.board), board };
+        if is_finite(&source) {
+            if !collect.unread_files.contains(&source.name) {
+                sender.board.set_state(SourceState::Ended, None);
+            } else {
+                files.push((Input { source, context }, sender));
+            }
+        } else {
+            let resume = Arc::clone(&resume);
+            threads.push(thread::spawn(move || run_endless(&source, &resume, &context, &sender)));
+        }
+    }
+    if !files.is_empty() {
+        threads.push(thread::spawn(move || run_files(files)));
+    }
+    threads
+}
+
+/// Whether the source comes to an end by itself.
+fn is_finite(source: &SourceConfig) -> bool {
+    matches!(
+        &source.kind,
+        SourceKind::Capture { .. } | SourceKind::Log { follow: false, .. }
+    )
+}
+
+/// Names of the sources that come to an end by themselves and were not read to it before.
+pub fn unread_files(sources: &[SourceConfig], resume: &[InputPosition]) -> BTreeSet<SmolStr> {
+    let was_read = |source: &SourceConfig| {
+        path_of(source).and_then(end_of_file).is_some_and(|end| resume.contains(&end))
+    };
+    let unread = sources.iter().filter(|source| is_finite(source) && !was_read(source));
+    unread.map(|source| source.name.clone()).collect()
+}
+
+/// The way from one source to the engine.
+struct Sender {
+    out: mpsc::Sender<ToEngine>,
+    overall: Arc<Board>,
+    board: Arc<SourceBoard>,
+}
+
+impl Sender {
+    /// Waits for a place in the queue.
+    fn block(&self, batch: EventBatch) -> Result<(), Refused> {
+        self.board.seen(batch.seen_until);
+        self.overall.queued_batches.fetch_add(1, Relaxed);
+        self.out.blocking_send(ToEngine::Batch(batch)).map_err(|_| {
+            self.overall.queued_batches.fetch_sub(1, Relaxed);
+            Refused::Closed
+        })
+    }
+
+    /// Gives the batch back when there is no place.
+    fn drop_newest(&self, batch: EventBatch) -> Result<(), Refused> {
+        self.board.seen(batch.seen_until);
+        self.board.add_kernel_drops(kernel_drops(&batch));
+        self.overall.queued_batches.fetch_add(1, Relaxed);
+        self.out.try_send(ToEngine::Batch(batch)).map_err(|refused| {
+            self.overall.queued_batches.fetch_sub(1, Relaxed);
+            match refused {
+                mpsc::error::TrySendError::Full(ToEngine::Batch(batch)) => Refused::Full(batch),
+                _ => Refused::Closed,
+            }
+        })
+    }
+}
+
+fn kernel_drops(batch: &EventBatch) -> u64 {
+    let drops = batch.events.iter().filter_map(|event| match &event.fact {
+        Fact::Gap(gap) if gap.reason == GapReason::KernelDrop => Some(gap.count),
+        _ => None,
+    });
+    drops.sum()
+}
+
+fn path_of(source: &SourceConfig) -> Option<&Path> {
+    match &source.kind {
+        SourceKind::Capture { path } | SourceKind::Log { path, .. } => Some(path),
+        SourceKind::Live(_) => None,
+    }
+}
+
+/// The position that says a file was read to its end.
+fn end_of_file(path: &Path) -> Option<InputPosition> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata().ok()?;
+    Some(InputPosition {
+        path: path.display().to_string(),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        first_line: 0,
+        offset: metadata.len(),
+    })
+}
+
+/// Runs a live interface or a followed log until it is told to stop; after a failure it is tried
+/// again, since interfaces and files come and go.
+fn run_endless(
+    source: &SourceConfig,
+    resume: &[InputPosition],
+    context: &Context,
+    sender: &Sender,
+) {
+    let is_live = matches!(source.kind, SourceKind::Live(_));
+    let mut emit = |batch| if is_live { sender.drop_newest(batch) } else { sender.block(batch) };
+    while !context.stop.load(Relaxed) {
+        sender.board.set_state(SourceState::Running, None);
+        match run_source(source, resume, context, &mut emit) {
+            Ok(()) => break,
+            Err(error) => report(&sender.board, &source.name, &error),
+        }
+        wait(RETRY_PAUSE, &context.stop);
+    }
+    if sender.board.state() == SourceState::Running {
+        sender.board.set_state(SourceState::Ended, None);
+    }
+}
+
+/// Sleeps for `pause`, or until `stop`.
+fn wait(pause: Duration, stop: &AtomicBool) {
+    let step = Duration::from_millis(100);
+    let mut left = pause;
+    while !left.is_zero() && !stop.load(Relaxed) {
+        thread::sleep(step.min(left));
+        left = left.saturating_sub(step);
+    }
+}
+
+fn report(board: &SourceBoard, name: &SmolStr, error: &CollectError) {
+    tracing::error!(source = %name, %error, "source failed");
+    metrics::counter!("egret_source_failures_total", "source" => name.to_string()).increment(1);
+    board.set_state(SourceState::Failed, Some(error.to_string()));
+}
+
+fn run_files(files: Vec<(Input, Sender)>) {
+    let (inputs, senders): (Vec<Input>, Vec<Sender>) = files.into_iter().unzip();
+    // The sizes are read first: what is appended later has not been read.
+    let ends: Vec<_> = inputs.iter().map(|i| path_of(&i.source).and_then(end_of_file)).collect();
+    let names: Vec<_> = inputs.iter().map(|input| input.source.name.clone()).collect();
+    let mut emit = |batch: EventBatch| {
+        let index = names.iter().position(|name| *name == batch.source).unwrap_or(0);
+        senders[index].block(batch)
+    };
+    for finished in merge(inputs, &mut emit) {
+        let sender = &senders[finished.index];
+        match finished.outcome {
+            Ok(()) => sender.board.set_state(SourceState::Ended, None),
+            Err(error) => report(&sender.board, &names[finished.index], &error),
+        }
+        // An empty batch with a position tells the engine that this file is done.
+        let done = EventBatch {
+            source: names[finished.index].clone(),
+            events: Vec::new(),
+            position: ends[finished.index].clone(),
+            seen_until: Timestamp::MIN,
+        };
+        let _ = sender.block(done);
+    }
+}

@@ -1,0 +1,107 @@
+//! Serves the API and the dashboard, delivers alerts, and keeps the store within its bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use egret_analyzer::IncidentChange;
+use egret_api::{ApiState, TargetStatus};
+use egret_collector::AttributionTable;
+use egret_notify::Target;
+use egret_store::Store;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, broadcast, watch};
+
+use super::board::Board;
+use crate::clock;
+
+/// Time between two looks at what the store may forget.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// What serving needs.
+pub struct Serve {
+    /// The store.
+    pub store: Store,
+    /// Where alerts go.
+    pub targets: Arc<[Target]>,
+    /// How the pipeline is doing.
+    pub board: Arc<Board>,
+    /// Everything that happens to incidents.
+    pub stream: broadcast::Sender<Arc<IncidentChange>>,
+    /// Told when the outbox got something new.
+    pub wake_outbox: Arc<Notify>,
+    /// Learns of registrations.
+    pub attribution: Arc<AttributionTable>,
+    /// The metrics page.
+    pub metrics: PrometheusHandle,
+    /// Whether requests need a token.
+    pub require_token: bool,
+    /// Turns true when the process ends.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Serves on `listener` until told to stop, then finishes what is under way.
+pub async fn run(serve: Serve, listener: TcpListener) -> Result<()> {
+    let deliveries = tokio::spawn(egret_notify::run(
+        serve.store.clone(),
+        serve.targets.to_vec(),
+        Arc::clone(&serve.wake_outbox),
+        serve.stop.clone(),
+        clock::now,
+    ));
+    let pruning = tokio::spawn(prune(serve.store.clone(), serve.stop.clone()));
+    let stop = serve.stop.clone();
+    egret_api::serve(listener, api_state(serve), stop).await.context("the API stopped")?;
+    deliveries.await.context("the delivery of alerts failed")??;
+    pruning.await.context("pruning failed")?;
+    Ok(())
+}
+
+fn api_state(serve: Serve) -> ApiState {
+    let Serve { store, targets, board, stream, wake_outbox, attribution, metrics, .. } = serve;
+    let counted = store.clone();
+    ApiState {
+        store,
+        require_token: serve.require_token,
+        now: clock::now,
+        stream,
+        targets: Arc::new(move |incident, kind| {
+            egret_notify::targets_for(&targets, incident, kind)
+        }),
+        wake_outbox,
+        register: Arc::new(move |registration| attribution.register(registration)),
+        suppressions_changed: Arc::new(|| tracing::info!("suppressions changed")),
+        status: Arc::new(move || board.status(clock::now(), target_status(&counted))),
+        metrics: Arc::new(move || metrics.render()),
+    }
+}
+
+fn target_status(store: &Store) -> Vec<TargetStatus> {
+    let counts = store.outbox_counts().unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot count the alerts that wait");
+        Vec::new()
+    });
+    counts
+        .into_iter()
+        .map(|(name, waiting, dead)| TargetStatus { name: name.into(), waiting, dead })
+        .collect()
+}
+
+async fn prune(store: Store, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PRUNE_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let store = store.clone();
+        match tokio::task::spawn_blocking(move || store.prune(clock::now())).await {
+            Ok(Ok(pruned)) if pruned.events > 0 => {
+                tracing::info!(events = pruned.events, "forgot what is past its retention");
+            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "cannot prune the store"),
+            Err(error) => tracing::error!(%error, "pruning failed"),
+        }
+    }
+}
