@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 
 /// Findings joined by (session, destination).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
     /// A hash of executor, session and destination.
     pub id: EventId,
@@ -51,6 +52,7 @@ pub struct Incident {
 
 /// What was seen of a session at a destination.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Observed {
     /// Payload bytes sent, as far as known.
     pub up_bytes: u64,
@@ -70,6 +72,7 @@ pub struct Observed {
 
 /// Why something is an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// Two or three plain sentences: what was seen, what is normal, how unlikely.
     pub summary: String,
@@ -97,6 +100,7 @@ pub struct Explanation {
 
 /// One detector's evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// Which detector.
     pub detector: Detector,
@@ -116,6 +120,7 @@ pub struct Finding {
 
 /// A measured value with its unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Quantity {
     /// The value.
     pub value: f64,
@@ -125,6 +130,7 @@ pub struct Quantity {
 
 /// What is normal at the level that was compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Normal {
     /// The level of the ladder that carried most weight.
     pub level: Level,
@@ -140,6 +146,7 @@ pub struct Normal {
 
 /// A level of the baseline ladder, narrowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Executors of one kind.
@@ -156,6 +163,7 @@ pub enum Level {
 
 /// How a tail probability was got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Tail {
     /// A rule: nothing was estimated.
@@ -170,6 +178,7 @@ pub enum Tail {
 
 /// A detector, by its code in DETECTION terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Detector {
     /// D1: a destination that is new here.
@@ -219,6 +228,7 @@ impl Detector {
 
 /// How urgent an incident is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -245,6 +255,7 @@ impl Severity {
 
 /// How much the engine knew when it judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// A rule said so; nothing needs to have been learned.
@@ -257,6 +268,7 @@ pub enum Stage {
 
 /// An event that carried much of the evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// The event.
     pub event: EventId,
@@ -274,6 +286,7 @@ pub struct Evidence {
 
 /// A gap in what was seen, during an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct GapSeen {
     /// The source with the gap.
     pub source: SmolStr,
@@ -289,6 +302,7 @@ pub struct GapSeen {
 
 /// A technique of MITRE ATT&CK.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Technique {
     /// Such as `"T1048"`.
     pub id: SmolStr,
@@ -298,6 +312,7 @@ pub struct Technique {
 
 /// A step in an incident's life: what the store keeps as history and what alerts are made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentChange {
     /// What happened to it.
     pub kind: ChangeKind,
@@ -313,6 +328,7 @@ pub struct IncidentChange {
 
 /// What happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// It opened.
@@ -333,6 +349,7 @@ pub enum ChangeKind {
 
 /// Who changed an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeBy {
     /// The engine.

@@ -7,6 +7,7 @@ use crate::{Detector, Incident};
 
 /// Silences alerts about incidents that match every given field. The incidents are still stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Suppression {
     /// Its id.
     pub id: EventId,

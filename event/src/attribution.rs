@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 /// Shared by all events of one executor behind an `Arc`, so it is made once per flow or client
 /// address, not once per event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attribution {
     /// The executor's id. When nothing named it, its address in text.
     pub executor: SmolStr,
@@ -25,6 +26,7 @@ pub struct Attribution {
 
 /// Where an executor's identity came from, strongest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NamedBy {
     /// Nobody: the address itself is the name.

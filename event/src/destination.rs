@@ -10,6 +10,7 @@ const MAX_NAME_BYTES: usize = 253;
 
 /// Where an event went: the key that baselines and incidents use, and what was seen of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Destination {
     /// The registrable domain (`example.co.uk`), or the address in text where there is no name.
     pub domain: SmolStr,
@@ -25,6 +26,7 @@ pub struct Destination {
 
 /// Where a host name was learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NameSource {
     /// An answer to the executor's own DNS question.

@@ -11,6 +11,7 @@ use crate::{Attribution, Destination, EventId, Timestamp};
 /// One observed egress fact: who, where to, when, how much, whether it was let through, and
 /// what kind of fact it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// A hash of what the event is about: the same input gives the same id.
     pub id: EventId,
@@ -36,6 +37,7 @@ pub struct Event {
 
 /// How much went one way in the time that an event covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Volume {
     /// Bytes of payload (TCP or UDP payload, or what a proxy counted). `None`: not known from
     /// this event, which is not the same as zero.
@@ -58,6 +60,7 @@ impl Volume {
 
 /// Whether an attempt was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It was, as far as could be seen.
@@ -75,6 +78,7 @@ impl Verdict {
 
 /// How an attempt was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BlockReason {
     /// A proxy refused it by rule.
@@ -89,6 +93,7 @@ pub enum BlockReason {
 
 /// What kind of fact an event is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// Part of a flow's life. The only packet-level fact that carries volume.
@@ -105,6 +110,7 @@ pub enum Fact {
 
 /// Transport protocol of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// Transmission Control Protocol.
@@ -119,6 +125,7 @@ pub enum Transport {
 
 /// Part of a flow's life: from `from` to the event's `at`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FlowInterval {
     /// Joins the events of one flow.
     pub flow: u64,
@@ -134,6 +141,7 @@ pub struct FlowInterval {
 
 /// Whether a flow goes on after an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FlowPhase {
     /// It goes on.
@@ -152,6 +160,7 @@ pub enum FlowPhase {
 
 /// A DNS question and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DnsExchange {
     /// The name asked for, as [`crate::clean_name`] writes it.
     pub name: SmolStr,
@@ -165,6 +174,7 @@ pub struct DnsExchange {
 
 /// A DNS answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Resolution {
     /// Response code (0 = no error, 3 = no such name).
     pub code: u8,
@@ -178,6 +188,7 @@ pub struct Resolution {
 
 /// What a TLS ClientHello says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TlsHello {
     /// The server name asked for.
     pub sni: Option<SmolStr>,
@@ -191,6 +202,7 @@ pub struct TlsHello {
 
 /// An HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HttpRequest {
     /// Who saw it. A request on the wire is a detail of a flow; a logged one stands for itself.
     pub seen_by: SeenBy,
@@ -215,6 +227,7 @@ pub struct HttpRequest {
 
 /// Who saw an HTTP request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SeenBy {
     /// The packet capture. The flow's intervals carry the volume.
@@ -225,6 +238,7 @@ pub enum SeenBy {
 
 /// Something that could not be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Gap {
     /// Why.
     pub reason: GapReason,
@@ -236,6 +250,7 @@ pub struct Gap {
 
 /// Why something could not be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum GapReason {
     /// Packets that the kernel dropped before the capture read them.

@@ -44,6 +44,8 @@ impl Scope {
 ///
 /// The same input always gives the same id, so writing something twice is an upsert.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{32}$"))]
 pub struct EventId(u128);
 
 /// The text is not 32 hexadecimal digits.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a unit that a stage received was not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// Not egress of a watched segment: not ours to report.
@@ -69,6 +70,7 @@ pub struct Ledger {
 
 /// What a [`Ledger`] held at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LedgerReading {
     /// Units that came in.
     pub received: u64,

@@ -60,6 +60,7 @@ pub struct Pruned {
 
 /// Where an incident stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentStatus {
     /// Nobody has taken it on.
@@ -72,6 +73,7 @@ pub enum IncidentStatus {
 
 /// An incident and where it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentRow {
     /// The incident.
     #[serde(flatten)]
@@ -90,6 +92,7 @@ pub struct IncidentRow {
 
 /// An incident with its history, oldest entry first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IncidentDetail {
     /// The incident and where it stands.
     #[serde(flatten)]
@@ -100,6 +103,7 @@ pub struct IncidentDetail {
 
 /// Something that happened to an incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HistoryEntry {
     /// When.
     pub at: Timestamp,
@@ -124,6 +128,7 @@ pub struct Action {
 
 /// A destination with its totals over the time asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DestinationRow {
     /// The registrable domain, or the address.
     pub destination: SmolStr,
@@ -145,6 +150,7 @@ pub struct DestinationRow {
 
 /// An executor seen or registered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExecutorRow {
     /// Its id, or its address where nothing named it.
     pub id: SmolStr,
@@ -172,6 +178,7 @@ pub struct ExecutorRow {
 
 /// Sums over time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Series {
     /// Length of a step, in seconds.
     pub step_s: u64,
@@ -181,6 +188,7 @@ pub struct Series {
 
 /// Sums over one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesPoint {
     /// The step's start.
     pub at: Timestamp,
@@ -255,6 +263,7 @@ pub enum DeliveryState {
 /// What a token allows, weakest first; each role may do what the ones before it may, but for
 /// `Collector`, which may only register executors and send events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Register executors.
