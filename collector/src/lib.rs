@@ -12,8 +12,11 @@ pub mod logs;
 pub mod packets;
 mod recognize;
 
-pub use attribution::{AttributionTable, Segment, StaticExecutor};
-pub use config::{CollectorConfig, Dialect, LiveOptions, RawCollector, SourceConfig, SourceKind};
+pub use attribution::{AttributionTable, Segment, StaticExecutor, UNASSIGNED_SEGMENT};
+pub use config::{
+    CollectorConfig, ConfigProblem, Dialect, LiveOptions, RawCollector, RawExecutor, RawSegment,
+    RawSource, SourceConfig, SourceKind,
+};
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
 pub use recognize::{Recognized, recognize};
