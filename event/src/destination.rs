@@ -50,7 +50,16 @@ impl Destination {
         if let Ok(written) = literal.parse::<IpAddr>() {
             return Self::address(address.unwrap_or(written), port);
         }
-        let host = clean_name(host);
+        Self::of_host(clean_name(host), named_by, address, port)
+    }
+
+    /// A destination whose host name is in clean form already ([`clean_name`], [`clean_labels`]).
+    pub fn of_host(
+        host: SmolStr,
+        named_by: NameSource,
+        address: Option<IpAddr>,
+        port: u16,
+    ) -> Self {
         Self {
             domain: registrable_domain(&host),
             host: Some(host),
@@ -78,29 +87,83 @@ impl Destination {
 /// Names come from the wire, so they may hold anything. Every byte outside printable ASCII, and
 /// the backslash itself, becomes `\xNN`; a longer name is cut.
 pub fn clean_name(name: &str) -> SmolStr {
-    let trimmed = name.strip_suffix('.').unwrap_or(name);
-    let plain = |b: u8| b.is_ascii_graphic() && b != b'\\' && !b.is_ascii_uppercase();
-    if trimmed.len() <= MAX_NAME_BYTES && trimmed.bytes().all(plain) {
-        return trimmed.into();
+    clean_name_bytes(name.as_bytes())
+}
+
+/// As [`clean_name`], for a name that need not be UTF-8.
+pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
+    let trimmed = name.strip_suffix(b".").unwrap_or(name);
+    if trimmed.len() <= MAX_NAME_BYTES
+        && trimmed.iter().all(|b| is_plain(*b) && !b.is_ascii_uppercase())
+        && let Ok(plain) = std::str::from_utf8(trimmed)
+    {
+        return plain.into();
     }
-    let mut clean = SmolStrBuilder::new();
-    let mut length = 0;
-    for byte in trimmed.bytes() {
-        let lower = byte.to_ascii_lowercase();
-        length += if plain(lower) { 1 } else { 4 };
-        if length > MAX_NAME_BYTES {
-            break;
+    let mut clean = CleanName::default();
+    clean.push(trimmed);
+    clean.text.finish()
+}
+
+/// A clean name from the labels of a DNS name, without the root label. A dot inside a label is
+/// escaped, so that it does not look like a boundary.
+pub fn clean_labels<'a>(labels: impl Iterator<Item = &'a [u8]>) -> SmolStr {
+    let mut clean = CleanName::default();
+    for (index, label) in labels.enumerate() {
+        if index > 0 {
+            clean.push(b".");
         }
-        if plain(lower) {
-            clean.push(char::from(lower));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            clean.push_str("\\x");
-            clean.push(char::from(HEX[usize::from(byte >> 4)]));
-            clean.push(char::from(HEX[usize::from(byte & 15)]));
+        for (index, part) in label.split(|byte| *byte == b'.').enumerate() {
+            if index > 0 {
+                clean.escape(b'.');
+            }
+            clean.push(part);
         }
     }
-    clean.finish()
+    clean.text.finish()
+}
+
+/// Whether a byte stands for itself in a clean name, once in lower case.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'\\'
+}
+
+/// A clean name in the making; what does not fit is left out.
+#[derive(Default)]
+struct CleanName {
+    text: SmolStrBuilder,
+    length: usize,
+}
+
+impl CleanName {
+    fn push(&mut self, raw: &[u8]) {
+        for &byte in raw {
+            if !is_plain(byte) {
+                self.escape(byte);
+            } else if self.fits(1) {
+                self.text.push(char::from(byte.to_ascii_lowercase()));
+            }
+        }
+    }
+
+    fn escape(&mut self, byte: u8) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        if self.fits(4) {
+            self.text.push_str("\\x");
+            self.text.push(char::from(HEX[usize::from(byte >> 4)]));
+            self.text.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+
+    /// Whether `more` bytes still fit. Once something did not, nothing does: a name is cut, and
+    /// never has a hole.
+    fn fits(&mut self, more: usize) -> bool {
+        self.length = self.length.saturating_add(more);
+        let fits = self.length <= MAX_NAME_BYTES;
+        if !fits {
+            self.length = usize::MAX;
+        }
+        fits
+    }
 }
 
 /// The registrable domain of a clean host name by the public suffix list, private section
@@ -141,6 +204,13 @@ mod tests {
         assert_eq!(clean_name("<script>.example"), "<script>.example");
         let long = "\n".repeat(1000);
         assert!(clean_name(&long).len() <= MAX_NAME_BYTES);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_survive_as_escapes() {
+        assert_eq!(clean_name_bytes(b"\xff\x00A.example."), "\\xff\\x00a.example");
+        let labels: [&[u8]; 3] = [b"a.b\\", b"Example", b"ORG"];
+        assert_eq!(clean_labels(labels.into_iter()), "a\\x2eb\\x5c.example.org");
     }
 
     proptest::proptest! {

@@ -19,7 +19,9 @@ mod units;
 
 pub use attribution::{Attribution, NamedBy};
 pub use batch::{EventBatch, InputPosition, MAX_BATCH_AGE_MS, MAX_BATCH_EVENTS};
-pub use destination::{Destination, NameSource, clean_name, registrable_domain};
+pub use destination::{
+    Destination, NameSource, clean_labels, clean_name, clean_name_bytes, registrable_domain,
+};
 pub use executor::{ExecutorRegistration, RegistrationError};
 pub use fact::{
     BlockReason, DnsExchange, Event, Fact, FlowInterval, FlowPhase, Gap, GapReason, HttpRequest,
