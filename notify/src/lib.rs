@@ -1,51 +1,42 @@
-//! CONTRACT STUB: alerts to syslog and webhook, by way of the store's durable outbox.
-#![allow(missing_docs, unused_variables, clippy::todo)]
+//! Alerts, on their way from the store's durable outbox to syslog and webhooks.
+//!
+//! This room owns the `[notify]` section, the choice of who is told of what ([`route`],
+//! [`targets_for`]), how an alert is written for each kind of receiver, and when a delivery is
+//! tried again or given up ([`run`]). What waits, and in which order, is the store's business;
+//! what an incident is, the analyzer's. Nothing here may read the engine or the wall clock.
+//!
+//! Delivery is **at least once**: an alert leaves the outbox only after its receiver took it, so
+//! a crash in between sends it again under the same id. The one limit is syslog itself, which
+//! has no acknowledgement: see [`SyslogTransport`].
 
-use egret_analyzer::{IncidentChange, Severity};
-use egret_event::{SmolStr, Timestamp};
-use egret_store::{OutboxEntry, Store};
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use tokio::sync::{Notify, watch};
+mod config;
+mod deliver;
+mod link;
+mod route;
+mod schedule;
+mod secret;
+mod syslog;
+mod text;
+mod tls;
+mod webhook;
 
-/// The `[notify]` section as written (`[[notify.targets]]`); to be completed.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RawNotify {}
+pub use config::{Facility, RawNotify, RawSyslog, RawTarget, RawWebhook, SyslogTransport, Target};
+pub use deliver::run;
+pub use route::{route, targets_for};
 
-/// A target, checked. Secrets are held in a type whose Debug hides them.
-#[derive(Debug, Clone)]
-pub struct Target {
-    pub name: String,
-    pub min_severity: Severity,
-}
-
+/// What can go wrong here. A receiver that does not take an alert is not an error of this crate:
+/// it is recorded in the outbox.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
-    #[error("{0}")]
-    Config(String),
-}
-
-impl RawNotify {
-    /// Checks the section; secrets are read from their files or environment variables here.
-    pub fn check(&self) -> Result<Vec<Target>, NotifyError> {
-        todo!()
-    }
-}
-
-/// The outbox entries that tell the targets of `changes` (by severity and kind of change).
-pub fn route(targets: &[Target], changes: &[IncidentChange]) -> Vec<OutboxEntry> {
-    todo!()
-}
-
-/// Delivers what is in the outbox, each target on its own task, until `stop` turns true.
-/// `wake` is notified when the outbox got something new.
-pub async fn run(
-    store: Store,
-    targets: Vec<Target>,
-    wake: Arc<Notify>,
-    stop: watch::Receiver<bool>,
-    now: fn() -> Timestamp,
-) -> Result<(), NotifyError> {
-    todo!()
+    /// The `[notify]` section cannot be used as written.
+    #[error("{key}: {problem}")]
+    Config {
+        /// The key, such as `notify.targets[1].url`.
+        key: String,
+        /// What is wrong with it, and the cure.
+        problem: String,
+    },
+    /// The task of a target ended before it was told to, which is a defect of Egret.
+    #[error("the delivery to a target broke off: {0}")]
+    BrokeOff(#[from] tokio::task::JoinError),
 }

@@ -1,0 +1,61 @@
+//! Who is told of what.
+
+use egret_analyzer::{ChangeKind, Incident, IncidentChange};
+use egret_store::OutboxEntry;
+
+use crate::Target;
+
+/// The names of the targets that want an alert about such a change of `incident`.
+pub fn targets_for(targets: &[Target], incident: &Incident, kind: ChangeKind) -> Vec<String> {
+    targets
+        .iter()
+        .filter(|target| is_told(kind) && incident.severity >= target.min_severity)
+        .map(|target| target.name.clone())
+        .collect()
+}
+
+/// The outbox entries that tell the targets of `changes`, in the order of the changes.
+pub fn route(targets: &[Target], changes: &[IncidentChange]) -> Vec<OutboxEntry> {
+    changes.iter().flat_map(|change| entries(targets, change)).collect()
+}
+
+fn entries(targets: &[Target], change: &IncidentChange) -> Vec<OutboxEntry> {
+    let names = targets_for(targets, &change.incident, change.kind);
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let body = serde_json::to_string(change).expect("a change has string keys and no custom form");
+    let entry = |target| OutboxEntry {
+        alert: change.alert_id(),
+        incident: change.incident.id,
+        target,
+        body: body.clone(),
+    };
+    names.into_iter().map(entry).collect()
+}
+
+/// Whether a kind of change is sent outward. The end of a session asks nothing of anybody, and
+/// comments are for those who work on the incident.
+fn is_told(kind: ChangeKind) -> bool {
+    match kind {
+        ChangeKind::Opened
+        | ChangeKind::Grew
+        | ChangeKind::Acknowledged
+        | ChangeKind::Closed
+        | ChangeKind::Reopened => true,
+        ChangeKind::Ended | ChangeKind::Commented => false,
+    }
+}
+
+/// The word for a kind of change in messages and webhook types.
+pub(crate) const fn word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Opened => "opened",
+        ChangeKind::Grew => "grew",
+        ChangeKind::Ended => "ended",
+        ChangeKind::Acknowledged => "acknowledged",
+        ChangeKind::Closed => "closed",
+        ChangeKind::Reopened => "reopened",
+        ChangeKind::Commented => "commented",
+    }
+}
