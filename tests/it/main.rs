@@ -1,0 +1,9 @@
+//! All integration tests, in one binary.
+
+mod architecture;
+mod bad_input;
+mod command_line;
+mod configuration;
+mod hostile;
+mod recovery;
+mod scenario;

@@ -1,0 +1,190 @@
+//! `kill -9` in the middle of following a log under load, then a restart: every line is in the
+//! store exactly once, and no alert is lost or sent twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use egret_event::{EventId, Timestamp};
+use egret_store::{EventQuery, GroupBy, SeriesQuery, Store, StoreConfig};
+use egret_tests::binary::egret;
+use egret_tests::parts::{WEBHOOK_SECRET, WebhookReceiver};
+use egret_tests::process::Process;
+use egret_tests::wait::until;
+
+/// Lines in all, in as many parts as there are starts of egret.
+const LINES: u64 = 120_000;
+const PARTS: u64 = 4;
+
+/// Every so many lines, an executor uploads 8 MiB to a domain of its own.
+const LINES_PER_UPLOAD: u64 = 12_000;
+
+/// The moment of the first line; one line every 10 ms.
+const START: i64 = 1_767_600_000;
+
+fn line(number: u64) -> String {
+    let millis = number * 10;
+    let at = format!("{}.{:03}", START + (millis / 1000).cast_signed(), millis % 1000);
+    let (executor, host, up) = if number % LINES_PER_UPLOAD == LINES_PER_UPLOAD / 2 {
+        let upload = number / LINES_PER_UPLOAD;
+        (200 + upload, format!("drop.leak-{upload}.example"), 8 << 20)
+    } else {
+        (number % 40 + 1, format!("site-{}.example", number % 6), 700 + number % 300)
+    };
+    format!(
+        "{at} 35 10.20.0.{executor}:{port} TCP_TUNNEL/200 up={up} down=5120 CONNECT {host}:443 203.0.113.9:443\n",
+        port = 20_000 + number % 40_000
+    )
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a listener has an address").port()
+}
+
+fn configuration(folder: &Path, webhook_port: u16) -> String {
+    format!(
+        r#"
+[[collector.segments]]
+name = "executors"
+ranges = ["10.20.0.0/16"]
+
+[[collector.sources]]
+name = "squid"
+kind = "log"
+dialect = "squid-egret"
+path = "{folder}/access.log"
+
+[store]
+path = "{folder}/egret.db"
+
+[api]
+listen = "127.0.0.1:{api_port}"
+
+[[notify.targets]]
+name = "soar"
+kind = "webhook"
+url = "http://127.0.0.1:{webhook_port}/hook"
+secret_file = "{folder}/secret"
+"#,
+        folder = folder.display(),
+        api_port = free_port(),
+    )
+}
+
+fn start(folder: &Path, part: u64) -> Process {
+    let mut command = Command::new(egret());
+    command.args(["run", "--config"]).arg(folder.join("egret.toml")).env_remove("RUST_LOG");
+    let mut process = Process::start(command, &folder.join(format!("egret-{part}.log")));
+    process.wait_for_output("the dashboard and the API are at");
+    process
+}
+
+fn open(folder: &Path) -> Store {
+    let path = folder.join("egret.db");
+    let raw = egret_store::RawStore { path: Some(path), ..egret_store::RawStore::default() };
+    let config: StoreConfig = raw.check();
+    Store::open(&config).expect("the store opens beside a running egret")
+}
+
+/// Contacts by the roll-ups: what the dashboard shows.
+fn contacts(store: &Store) -> u64 {
+    let query = SeriesQuery {
+        since: Timestamp::from_secs(START - 3600),
+        until: Timestamp::from_secs(START + 86_400),
+        step_s: 3600,
+        destination: None,
+        executor: None,
+        group_by: GroupBy::Nothing,
+    };
+    let series = store.series(&query).expect("the series can be read");
+    series.points.iter().map(|point| point.allowed + point.blocked).sum()
+}
+
+/// How often each line's event is in the store, by its id.
+fn events(store: &Store) -> BTreeMap<EventId, u32> {
+    let mut seen = BTreeMap::new();
+    let mut query = EventQuery { limit: Some(1000), ..EventQuery::default() };
+    loop {
+        let page = store.events(&query).expect("events can be read");
+        for event in page.items {
+            *seen.entry(event.id).or_insert(0) += 1;
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return seen,
+        }
+    }
+}
+
+#[test]
+fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path();
+    let webhook_port = free_port();
+    let webhooks = WebhookReceiver::start(path, webhook_port, |program| Command::new(program));
+    std::fs::write(path.join("secret"), WEBHOOK_SECRET).expect("the folder can be written");
+    std::fs::write(path.join("egret.toml"), configuration(path, webhook_port))
+        .expect("the folder can be written");
+    let mut log = File::create(path.join("access.log")).expect("the folder can be written");
+
+    let mut written = 0;
+    for part in 0..PARTS {
+        let mut egret = start(path, part);
+        let until_line = LINES * (part + 1) / PARTS;
+        let mut batch = String::new();
+        while written < until_line {
+            batch.push_str(&line(written));
+            written += 1;
+            if batch.len() > 1 << 16 || written == until_line {
+                log.write_all(batch.as_bytes()).expect("the log can be written");
+                batch.clear();
+            }
+        }
+        if part + 1 < PARTS {
+            // In the middle: some of this part is stored, and some is not.
+            let store = open(path);
+            let least = LINES * part / PARTS + 1000;
+            until("part of the lines to be stored", || (contacts(&store) > least).then_some(()));
+            egret.kill();
+        } else {
+            let store = open(path);
+            until("all lines to be stored", || (contacts(&store) >= LINES).then_some(()));
+            let expected = usize::try_from(LINES / LINES_PER_UPLOAD).expect("it is small");
+            until("all alerts", || (opened(&webhooks).len() >= expected).then_some(()));
+            assert_eq!(egret.terminate().code(), Some(0), "egret ended well");
+        }
+    }
+
+    let store = open(path);
+    assert_eq!(contacts(&store), LINES, "the roll-ups count every line once");
+    let events = events(&store);
+    assert_eq!(events.len() as u64, LINES, "every line has its event");
+    assert!(events.values().all(|times| *times == 1), "no event is there twice");
+
+    let opened = opened(&webhooks);
+    for upload in 0..LINES / LINES_PER_UPLOAD {
+        let ids = &opened[&format!("leak-{upload}.example")];
+        assert_eq!(ids.len(), 1, "upload {upload} was alerted under several ids: {ids:?}");
+    }
+    assert_eq!(opened.len() as u64, LINES / LINES_PER_UPLOAD, "only the uploads: {opened:?}");
+    assert!(webhooks.received().iter().all(|hook| hook["verified"] == true));
+}
+
+/// The ids under which the receiver was told that an incident opened, by destination.
+fn opened(webhooks: &WebhookReceiver) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for hook in webhooks.received() {
+        if hook["body"]["type"] != "incident.opened" {
+            continue;
+        }
+        let destination = hook.pointer("/body/data/incident/destination").and_then(|v| v.as_str());
+        if let (Some(destination), Some(id)) = (destination, hook["id"].as_str()) {
+            found.entry(destination.to_owned()).or_default().insert(id.to_owned());
+        }
+    }
+    found
+}

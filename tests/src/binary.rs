@@ -1,0 +1,38 @@
+//! The built `egret`.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// The binary beside this test: `make test` builds it first.
+///
+/// # Panics
+/// Where it was not built.
+pub fn egret() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a path");
+    let folder = test.ancestors().find(|folder| folder.join("egret").is_file());
+    folder
+        .map(|folder| folder.join("egret"))
+        .unwrap_or_else(|| panic!("no egret beside {}: run `make test`", test.display()))
+}
+
+/// Runs `egret` with these arguments to its end, in an environment of its own.
+pub fn run(args: &[&str]) -> Output {
+    Command::new(egret())
+        .args(args)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(std::env::temp_dir())
+        .output()
+        .expect("egret can be started")
+}
+
+/// What `run` printed, after checking that it succeeded.
+pub fn succeed(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(
+        output.status.success(),
+        "egret {args:?} failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("egret prints UTF-8")
+}

@@ -1,0 +1,59 @@
+//! What a test needs of the machine. A test that cannot run here says so, loudly.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::Command;
+
+use crate::repository;
+
+/// Where skipped tests are written down; `tests/run.sh` reads it.
+pub const SKIPPED: &str = "target/skipped-tests";
+
+/// Something that a machine may lack.
+#[derive(Debug, Clone, Copy)]
+pub enum Need {
+    /// To make network namespaces and capture in them: root, or its capabilities.
+    Namespaces,
+    /// A program on the path.
+    Program(&'static str),
+}
+
+impl Need {
+    fn lacking(self) -> Option<String> {
+        match self {
+            Self::Namespaces => {
+                let name = format!("egret-probe-{}", std::process::id());
+                let made = Command::new("ip").args(["netns", "add", &name]).output();
+                let works = made.is_ok_and(|output| output.status.success());
+                if works {
+                    // Whether it can be deleted again does not change the answer.
+                    let _ = Command::new("ip").args(["netns", "del", &name]).output();
+                }
+                (!works).then(|| "network namespaces cannot be made (needs root)".to_owned())
+            }
+            Self::Program(program) => {
+                let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+                    .chain(["/usr/sbin".into(), "/sbin".into()])
+                    .any(|folder| folder.join(program).is_file());
+                (!found).then(|| format!("{program} is not installed (`deploy/setup.sh test`)"))
+            }
+        }
+    }
+}
+
+/// Whether everything is there. If not, says so and writes the test down as skipped; where `CI`
+/// is set that is a failure.
+pub fn have(test: &str, needs: &[Need]) -> bool {
+    let lacking: Vec<String> = needs.iter().filter_map(|need| need.lacking()).collect();
+    if lacking.is_empty() {
+        return true;
+    }
+    let reason = format!("SKIPPED {test}: {}", lacking.join("; "));
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    eprintln!("{reason}");
+    let file = OpenOptions::new().create(true).append(true).open(repository().join(SKIPPED));
+    if let Ok(mut file) = file {
+        let _ = writeln!(file, "{reason}");
+    }
+    false
+}

@@ -1,0 +1,110 @@
+//! The real programs that Egret talks to, started for one test each.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::certificates::Certificate;
+use crate::process::Process;
+use crate::repository;
+use crate::wait::until;
+
+/// A secret that webhooks are signed with.
+pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A script of `tests/parts`.
+pub fn script(name: &str) -> PathBuf {
+    repository().join("tests/parts").join(name)
+}
+
+/// The Python of the tests' own environment.
+pub fn python() -> PathBuf {
+    let path = repository().join("target/python/bin/python3");
+    assert!(path.is_file(), "{} is missing: run `deploy/setup.sh test`", path.display());
+    path
+}
+
+/// rsyslog, listening for RFC 5424 over TLS, writing each message as it came.
+#[derive(Debug)]
+pub struct Rsyslog {
+    process: Process,
+    received: PathBuf,
+}
+
+impl Rsyslog {
+    /// Starts it on 127.0.0.1:`port`. `in_space` makes the command that runs a program there.
+    pub fn start(
+        folder: &Path,
+        port: u16,
+        root: &Path,
+        own: &Certificate,
+        in_space: impl Fn(&str) -> Command,
+    ) -> Self {
+        let received = folder.join("rsyslog.received");
+        let configuration = format!(
+            "global(workDirectory=\"{folder}\" DefaultNetstreamDriver=\"gtls\"\n\
+             DefaultNetstreamDriverCAFile=\"{root}\"\n\
+             DefaultNetstreamDriverCertFile=\"{certificate}\"\n\
+             DefaultNetstreamDriverKeyFile=\"{key}\" maxMessageSize=\"64k\")\n\
+             module(load=\"imtcp\" StreamDriver.Name=\"gtls\" StreamDriver.Mode=\"1\"\n\
+             StreamDriver.AuthMode=\"anon\")\n\
+             input(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
+             template(name=\"raw\" type=\"string\" string=\"%rawmsg%\\n\")\n\
+             action(type=\"omfile\" file=\"{received}\" template=\"raw\")\n",
+            folder = folder.display(),
+            root = root.display(),
+            certificate = own.certificate.display(),
+            key = own.key.display(),
+            received = received.display(),
+        );
+        let file = folder.join("rsyslog.conf");
+        std::fs::write(&file, configuration).expect("the folder can be written");
+        let mut command = in_space("rsyslogd");
+        command.args(["-n", "-f"]).arg(&file).arg("-i").arg(folder.join("rsyslog.pid"));
+        let process = Process::start(command, &folder.join("rsyslog.log"));
+        until("rsyslog to listen", || {
+            let state = in_space("ss").args(["-Hltn"]).output().ok()?;
+            let text = String::from_utf8_lossy(&state.stdout).into_owned();
+            text.contains(&format!("127.0.0.1:{port}")).then_some(())
+        });
+        Self { process, received }
+    }
+
+    /// The messages received so far, one a line.
+    pub fn received(&self) -> Vec<String> {
+        let text = std::fs::read(&self.received).unwrap_or_default();
+        String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+    }
+
+    /// What it says of itself.
+    pub fn output(&self) -> String {
+        self.process.output()
+    }
+}
+
+/// A webhook receiver that checks signatures with the published `standardwebhooks` package.
+#[derive(Debug)]
+pub struct WebhookReceiver {
+    process: Process,
+}
+
+impl WebhookReceiver {
+    /// Starts it on 127.0.0.1:`port`.
+    pub fn start(folder: &Path, port: u16, in_space: impl Fn(&str) -> Command) -> Self {
+        let python = python();
+        let mut command = in_space(python.to_str().expect("the path is UTF-8"));
+        command
+            .arg(script("webhook_receiver.py"))
+            .args(["127.0.0.1", &port.to_string(), WEBHOOK_SECRET]);
+        let mut process = Process::start(command, &folder.join("webhooks.log"));
+        process.wait_for_output("listening");
+        Self { process }
+    }
+
+    /// The webhooks received so far: `received_at`, `id`, `verified`, `body`.
+    pub fn received(&self) -> Vec<Value> {
+        let output = self.process.output();
+        output.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+}

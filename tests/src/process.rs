@@ -1,0 +1,77 @@
+//! Child processes that never outlive the test that started them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use crate::wait::until;
+
+/// A child process with its output in a file; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`, with both outputs in `log`.
+    pub fn start(mut command: Command, log: &Path) -> Self {
+        let file = File::create(log).expect("the log can be created");
+        let errors = file.try_clone().expect("a file can be shared");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Self { child, log: log.to_owned() }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed so far.
+    pub fn output(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until `sign` is in its output.
+    pub fn wait_for_output(&mut self, sign: &str) {
+        until(&format!("{sign:?} in {}", self.log.display()), || {
+            let output = self.output();
+            if output.contains(sign) {
+                return Some(());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("ended with {status} before it said {sign:?}:\n{output}");
+            }
+            None
+        });
+    }
+
+    /// Kills it at once (SIGKILL), as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a child can be killed");
+        self.child.wait().expect("a killed child ends");
+    }
+
+    /// Asks it to end (SIGTERM), and waits for that.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot signal process {id}");
+        until("the end of a process", || self.child.try_wait().expect("a child has a status"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- {} ---\n{}", self.log.display(), self.output());
+        }
+    }
+}
