@@ -13,7 +13,7 @@ pub use config::{RawStore, StoreConfig};
 pub use error::StoreError;
 pub use query::{
     Cursor, DestinationQuery, DestinationSort, EventQuery, ExecutorQuery, GroupBy, IncidentQuery,
-    IncidentSort, Page, SeriesQuery, SortOrder,
+    IncidentSort, Page, SeriesQuery, SortOrder, page_size,
 };
 pub use rows::{
     Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, HistoryEntry,

@@ -30,8 +30,10 @@ pub struct Committed {
     pub repeated_events: u64,
     /// Incident changes that were new.
     pub changes: u64,
-    /// Alerts that were new.
+    /// Alerts that were new and were queued.
     pub alerts: u64,
+    /// Alerts that were new and were not queued, because a suppression covers their incident.
+    pub suppressed: u64,
 }
 
 /// Where to go on after a restart.

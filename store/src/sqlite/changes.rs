@@ -1,0 +1,295 @@
+//! What happens to incidents: changes by the engine and by people.
+//!
+//! The engine owns what an incident says, people own where it stands. There is one exception: an
+//! incident that notably grows after somebody closed it is open again, because what they judged
+//! is no longer all there is.
+
+use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange};
+use egret_event::{EventId, SmolStr, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::incidents::{load, status_number};
+use super::outbox;
+use super::stored::{Stored, signed, to_json};
+use crate::{Action, IncidentRow, IncidentStatus, OutboxEntry, StoreError};
+
+/// Longest comment, in bytes.
+const MAX_COMMENT_BYTES: usize = 10_000;
+
+/// Authors as the history's table numbers them; all analysts share one count of changes.
+const ENGINE: i64 = 0;
+const ANALYST: i64 = 1;
+
+/// What became of a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// It was there already.
+    Repeat,
+    /// It is new, and a suppression covers it.
+    Suppressed,
+    /// It is new.
+    New,
+}
+
+/// Writes a change of the engine's.
+pub(super) fn apply(
+    db: &Connection,
+    change: &IncidentChange,
+    suppressed_by: Option<EventId>,
+) -> Result<Applied, StoreError> {
+    let title = match change.kind {
+        ChangeKind::Ended => None,
+        _ => Some(change.incident.title.as_str()),
+    };
+    if !record(db, change, title)? {
+        return Ok(Applied::Repeat);
+    }
+    let id = change.incident.id;
+    upsert(db, change, suppressed_by)?;
+    keep_evidence(db, change)?;
+    if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
+        reopen_if_closed(db, id, change.at)?;
+    }
+    Ok(if suppressed_by.is_some() { Applied::Suppressed } else { Applied::New })
+}
+
+/// Adds a change to the history. `false`: it is there already.
+fn record(
+    db: &Connection,
+    change: &IncidentChange,
+    words: Option<&str>,
+) -> Result<bool, StoreError> {
+    let (author, analyst) = match &change.by {
+        ChangeBy::Engine => (ENGINE, None),
+        ChangeBy::Analyst(name) => (ANALYST, Some(name.as_str())),
+    };
+    let sql = "INSERT OR IGNORE INTO history (incident, author, number, at, kind, analyst, words)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let new = db.prepare_cached(sql)?.execute(params![
+        Stored(change.incident.id),
+        author,
+        change.number,
+        Stored(change.at),
+        to_json("kind of change", &change.kind)?,
+        analyst,
+        words,
+    ])?;
+    Ok(new == 1)
+}
+
+fn upsert(
+    db: &Connection,
+    change: &IncidentChange,
+    suppressed_by: Option<EventId>,
+) -> Result<(), StoreError> {
+    let incident = &change.incident;
+    let sql = "INSERT INTO incidents (id, body, status, severity, rank, opened_at, updated_at,
+            up_bytes, title, destination, hosts, executor, tenant, template, ended, suppressed_by)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity,
+            rank = excluded.rank, opened_at = excluded.opened_at,
+            updated_at = max(updated_at, excluded.updated_at), up_bytes = excluded.up_bytes,
+            title = excluded.title, destination = excluded.destination, hosts = excluded.hosts,
+            executor = excluded.executor, tenant = excluded.tenant,
+            template = excluded.template, ended = excluded.ended,
+            suppressed_by = excluded.suppressed_by";
+    db.prepare_cached(sql)?.execute(params![
+        Stored(incident.id),
+        to_json("incident", incident)?,
+        status_number(IncidentStatus::Open),
+        incident.severity as i64,
+        rank(incident.severity as i64, incident.score),
+        Stored(incident.opened_at),
+        Stored(incident.updated_at),
+        signed(incident.observed.up_bytes),
+        incident.title,
+        incident.destination.as_str(),
+        one_per_line(&incident.hosts),
+        incident.origin.executor.as_str(),
+        incident.origin.tenant.as_deref(),
+        incident.origin.template.as_deref(),
+        change.kind == ChangeKind::Ended,
+        suppressed_by.map(Stored),
+    ])?;
+    Ok(())
+}
+
+/// Severity, then score, as one number to sort by.
+fn rank(severity: i64, score: f64) -> f64 {
+    let score = if score.is_nan() { 0.0 } else { score.clamp(0.0, 1.0) };
+    // Severities are a few small numbers; two apart, no score can close the distance.
+    2.0 * severity as f64 + score
+}
+
+fn one_per_line(hosts: &[SmolStr]) -> String {
+    let mut lines = String::from("\n");
+    for host in hosts {
+        lines.push_str(host);
+        lines.push('\n');
+    }
+    lines
+}
+
+fn keep_evidence(db: &Connection, change: &IncidentChange) -> Result<(), StoreError> {
+    let mut insert =
+        db.prepare_cached("INSERT OR IGNORE INTO evidence (event, at) VALUES (?1, ?2)")?;
+    for evidence in &change.incident.explanation.evidence {
+        insert.execute(params![Stored(evidence.event), Stored(evidence.at)])?;
+    }
+    Ok(())
+}
+
+fn reopen_if_closed(db: &Connection, id: EventId, at: Timestamp) -> Result<(), StoreError> {
+    let reopen = "UPDATE incidents SET status = ?2, acknowledged_by = NULL
+                  WHERE id = ?1 AND status = ?3";
+    let reopened = db.prepare_cached(reopen)?.execute(params![
+        Stored(id),
+        status_number(IncidentStatus::Open),
+        status_number(IncidentStatus::Closed)
+    ])?;
+    if reopened == 1 {
+        let insert = "INSERT INTO history (incident, author, at, kind, words)
+                      VALUES (?1, ?2, ?3, ?4, 'it grew after it was closed')";
+        let kind = to_json("kind of change", &ChangeKind::Reopened)?;
+        db.prepare_cached(insert)?.execute(params![Stored(id), ENGINE, Stored(at), kind])?;
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    /// Carries out what a person wants; see [`crate::Store::act`].
+    ///
+    /// What changes nothing (to close what is closed) returns no change; if it came with a
+    /// comment, the comment is kept as one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] without such an incident; [`StoreError::BadQuery`] for a comment
+    /// that is empty or too long, and for acknowledging what is closed.
+    pub fn act(
+        &self,
+        id: EventId,
+        action: &Action,
+        now: Timestamp,
+        targets: &[String],
+    ) -> Result<(IncidentRow, Option<IncidentChange>), StoreError> {
+        let comment = checked_comment(action)?;
+        self.write(|db, _| {
+            let not_found = || StoreError::NotFound { what: "incident", id: id.to_string() };
+            let row = load(db, id)?.ok_or_else(not_found)?;
+            let Some((kind, status)) = step(action.kind, row.status, comment.is_some())? else {
+                return Ok((row, None));
+            };
+            stand(db, id, status, action, now)?;
+            let row = load(db, id)?.ok_or_else(not_found)?;
+            let change = IncidentChange {
+                kind,
+                at: now,
+                by: ChangeBy::Analyst(action.by.clone()),
+                number: next_number(db, id)?,
+                incident: row.incident.clone(),
+            };
+            record(db, &change, comment)?;
+            if kind != ChangeKind::Commented && row.suppressed_by.is_none() {
+                tell(db, &change, now, targets)?;
+            }
+            Ok((row, Some(change)))
+        })
+    }
+}
+
+fn checked_comment(action: &Action) -> Result<Option<&str>, StoreError> {
+    let comment = action.comment.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    if comment.is_some_and(|text| text.len() > MAX_COMMENT_BYTES) {
+        return Err(StoreError::BadQuery(format!(
+            "the comment is longer than {MAX_COMMENT_BYTES} bytes: shorten it"
+        )));
+    }
+    if action.kind == ChangeKind::Commented && comment.is_none() {
+        return Err(StoreError::BadQuery("a comment needs words: write some".to_owned()));
+    }
+    Ok(comment)
+}
+
+/// What an action makes of an incident that stands at `status`. `None`: nothing.
+fn step(
+    kind: ChangeKind,
+    status: IncidentStatus,
+    has_comment: bool,
+) -> Result<Option<(ChangeKind, IncidentStatus)>, StoreError> {
+    use IncidentStatus::{Acknowledged, Closed, Open};
+    let wanted = match (kind, status) {
+        (ChangeKind::Acknowledged, Closed) => {
+            let reason = "the incident is closed: reopen it before acknowledging it";
+            return Err(StoreError::BadQuery(reason.to_owned()));
+        }
+        (ChangeKind::Acknowledged, _) => Acknowledged,
+        (ChangeKind::Closed, _) => Closed,
+        (ChangeKind::Reopened, _) => Open,
+        (ChangeKind::Commented, _) => status,
+        (ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Ended, _) => {
+            let reason = "only the engine opens, grows and ends incidents";
+            return Err(StoreError::BadQuery(reason.to_owned()));
+        }
+    };
+    Ok(match (wanted == status, has_comment) {
+        (false, _) => Some((kind, wanted)),
+        (true, true) => Some((ChangeKind::Commented, status)),
+        (true, false) => None,
+    })
+}
+
+/// Writes where the incident stands now.
+fn stand(
+    db: &Connection,
+    id: EventId,
+    status: IncidentStatus,
+    action: &Action,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let has_comment = action.comment.as_deref().is_some_and(|text| !text.trim().is_empty());
+    // Who acknowledged it stays known while it is acknowledged, and after it was closed.
+    let sql = "UPDATE incidents SET
+            acknowledged_by = CASE
+                WHEN ?2 = ?3 AND status <> ?3 THEN ?4
+                WHEN ?2 = ?5 THEN NULL
+                ELSE acknowledged_by END,
+            status = ?2, comments = comments + ?6, updated_at = max(updated_at, ?7)
+        WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![
+        Stored(id),
+        status_number(status),
+        status_number(IncidentStatus::Acknowledged),
+        action.by.as_str(),
+        status_number(IncidentStatus::Open),
+        has_comment,
+        Stored(now),
+    ])?;
+    Ok(())
+}
+
+fn next_number(db: &Connection, id: EventId) -> Result<u32, StoreError> {
+    let sql = "SELECT max(number) FROM history WHERE incident = ?1 AND author = ?2";
+    let last: Option<u32> =
+        db.prepare_cached(sql)?.query_row(params![Stored(id), ANALYST], |row| row.get(0))?;
+    Ok(last.map_or(0, |last| last.saturating_add(1)))
+}
+
+fn tell(
+    db: &Connection,
+    change: &IncidentChange,
+    now: Timestamp,
+    targets: &[String],
+) -> Result<(), StoreError> {
+    let body = to_json("change", change)?;
+    for target in targets {
+        let entry = OutboxEntry {
+            alert: change.alert_id(),
+            incident: change.incident.id,
+            target: target.clone(),
+            body: body.clone(),
+        };
+        outbox::queue(db, &entry, now)?;
+    }
+    Ok(())
+}

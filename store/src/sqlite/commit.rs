@@ -1,0 +1,127 @@
+//! One unit of the pipeline, written in one transaction.
+
+use egret_event::{Event, EventId, Fact};
+use hashbrown::HashMap;
+use rusqlite::{Connection, params};
+
+use super::SqliteStore;
+use super::changes::{Applied, apply};
+use super::dictionary::{Dictionary, Map, Sightings};
+use super::roll_ups::RollUps;
+use super::writer::Memory;
+use super::{event_body, incidents, outbox, snapshots, suppressions};
+use crate::{Committed, StoreError, WriteUnit};
+
+impl SqliteStore {
+    /// Writes one unit in one transaction; see [`crate::Store::commit`].
+    pub fn commit(&self, unit: &WriteUnit<'_>) -> Result<Committed, StoreError> {
+        self.write(|db, memory| {
+            let mut committed = Committed::default();
+            write_events(db, &mut memory.dictionary, unit.events, &mut committed)?;
+            write_changes(db, memory, unit, &mut committed)?;
+            if let Some((body, positions)) = unit.snapshot {
+                snapshots::write(db, body, positions, unit.now)?;
+            }
+            Ok(committed)
+        })
+    }
+}
+
+fn write_events(
+    db: &Connection,
+    dictionary: &mut Dictionary,
+    events: &[Event],
+    committed: &mut Committed,
+) -> Result<(), StoreError> {
+    let mut roll_ups = RollUps::default();
+    let mut sightings = Sightings::default();
+    let mut insert = db.prepare_cached(
+        "INSERT OR IGNORE INTO events (at, id, source, origin, destination, kind, blocked, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    let mut body = Vec::new();
+    for event in events {
+        let source = dictionary.source(db, event)?;
+        let origin = dictionary.origin(db, event)?;
+        let destination = dictionary.destination(db, event)?;
+        body = event_body::pack(event, body)?;
+        let new = insert.execute(params![
+            event.at.as_nanos(),
+            &event.id.to_bytes()[..],
+            source,
+            origin.id,
+            destination,
+            kind(&event.fact),
+            event.verdict.is_blocked(),
+            body.as_slice(),
+        ])?;
+        if new == 0 {
+            committed.repeated_events += 1;
+            continue;
+        }
+        committed.events += 1;
+        roll_ups.add(event, destination, origin.executor);
+        sightings.note(event, destination, origin);
+    }
+    roll_ups.write(db)?;
+    sightings.write(db)
+}
+
+/// Writes the changes, then those alerts about them that nothing suppresses.
+fn write_changes(
+    db: &Connection,
+    memory: &mut Memory,
+    unit: &WriteUnit<'_>,
+    committed: &mut Committed,
+) -> Result<(), StoreError> {
+    if unit.changes.is_empty() && unit.alerts.is_empty() {
+        return Ok(());
+    }
+    let active = suppressions::active(db, memory, unit.now)?;
+    let mut fates: Map<EventId, Applied> = HashMap::default();
+    for change in unit.changes {
+        let by = active.iter().find(|s| s.matches(&change.incident, unit.now)).map(|s| s.id);
+        let applied = apply(db, change, by)?;
+        committed.changes += u64::from(applied != Applied::Repeat);
+        fates.insert(change.alert_id(), applied);
+    }
+    for alert in unit.alerts {
+        let fate = match fates.get(&alert.alert) {
+            Some(fate) => *fate,
+            None if incidents::is_suppressed(db, alert.incident)? => Applied::Suppressed,
+            None => Applied::New,
+        };
+        match fate {
+            // Its alerts were decided on when it was new.
+            Applied::Repeat => {}
+            Applied::Suppressed => committed.suppressed += 1,
+            Applied::New => committed.alerts += u64::from(outbox::queue(db, alert, unit.now)?),
+        }
+    }
+    Ok(())
+}
+
+/// The number that stands for a kind of fact in the table.
+fn kind(fact: &Fact) -> i64 {
+    match fact {
+        Fact::Flow(_) => 0,
+        Fact::Dns(_) => 1,
+        Fact::Tls(_) => 2,
+        Fact::Http(_) => 3,
+        Fact::Gap(_) => 4,
+    }
+}
+
+/// The number for the kind's name.
+pub(super) fn kind_named(name: &str) -> Result<i64, StoreError> {
+    match name {
+        "flow" => Ok(0),
+        "dns" => Ok(1),
+        "tls" => Ok(2),
+        "http" => Ok(3),
+        "gap" => Ok(4),
+        _ => Err(StoreError::BadQuery(format!(
+            "{name:?} is not a kind of event: use flow, dns, tls, http or gap"
+        ))),
+    }
+}

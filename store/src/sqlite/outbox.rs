@@ -1,0 +1,202 @@
+//! Alerts on their way out: waiting, delivered or dead.
+//!
+//! Per target, alerts of one incident leave strictly in the order in which they were queued: one
+//! that waits for its next attempt holds up the later ones of its incident, and no others.
+
+use egret_event::{EventId, Timestamp};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+
+use super::SqliteStore;
+use super::filter::Filter;
+use super::stored::{Stored, from_json, unsigned};
+use crate::{Delivery, DeliveryState, OutboxEntry, StoreError};
+
+/// The states, as the table numbers them.
+const WAITING: i64 = 0;
+const DELIVERED: i64 = 1;
+const DEAD: i64 = 2;
+
+/// Most dead letters returned at once; the counts tell of all.
+const MAX_DEAD_LETTERS: usize = 1000;
+
+const COLUMNS: &str = "alert, target, body, queued_at, attempts, error";
+
+/// Holds for alerts (as `o`) that no earlier alert of the same incident holds up.
+const FIRST_OF_ITS_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM outbox earlier
+    WHERE earlier.target = o.target AND earlier.incident = o.incident AND earlier.state = 0
+        AND earlier.seq < o.seq)";
+
+/// Queues an alert. `false`: it was queued before.
+pub(super) fn queue(
+    db: &Connection,
+    entry: &OutboxEntry,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let insert = "INSERT OR IGNORE INTO outbox (alert, incident, target, body, queued_at, due_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+    let new = db.prepare_cached(insert)?.execute(params![
+        Stored(entry.alert),
+        Stored(entry.incident),
+        entry.target,
+        entry.body,
+        Stored(now),
+    ])?;
+    Ok(new == 1)
+}
+
+impl SqliteStore {
+    /// Alerts due for a target at `now`, oldest first; see [`crate::Store::outbox_due`].
+    pub fn outbox_due(
+        &self,
+        target: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox o
+             WHERE target = ?1 AND state = 0 AND due_at <= ?2 AND {FIRST_OF_ITS_INCIDENT}
+             ORDER BY seq LIMIT ?3"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let db = self.reader();
+        let mut statement = db.prepare_cached(&sql)?;
+        let rows = statement.query_map(params![target, Stored(now), limit], Raw::read)?;
+        rows.map(|raw| raw?.into_delivery()).collect()
+    }
+
+    /// When the next attempt for `target` is due. `None`: nothing waits.
+    pub fn outbox_next(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = format!(
+            "SELECT min(due_at) FROM outbox o
+             WHERE target = ?1 AND state = 0 AND {FIRST_OF_ITS_INCIDENT}"
+        );
+        let db = self.reader();
+        let next: Option<Stored<Timestamp>> =
+            db.prepare_cached(&sql)?.query_row([target], |row| row.get(0))?;
+        Ok(next.map(|at| at.0))
+    }
+
+    /// Records what became of a delivery. What was delivered stays so.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where no such alert was queued for the target.
+    pub fn outbox_record(
+        &self,
+        alert: EventId,
+        target: &str,
+        state: &DeliveryState,
+    ) -> Result<(), StoreError> {
+        let (state, at, error) = match state {
+            DeliveryState::Delivered { at } => (DELIVERED, *at, None),
+            DeliveryState::Retry { at, error } => (WAITING, *at, Some(error)),
+            DeliveryState::Dead { at, error } => (DEAD, *at, Some(error)),
+        };
+        self.write(|db, _| {
+            let update = "UPDATE outbox SET state = ?3, attempts = attempts + 1, error = ?5,
+                    due_at = CASE ?3 WHEN 0 THEN ?4 ELSE due_at END,
+                    ended_at = CASE ?3 WHEN 0 THEN NULL ELSE ?4 END
+                WHERE target = ?1 AND alert = ?2 AND state <> 1";
+            let values = params![target, Stored(alert), state, Stored(at), error];
+            if db.prepare_cached(update)?.execute(values)? == 1 || is_queued(db, alert, target)? {
+                return Ok(());
+            }
+            let id = format!("{alert} for {target}");
+            Err(StoreError::NotFound { what: "alert", id })
+        })
+    }
+
+    /// The last 1,000 deliveries given up, newest first, of one target or of all.
+    pub fn dead_letters(&self, target: Option<&str>) -> Result<Vec<Delivery>, StoreError> {
+        let filter = dead(target, None);
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox{} ORDER BY ended_at DESC, seq DESC
+             LIMIT {MAX_DEAD_LETTERS}",
+            filter.sql()
+        );
+        let db = self.reader();
+        let mut statement = db.prepare_cached(&sql)?;
+        let rows = statement.query_map(params_from_iter(filter.values()), Raw::read)?;
+        rows.map(|raw| raw?.into_delivery()).collect()
+    }
+
+    /// Makes dead letters due again at `now`, as if never attempted, and says how many.
+    pub fn replay_dead_letters(
+        &self,
+        target: Option<&str>,
+        alert: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let filter = dead(target, alert);
+        let sql = format!(
+            "UPDATE outbox SET state = {WAITING}, attempts = 0, ended_at = NULL, due_at = {}{}",
+            now.as_nanos(),
+            filter.sql()
+        );
+        self.write(|db, _| Ok(db.execute(&sql, params_from_iter(filter.values()))? as u64))
+    }
+
+    /// How many alerts wait, and how many are dead: (target, waiting, dead), by target.
+    pub fn outbox_counts(&self) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        let sql = "SELECT target, sum(state = 0), sum(state = 2) FROM (
+                SELECT target, state FROM outbox WHERE state = 0
+                UNION ALL SELECT target, state FROM outbox WHERE state = 2)
+            GROUP BY target ORDER BY target";
+        let db = self.reader();
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?), unsigned(row.get(2)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn is_queued(db: &Connection, alert: EventId, target: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM outbox WHERE target = ?1 AND alert = ?2";
+    let found: Option<i64> = db
+        .prepare_cached(sql)?
+        .query_row(params![target, Stored(alert)], |row| row.get(0))
+        .optional()?;
+    Ok(found.is_some())
+}
+
+fn dead(target: Option<&str>, alert: Option<EventId>) -> Filter {
+    let mut filter = Filter::default();
+    filter.and("state = 2", []);
+    filter.and_if("target = ?", target.map(str::to_owned));
+    filter.and_if("alert = ?", alert.map(|id| Value::Blob(id.to_bytes().to_vec())));
+    filter
+}
+
+/// Columns of [`COLUMNS`], as read.
+struct Raw {
+    alert: EventId,
+    target: String,
+    body: String,
+    queued_at: Timestamp,
+    attempts: u32,
+    error: Option<String>,
+}
+
+impl Raw {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            alert: row.get::<_, Stored<EventId>>(0)?.0,
+            target: row.get(1)?,
+            body: row.get(2)?,
+            queued_at: row.get::<_, Stored<Timestamp>>(3)?.0,
+            attempts: row.get(4)?,
+            error: row.get(5)?,
+        })
+    }
+
+    fn into_delivery(self) -> Result<Delivery, StoreError> {
+        Ok(Delivery {
+            alert: self.alert,
+            target: self.target,
+            change: from_json("alert", &self.body)?,
+            queued_at: self.queued_at,
+            attempts: self.attempts,
+            last_error: self.error,
+        })
+    }
+}

@@ -1,0 +1,299 @@
+//! What the tests write: a store in a directory of its own, events and incidents of every kind.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_analyzer::{
+    ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, Incident, IncidentChange,
+    Observed, Quantity, Severity, Stage, Suppression, Tail,
+};
+use egret_event::{
+    Attribution, BlockReason, Destination, DnsExchange, Event, EventId, Fact, FlowInterval,
+    FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy, Resolution, SeenBy, Timestamp,
+    TlsHello, Transport, Verdict, Volume,
+};
+use tempfile::TempDir;
+
+use crate::{Committed, OutboxEntry, SqliteStore, StoreConfig, WriteUnit};
+
+/// 2026-01-31T09:00:00Z, the start of an hour.
+pub(super) const START: Timestamp = Timestamp::from_secs(1_769_850_000);
+
+pub(super) fn at(seconds: u64) -> Timestamp {
+    START + Duration::from_secs(seconds)
+}
+
+pub(super) fn id(n: u128) -> EventId {
+    EventId::from_bits(n)
+}
+
+/// A store whose file goes when this goes.
+pub(super) struct Made {
+    pub(super) store: SqliteStore,
+    pub(super) config: StoreConfig,
+    _directory: TempDir,
+}
+
+impl std::ops::Deref for Made {
+    type Target = SqliteStore;
+    fn deref(&self) -> &SqliteStore {
+        &self.store
+    }
+}
+
+pub(super) fn config(directory: &Path) -> StoreConfig {
+    StoreConfig {
+        path: directory.join("egret.db"),
+        keep_events: Duration::from_secs(7 * 86_400),
+        keep_history: Duration::from_secs(90 * 86_400),
+        max_size_bytes: 10 << 30,
+    }
+}
+
+pub(super) fn store() -> Made {
+    store_with(|_| {})
+}
+
+pub(super) fn store_with(change: impl FnOnce(&mut StoreConfig)) -> Made {
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = config(directory.path());
+    change(&mut config);
+    let store = SqliteStore::open(&config).unwrap();
+    Made { store, config, _directory: directory }
+}
+
+impl Made {
+    /// The same file, opened once more.
+    pub(super) fn again(&self) -> SqliteStore {
+        SqliteStore::open(&self.config).unwrap()
+    }
+
+    pub(super) fn write_events(&self, events: &[Event]) -> Committed {
+        self.commit(&WriteUnit { events, now: START, ..WriteUnit::default() }).unwrap()
+    }
+
+    pub(super) fn write_change(&self, change: &IncidentChange, targets: &[&str]) -> Committed {
+        let alerts: Vec<_> = targets.iter().map(|target| alert(change, target)).collect();
+        self.commit(&WriteUnit {
+            changes: std::slice::from_ref(change),
+            alerts: &alerts,
+            now: change.at,
+            ..WriteUnit::default()
+        })
+        .unwrap()
+    }
+}
+
+pub(super) fn origin(executor: &str) -> Arc<Attribution> {
+    Arc::new(Attribution {
+        executor: executor.into(),
+        session: Some(format!("{executor}/task").into()),
+        template: Some("python".into()),
+        tenant: Some("acme".into()),
+        segment: "sandboxes".into(),
+        named_by: NamedBy::Registration,
+    })
+}
+
+/// A contact on the wire: the first interval of a flow, with 100 bytes up and 1,000 down.
+pub(super) fn flow(n: u64, seconds: u64, executor: &str, host: &str) -> Event {
+    let address = IpAddr::from([192, 0, 2, 1]);
+    Event {
+        id: id(u128::from(n)),
+        at: at(seconds),
+        source: "eth0".into(),
+        origin: origin(executor),
+        client: (IpAddr::from([10, 0, 0, 7]), 40_000),
+        destination: Destination::named(host, NameSource::Sni, Some(address), 443),
+        verdict: Verdict::Allowed,
+        up: Volume { bytes: Some(100), wire_bytes: Some(180), packets: Some(4) },
+        down: Volume { bytes: Some(1_000), wire_bytes: Some(1_200), packets: Some(5) },
+        fact: Fact::Flow(FlowInterval {
+            flow: n,
+            number: 0,
+            from: at(seconds),
+            transport: Transport::Tcp,
+            phase: FlowPhase::Finished,
+        }),
+    }
+}
+
+/// The same contact as a proxy's log tells of it.
+pub(super) fn logged(n: u64, seconds: u64, executor: &str, host: &str, up: u64) -> Event {
+    Event {
+        source: "squid".into(),
+        destination: Destination::named(host, NameSource::ProxyLog, None, 443),
+        up: Volume::logged(up),
+        down: Volume::logged(900),
+        fact: Fact::Http(Box::new(HttpRequest {
+            seen_by: SeenBy::Proxy,
+            method: "POST".into(),
+            path: Some("/upload".into()),
+            query_bytes: Some(12),
+            user_agent: Some("curl/8".into()),
+            status: Some(200),
+            duration_ms: Some(81),
+            user: Some("job-1".into()),
+            sni: None,
+        })),
+        ..flow(n, seconds, executor, host)
+    }
+}
+
+pub(super) fn gap(n: u64, seconds: u64, count: u64) -> Event {
+    Event {
+        destination: Destination::address(IpAddr::from([0, 0, 0, 0]), 0),
+        up: Volume::UNKNOWN,
+        down: Volume::UNKNOWN,
+        fact: Fact::Gap(Gap { reason: GapReason::KernelDrop, count, from: at(seconds) }),
+        ..flow(n, seconds, "sandboxes", "unused.example")
+    }
+}
+
+/// One event of every kind, with every option both set and not set, and hostile names.
+pub(super) fn every_kind() -> Vec<Event> {
+    let base = flow(1, 1, "job-1", "api.example.co.uk");
+    let dns = |name: &str, resolution| DnsExchange {
+        name: name.into(),
+        query_type: 16,
+        over_tcp: true,
+        resolution,
+    };
+    let answer = Resolution {
+        code: 3,
+        addresses: vec![IpAddr::from([1, 2, 3, 4]), IpAddr::from([7; 16])],
+        canonical: Some("cdn.example.net".into()),
+        answer_bytes: 512,
+    };
+    let hello = |sni: Option<&str>| TlsHello {
+        sni: sni.map(Into::into),
+        alpn: sni.map(|_| "h2".into()),
+        ja4: "t13d1516h2_8daaf6152771_b186095e22b6".into(),
+        version: 0x0304,
+    };
+    let facts = [
+        base.fact.clone(),
+        Fact::Flow(FlowInterval {
+            flow: u64::MAX,
+            number: u32::MAX,
+            from: Timestamp::MIN,
+            transport: Transport::Other(200),
+            phase: FlowPhase::Evicted,
+        }),
+        Fact::Dns(Box::new(dns("x.example.co.uk", Some(answer)))),
+        Fact::Dns(Box::new(dns("' OR 1=1; DROP TABLE events;--", None))),
+        Fact::Tls(Box::new(hello(Some("api.example.co.uk")))),
+        Fact::Tls(Box::new(hello(None))),
+        logged(1, 1, "job-1", "api.example.co.uk", 7).fact,
+        Fact::Gap(Gap { reason: GapReason::LogLost, count: u64::MAX, from: START }),
+    ];
+    let mut events: Vec<Event> =
+        facts.into_iter().map(|fact| Event { fact, ..base.clone() }).collect();
+    let reset = Verdict::Blocked(BlockReason::Reset);
+    events.push(Event { verdict: reset, up: Volume::UNKNOWN, ..base.clone() });
+    events.push(Event { up: Volume::logged(u64::MAX), ..base.clone() });
+    events.push(Event { destination: Destination::address([8; 16].into(), 0), ..base.clone() });
+    let misnamed = Destination { domain: "else.example".into(), ..base.destination.clone() };
+    events.push(Event { destination: misnamed, ..base.clone() });
+    let bare =
+        Attribution { session: None, template: None, tenant: None, ..(*base.origin).clone() };
+    events.push(Event { origin: Arc::new(bare), ..base.clone() });
+    events.push(Event { at: Timestamp::from_nanos(-1), ..base });
+    for (n, event) in (1..).zip(&mut events) {
+        event.id = id(n << 64 | n);
+    }
+    events
+}
+
+pub(super) fn incident(n: u128, destination: &str) -> Incident {
+    let origin = (*origin("job-1")).clone();
+    Incident {
+        id: id(n),
+        title: format!("job-1 sent 5 MB to {destination}"),
+        severity: Severity::Medium,
+        score: 0.5,
+        stage: Stage::Priors,
+        session: "job-1/task".into(),
+        origin,
+        destination: destination.into(),
+        hosts: vec![format!("up.{destination}").into()],
+        addresses: vec![IpAddr::from([192, 0, 2, 1])],
+        ports: vec![443],
+        opened_at: START,
+        updated_at: START,
+        first_seen: START,
+        last_seen: START,
+        observed: Observed { up_bytes: 5_000_000, ..Observed::default() },
+        explanation: Explanation {
+            summary: "It sent more than is normal.".into(),
+            p_combined: 1e-9,
+            threshold: 1e-6,
+            findings: vec![finding()],
+            baseline: id(99),
+            baseline_frozen_at: None,
+            baseline_sessions: 0,
+            evidence: vec![Evidence {
+                event: id(1),
+                at: at(1),
+                source: "eth0".into(),
+                words: "5 MB".into(),
+                up_bytes: Some(5_000_000),
+                blocked: false,
+            }],
+            gaps: vec![],
+            techniques: vec![],
+            next_steps: vec![],
+        },
+    }
+}
+
+fn finding() -> Finding {
+    Finding {
+        detector: Detector::UploadSize,
+        p: 1e-9,
+        tail: Tail::Prior,
+        share: 1.0,
+        observed: Quantity { value: 5e6, unit: "bytes".into() },
+        normal: None,
+        words: "5 MB where 10 kB are normal".into(),
+    }
+}
+
+pub(super) fn change(kind: ChangeKind, number: u32, incident: &Incident) -> IncidentChange {
+    IncidentChange {
+        kind,
+        at: incident.updated_at,
+        by: ChangeBy::Engine,
+        number,
+        incident: incident.clone(),
+    }
+}
+
+pub(super) fn opened(n: u128, destination: &str) -> IncidentChange {
+    change(ChangeKind::Opened, 0, &incident(n, destination))
+}
+
+pub(super) fn alert(change: &IncidentChange, target: &str) -> OutboxEntry {
+    OutboxEntry {
+        alert: change.alert_id(),
+        incident: change.incident.id,
+        target: target.into(),
+        body: serde_json::to_string(change).unwrap(),
+    }
+}
+
+pub(super) fn suppression(n: u128, destination: &str) -> Suppression {
+    Suppression {
+        id: id(n),
+        destination: Some(destination.into()),
+        template: None,
+        tenant: None,
+        detector: None,
+        reason: "our own bucket".into(),
+        created_by: "ana".into(),
+        created_at: START,
+        expires_at: at(3600),
+    }
+}

@@ -1,0 +1,6 @@
+//! Claims about the SQLite store, on real files.
+
+mod commit;
+mod events;
+
+mod made;
