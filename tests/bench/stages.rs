@@ -1,0 +1,204 @@
+//! One stage of the pipeline, alone in a process, so that its CPU time and memory are its own.
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use egret_analyzer::{AnalyzerConfig, Engine};
+use egret_collector::packets::{Decoder, Link};
+use egret_collector::{
+    AttributionTable, Context, Recognized, Segment, SourceConfig, SourceKind, recognize,
+};
+use egret_event::{
+    Attribution, Destination, Event, Fact, FlowInterval, FlowPhase, NameSource, NamedBy, Scope,
+    SmolStr, Timestamp, Transport, Verdict, Volume,
+};
+use egret_store::{RawStore, Store, WriteUnit};
+
+use crate::START;
+
+/// Events of one transaction.
+const EVENTS_PER_COMMIT: usize = 5_000;
+
+/// Sessions, and destinations that each of them goes to.
+const SESSIONS: u64 = 10_000;
+const DESTINATIONS: u64 = 8;
+
+/// Runs the stage `name` with its arguments.
+pub fn run(name: &str, args: &[&str]) -> Result<()> {
+    match (name, args) {
+        ("floor", [path]) => floor(Path::new(path)),
+        ("capture" | "log", [path]) => collect(Path::new(path)),
+        ("engine", [events]) => engine(events.parse()?),
+        ("store", [events]) => store(events.parse()?),
+        ("flows", [packets, flows]) => flows(packets.parse()?, flows.parse()?),
+        _ => bail!("no stage {name} with {} arguments", args.len()),
+    }
+}
+
+/// libpcap's own loop with nothing in it: no reader of captures through libpcap is faster.
+fn floor(path: &Path) -> Result<()> {
+    let packets = egret_collector::packets::count_packets(path)?;
+    println!("{packets} packets");
+    Ok(())
+}
+
+/// A file through its source, up to batches of events.
+fn collect(path: &Path) -> Result<()> {
+    let path = path.to_owned();
+    let kind = match recognize(&path)? {
+        Recognized::Capture => SourceKind::Capture { path },
+        Recognized::Log(dialect) => SourceKind::Log { path, dialect: Some(dialect), follow: false },
+    };
+    let context = Context {
+        attribution: Arc::new(segment()?),
+        ledger: Arc::default(),
+        stop: Arc::new(AtomicBool::new(false)),
+        now: egret::clock::now,
+        progress: Arc::default(),
+    };
+    let source = SourceConfig { name: "bench".into(), kind };
+    let mut events = 0;
+    egret_collector::run(&source, &[], &context, &mut |batch| {
+        events += black_box(&batch).events.len();
+        Ok(())
+    })?;
+    println!("{events} events, {:?}", context.ledger.read());
+    Ok(())
+}
+
+fn segment() -> Result<AttributionTable> {
+    let ranges = vec!["10.0.0.0/8".parse().context("a range")?];
+    Ok(AttributionTable::new(vec![Segment { name: "bench".into(), ranges }], Vec::new()))
+}
+
+/// The events of many sessions, each of which goes to a few places again and again.
+fn events() -> Vec<Event> {
+    let mut all = Vec::new();
+    for session in 0..SESSIONS {
+        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0A14_0000 + session as u32));
+        let origin = Arc::new(Attribution {
+            executor: SmolStr::from(address.to_string()),
+            session: None,
+            template: Some(SmolStr::from(format!("template-{}", session % 5))),
+            tenant: Some(SmolStr::from(format!("tenant-{}", session % 20))),
+            segment: "bench".into(),
+            named_by: NamedBy::Registration,
+        });
+        for destination in 0..DESTINATIONS {
+            let host = format!("api.service-{}.example", (session + destination * 7) % 400);
+            let scope = Scope::of(&[&session.to_le_bytes(), &destination.to_le_bytes()]);
+            all.push(Event {
+                id: scope.id(0),
+                at: START,
+                source: "bench".into(),
+                origin: Arc::clone(&origin),
+                client: (address, 40_000),
+                destination: Destination::named(&host, NameSource::Sni, Some(address), 443),
+                verdict: Verdict::Allowed,
+                up: Volume { bytes: Some(900), wire_bytes: Some(1200), packets: Some(6) },
+                down: Volume { bytes: Some(9000), wire_bytes: Some(9600), packets: Some(9) },
+                fact: Fact::Flow(FlowInterval {
+                    flow: scope.short(),
+                    number: 0,
+                    from: START,
+                    transport: Transport::Tcp,
+                    phase: FlowPhase::Finished,
+                }),
+            });
+        }
+    }
+    // Sessions take turns, as on a wire; in this order a cache helps least.
+    (0..DESTINATIONS as usize)
+        .flat_map(|first| all.iter().skip(first).step_by(DESTINATIONS as usize).cloned())
+        .collect()
+}
+
+fn engine(count: u64) -> Result<()> {
+    let mut events = events();
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    let mut left = count;
+    let mut round = 0;
+    while left > 0 {
+        // Each session comes again every 20 s to each of its places.
+        round += 1;
+        let at = START + Duration::from_secs(20) * round;
+        let spread = Duration::from_secs(20) / u32::try_from(events.len())?;
+        for (event, index) in events.iter_mut().zip(0..) {
+            event.at = at + spread * index;
+        }
+        let some = usize::try_from(left)?.min(events.len());
+        for batch in events[..some].chunks(512) {
+            engine.observe(batch, &mut changes);
+        }
+        left -= some as u64;
+    }
+    println!("{} changes, {:?}", changes.len(), engine.summary());
+    Ok(())
+}
+
+fn store(count: u64) -> Result<()> {
+    let folder = tempfile::tempdir_in("target").context("a folder for the store")?;
+    let path: PathBuf = folder.path().join("bench.db");
+    let store = Store::open(&RawStore { path: Some(path), ..RawStore::default() }.check())?;
+    let mut events = events();
+    let mut left = usize::try_from(count)?;
+    let mut round = 0;
+    while left > 0 {
+        round += 1;
+        let at = START + Duration::from_secs(20) * round;
+        for (event, number) in events.iter_mut().zip(0_u64..) {
+            event.at = at;
+            event.id = Scope::of(&[&number.to_le_bytes()]).id(u64::from(round));
+        }
+        let some = left.min(events.len());
+        for batch in events[..some].chunks(EVENTS_PER_COMMIT) {
+            store.commit(&WriteUnit { events: batch, now: at, ..WriteUnit::default() })?;
+        }
+        left -= some;
+    }
+    Ok(())
+}
+
+/// Packets of many live flows, made in memory: no disk holds a capture of this size.
+fn flows(packets: u64, flows: u64) -> Result<()> {
+    let mut frame = tcp_frame();
+    let mut decoder = Decoder::new("bench".into(), Link::Ethernet, Arc::new(segment()?));
+    let mut events = 0_u64;
+    let mut out = |event: Event| {
+        black_box(&event);
+        events += 1;
+    };
+    for number in 0..packets {
+        let flow = u32::try_from(number % flows)?;
+        // Source 10.x.y.z and a port of its own for each flow.
+        frame[26..30].copy_from_slice(&(0x0A00_0000 + flow / 16).to_be_bytes());
+        frame[34..36].copy_from_slice(&(20_000 + (flow % 16) as u16).to_be_bytes());
+        let at = Timestamp::from_nanos(START.as_nanos() + number.cast_signed() * 1_000);
+        decoder.packet(at, 566, &frame, &mut out);
+    }
+    let live = decoder.flows();
+    decoder.finish(&mut out);
+    println!("{packets} packets, {live} live flows, {events} events");
+    Ok(())
+}
+
+/// An Ethernet frame with 500 bytes of TCP payload to 203.0.113.9:443.
+fn tcp_frame() -> Vec<u8> {
+    let mut frame = vec![0; 566];
+    frame[12..14].copy_from_slice(&[0x08, 0x00]);
+    frame[14] = 0x45;
+    frame[16..18].copy_from_slice(&552_u16.to_be_bytes());
+    frame[22] = 64;
+    frame[23] = 6;
+    frame[30..34].copy_from_slice(&[203, 0, 113, 9]);
+    frame[36..38].copy_from_slice(&443_u16.to_be_bytes());
+    frame[46] = 0x50;
+    frame[47] = 0x18;
+    frame
+}
