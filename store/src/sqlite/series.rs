@@ -113,15 +113,12 @@ fn add_sums(
     points: &mut Points,
 ) -> Result<(), StoreError> {
     let filter = pairs_filter(query, step);
-    let (group, names) = match query.group_by {
-        GroupBy::Nothing => ("0", ""),
-        GroupBy::Destination => ("destination", "destinations"),
-        GroupBy::Executor => ("executor", "executors"),
-    };
-    let name = if names.is_empty() {
-        "''".to_owned()
-    } else {
-        format!("(SELECT name FROM {names} WHERE id = grouped)")
+    let (group, name) = match query.group_by {
+        GroupBy::Nothing => ("0", "''"),
+        GroupBy::Destination => {
+            ("destination", "(SELECT name FROM destinations WHERE id = destination)")
+        }
+        GroupBy::Executor => ("executor", "(SELECT name FROM executors WHERE id = executor)"),
     };
     let sql = format!(
         "WITH pairs AS MATERIALIZED (

@@ -2,5 +2,11 @@
 
 mod commit;
 mod events;
-
+mod executors;
+mod incidents;
 mod made;
+mod opening;
+mod outbox;
+mod retention;
+mod sums;
+mod suppressions;
