@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use egret_event::{Attribution, Event, EventId, SmolStr, Timestamp};
-use rusqlite::types::Value;
+use egret_event::{Attribution, Event, EventId, SmolStr, Timestamp, clean_name};
+use rusqlite::types::{ToSql, Value};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::SqliteStore;
@@ -60,7 +60,7 @@ impl SqliteStore {
         let rows = if query.ids.is_empty() { scan.rows(span)? } else { scan.by_id(query, span)? };
         let page = page(rows, size, |row| PAGING.cursor(row.at.as_nanos(), &row.id.to_bytes()));
         let mut names = Names::default();
-        let items = page.items.into_iter().map(|row| names.event(&tx, row));
+        let items = page.items.iter().map(|row| names.event(&tx, row));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next: page.next })
     }
 }
@@ -119,7 +119,8 @@ impl<'a> Scan<'a> {
         };
         let mut scan = Self { db, query, limit, kind, destination: None, executor: None };
         if let Some(name) = &query.destination {
-            scan.destination = find("SELECT id FROM destinations WHERE name = ?1", name)?;
+            let name = clean_name(name);
+            scan.destination = find("SELECT id FROM destinations WHERE name = ?1", &name)?;
             if scan.destination.is_none() {
                 return Ok(None);
             }
@@ -213,11 +214,13 @@ impl<'a> Scan<'a> {
         filter.and_if("blocked = ?", self.query.blocked.map(i64::from));
         let sql = format!(
             "SELECT at, id, source, origin, destination, body FROM events{}
-             ORDER BY at DESC, id DESC LIMIT {limit}",
+             ORDER BY at DESC, id DESC LIMIT ?",
             filter.sql()
         );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let values = filter.values().chain([&limit as &dyn ToSql]);
         let mut statement = self.db.prepare_cached(&sql)?;
-        let rows = statement.query_map(params_from_iter(filter.values()), Raw::read)?;
+        let rows = statement.query_map(params_from_iter(values), Raw::read)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 }
@@ -244,7 +247,7 @@ struct Names {
 }
 
 impl Names {
-    fn event(&mut self, db: &Connection, row: Raw) -> Result<Event, StoreError> {
+    fn event(&mut self, db: &Connection, row: &Raw) -> Result<Event, StoreError> {
         let source = named(&mut self.sources, row.source, |id| {
             text(db, "SELECT name FROM sources WHERE id = ?1", id).map(SmolStr::from)
         })?;

@@ -54,6 +54,8 @@ pub struct SqliteStore {
 
 struct Shared {
     config: StoreConfig,
+    /// Held while waiting for the writer, so that waiters are served before latecomers.
+    turn: Mutex<()>,
     writer: Mutex<Writer>,
     readers: Readers,
 }

@@ -34,10 +34,18 @@ impl SqliteStore {
         create_file(&config.path).map_err(|error| fail(describe_io(&config.path, &error)))?;
         let mut writer =
             open_writer(&config.path).map_err(|error| fail(describe_sqlite(&error)))?;
+        if !is_wal(&writer).map_err(|error| fail(describe_sqlite(&error)))? {
+            let reason = "its file system has no shared memory (set store.path to a local disk)";
+            return Err(fail(reason.to_owned()));
+        }
         migrations::migrate(&mut writer).map_err(|error| fail(describe_tables(&error)))?;
         let readers = Readers::open(&config.path).map_err(|error| fail(describe_sqlite(&error)))?;
-        let shared =
-            Shared { config: config.clone(), writer: Mutex::new(Writer::new(writer)), readers };
+        let shared = Shared {
+            config: config.clone(),
+            turn: Mutex::new(()),
+            writer: Mutex::new(Writer::new(writer)),
+            readers,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -82,6 +90,12 @@ fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     Ok(connection)
+}
+
+/// Whether the file is in WAL mode: SQLite stays silent where it cannot be.
+fn is_wal(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok(mode == "wal")
 }
 
 /// Opens a connection that cannot write.

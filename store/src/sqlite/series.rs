@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use egret_event::{SmolStr, Timestamp};
+use egret_event::{SmolStr, Timestamp, clean_name};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
@@ -151,7 +151,7 @@ fn pairs_filter(query: &SeriesQuery, step: Step) -> Filter {
     filter.and("events > 0", []);
     filter.and_if(
         "destination = (SELECT id FROM destinations WHERE name = ?)",
-        query.destination.as_ref().map(ToString::to_string),
+        query.destination.as_ref().map(|name| clean_name(name).to_string()),
     );
     filter.and_if(
         "executor = (SELECT id FROM executors WHERE name = ?)",

@@ -1,7 +1,7 @@
 //! The one connection that writes, and what it remembers between transactions.
 
 use std::mem;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use egret_analyzer::Suppression;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -61,13 +61,19 @@ impl Memory {
 }
 
 impl SqliteStore {
+    /// Waits for the writer. Whoever waits holds the turn, so that a thread that comes straight
+    /// back for more (retention does) finds itself behind the one that waits.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        let _turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Does `work` in one transaction: all of it is kept, or on an error none of it.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Connection, &mut Memory) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.transact(work).map_err(|error| self.told_apart(error))
+        self.writer().transact(work).map_err(|error| self.told_apart(error))
     }
 
     /// Does `work` on the writing connection outside a transaction, as maintenance needs.
@@ -75,8 +81,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let writer = self.shared.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&writer.connection).map_err(|error| self.told_apart(error))
+        work(&self.writer().connection).map_err(|error| self.told_apart(error))
     }
 
     /// A full disk is what callers wait out, so it has a variant of its own.

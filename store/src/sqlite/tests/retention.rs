@@ -1,5 +1,6 @@
 //! What goes, what stays, and that sums outlive the events they were made of.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_analyzer::ChangeKind;
@@ -134,12 +135,22 @@ fn writes_get_in_between_the_chunks_of_a_deletion() {
     let made = store_with(|config| config.keep_events = Duration::from_secs(60));
     let events: Vec<_> = (0..60_000).map(|n| flow(n, n / 60, "job-1", "a.example")).collect();
     made.write_events(&events);
-    std::thread::scope(|scope| {
-        let pruning = scope.spawn(|| made.prune(at(DAY)).unwrap());
-        for n in 0..50 {
-            made.write_events(&[flow(100_000 + n, DAY, "job-1", "a.example")]);
+    let done = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| {
+        let pruning = scope.spawn(|| {
+            let pruned = made.prune(at(DAY)).unwrap();
+            done.store(true, Relaxed);
+            pruned
+        });
+        let mut written = 0;
+        while !done.load(Relaxed) {
+            made.write_events(&[flow(100_000 + written, DAY, "job-1", "a.example")]);
+            written += 1;
         }
         assert_eq!(pruning.join().unwrap().events, 60_000);
+        written
     });
-    assert_eq!(count(&made, "events"), 50);
+    // Three chunks of events and as many of nothing left: one write at least fits between each.
+    assert!(written >= 4, "{written}");
+    assert_eq!(count(&made, "events"), i64::try_from(written).unwrap());
 }
