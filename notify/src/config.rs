@@ -229,3 +229,99 @@ impl Wrong {
         NotifyError::Config { key: format!("notify.targets[{index}].{key}"), problem }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(toml: &str) -> Result<Vec<Target>, String> {
+        let raw: RawNotify = toml::from_str(toml).map_err(|error| error.to_string())?;
+        raw.check().map_err(|error| error.to_string())
+    }
+
+    /// A directory with a secret file, and a webhook's lines that use it.
+    fn webhook(extra: &str) -> (tempfile::TempDir, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
+        let lines = format!(
+            "[[targets]]\nkind = 'webhook'\nname = 'hook'\nurl = 'https://h.example/hunter2'\n\
+             secret_file = '{}'\n{extra}\n",
+            secret.display()
+        );
+        (dir, lines)
+    }
+
+    const SYSLOG: &str =
+        "[[targets]]\nkind = 'syslog'\nname = 'siem'\naddress = 'l.example:6514'\n";
+
+    #[test]
+    fn nothing_is_required_and_each_kind_needs_little() {
+        assert!(check("").unwrap().is_empty());
+        let (_dir, lines) = webhook("min_severity = 'high'");
+        let targets = check(&(lines + SYSLOG)).unwrap();
+        assert_eq!(targets[0].name, "hook");
+        assert_eq!(targets[0].min_severity, Severity::High);
+        assert_eq!(targets[1].min_severity, Severity::Low);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_key() {
+        let (_dir, hook) = webhook("");
+        for (lines, says) in [
+            ("transport = 'tcp'\nca = 'x.pem'", "targets[1].ca: has no effect without TLS"),
+            ("server_name = 'x'", "targets[1].server_name: has no effect without TLS"),
+            ("transport = 'tls'\nca = '/nonexistent.pem'", "targets[1].ca: cannot use"),
+            ("transport = 'tls'\nserver_name = 'a b'", "targets[1].server_name: \"a b\""),
+            ("hostname = 'a b'", "targets[1].hostname: \"a b\""),
+            ("app_name = ''", "targets[1].app_name: \"\""),
+            ("colour = 'red'", "unknown field `colour`"),
+            ("facility = 'local9'", "unknown variant `local9`"),
+        ] {
+            let error = check(&format!("{hook}{SYSLOG}{lines}")).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn webhooks_need_a_good_url_and_one_secret() {
+        for (extra, says) in [
+            ("timeout = '0s'", "targets[0].timeout: is not above zero"),
+            ("timeout = '1h'", "targets[0].timeout: is not above zero and at most 5m"),
+            ("secret_env = 'X'", "targets[0].secret_env: stands beside secret_file"),
+            ("secret = 'whsec_x'", "unknown field `secret`"),
+        ] {
+            let (_dir, lines) = webhook(extra);
+            let error = check(&lines).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+        let bare = "[[targets]]\nkind = 'webhook'\nname = 'h'\nurl = 'https://h.example/'\n";
+        for (lines, says) in [
+            (bare.to_owned(), "targets[0].secret_file: is missing"),
+            (format!("{bare}secret_file = '/nonexistent'"), "cannot read /nonexistent"),
+            (format!("{bare}secret_env = 'EGRET_NOT_SET'"), "\"EGRET_NOT_SET\" is not set"),
+            (bare.replace("https", "ftp"), "targets[0].url: is not an https://"),
+        ] {
+            let error = check(&lines).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_are_plain_and_unique() {
+        let error = check(&format!("{SYSLOG}{SYSLOG}")).unwrap_err();
+        assert_eq!(
+            error,
+            "notify.targets[1].name: \"siem\" is the name of targets[0] already: rename one"
+        );
+        assert!(check(&SYSLOG.replace("siem", "a b")).unwrap_err().contains("targets[0].name"));
+    }
+
+    #[test]
+    fn a_target_does_not_show_its_secret_nor_the_path_of_its_url() {
+        let (_dir, lines) = webhook("");
+        let shown = format!("{:?}", check(&lines).unwrap());
+        assert!(shown.contains("https://h.example") && shown.contains("1 hidden"), "{shown}");
+        assert!(!shown.contains("hunter2") && !shown.contains("MfKQ"), "{shown}");
+    }
+}

@@ -296,8 +296,11 @@ impl Courier {
     async fn write_down(&mut self) -> Result<(), StoreError> {
         if let Some((alert, state)) = self.unrecorded.clone() {
             let name = self.name.clone();
-            self.ask(move |store| store.outbox_record(alert, &name, &state)).await?;
-            self.unrecorded = None;
+            match self.ask(move |store| store.outbox_record(alert, &name, &state)).await {
+                // It was deleted meanwhile: there is nothing left to write it to.
+                Ok(()) | Err(StoreError::NotFound { .. }) => self.unrecorded = None,
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

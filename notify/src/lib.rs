@@ -13,6 +13,9 @@ mod config;
 mod deliver;
 mod link;
 mod route;
+#[cfg(test)]
+#[path = "../tests/receivers/sample.rs"]
+mod sample;
 mod schedule;
 mod secret;
 mod syslog;

@@ -59,3 +59,46 @@ pub(crate) const fn word(kind: ChangeKind) -> &'static str {
         ChangeKind::Commented => "commented",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RawNotify;
+    use crate::sample::{change, incident};
+    use egret_analyzer::Severity;
+
+    fn targets() -> Vec<Target> {
+        let lines = "[[targets]]\nkind = 'syslog'\nname = 'all'\naddress = 'l.example:514'\n\
+                     [[targets]]\nkind = 'syslog'\nname = 'pager'\naddress = 'l.example:515'\n\
+                     min_severity = 'critical'\n";
+        toml::from_str::<RawNotify>(lines).unwrap().check().unwrap()
+    }
+
+    #[test]
+    fn each_target_is_told_of_what_is_grave_enough_for_it() {
+        let grave = Incident { severity: Severity::Critical, ..incident("b") };
+        let changes =
+            [change(ChangeKind::Opened, 0, incident("a")), change(ChangeKind::Grew, 1, grave)];
+        let entries = route(&targets(), &changes);
+        let told: Vec<_> = entries.iter().map(|e| (e.target.as_str(), e.incident)).collect();
+        let [a, b] = [&changes[0], &changes[1]].map(|change| change.incident.id);
+        assert_eq!(told, [("all", a), ("all", b), ("pager", b)]);
+        assert_eq!(entries[0].alert, changes[0].alert_id());
+        assert_eq!(serde_json::from_str::<IncidentChange>(&entries[0].body).unwrap(), changes[0]);
+    }
+
+    #[test]
+    fn ends_and_comments_are_not_sent() {
+        for (kind, told) in [
+            (ChangeKind::Opened, true),
+            (ChangeKind::Grew, true),
+            (ChangeKind::Acknowledged, true),
+            (ChangeKind::Closed, true),
+            (ChangeKind::Reopened, true),
+            (ChangeKind::Ended, false),
+            (ChangeKind::Commented, false),
+        ] {
+            assert_eq!(!targets_for(&targets(), &incident("a"), kind).is_empty(), told, "{kind:?}");
+        }
+    }
+}

@@ -142,3 +142,152 @@ fn escape(character: char, out: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{change, hostile, incident};
+    use egret_analyzer::ChangeKind;
+    use proptest::prelude::*;
+
+    fn header() -> Header {
+        Header {
+            facility: 16,
+            hostname: "egret-1".to_owned(),
+            app_name: "egret".to_owned(),
+            enterprise_number: 32473,
+            process_id: 4211,
+        }
+    }
+
+    fn message(change: &IncidentChange, max_bytes: usize) -> String {
+        header().message(change.alert_id(), change, max_bytes)
+    }
+
+    /// The parameters of a message, read strictly by the grammar of RFC 5424, section 6.
+    fn parse(message: &str) -> (Vec<(String, String)>, String) {
+        let element = message.splitn(7, ' ').nth(6).and_then(|rest| rest.strip_prefix('['));
+        let (_, mut rest) = element.unwrap().split_once(' ').unwrap();
+        let mut params = Vec::new();
+        loop {
+            let (name, after) = rest.split_once("=\"").unwrap();
+            let mut value = String::new();
+            let mut characters = after.char_indices();
+            let end = loop {
+                match characters.next().unwrap() {
+                    (at, '"') => break at,
+                    (_, '\\') => value.push(characters.next().unwrap().1),
+                    (_, ']') => panic!("an unescaped ] in {after}"),
+                    (_, other) => value.push(other),
+                }
+            };
+            params.push((name.to_owned(), value));
+            rest = &after[end + 1..];
+            match rest.strip_prefix(' ') {
+                Some(more) => rest = more,
+                None => break,
+            }
+        }
+        (params, rest.strip_prefix("] \u{feff}").unwrap().to_owned())
+    }
+
+    #[test]
+    fn an_alert_reads_as_documented() {
+        let change = change(ChangeKind::Opened, 0, incident("a"));
+        let (alert, id) = (change.alert_id(), change.incident.id);
+        assert_eq!(
+            message(&change, 8192),
+            format!(
+                "<131>1 2026-10-22T00:00:00.123Z egret-1 egret 4211 ALERT [egret@32473 \
+                 id=\"{alert}\" incident=\"{id}\" change=\"opened\" rule=\"EGR-D2\" sev=\"high\" \
+                 score=\"0.92\" executor=\"10.20.0.17\" \
+                 session=\"10.20.0.17@2026-10-21T23:58:00Z\" template=\"python-3.12\" \
+                 src=\"10.20.0.17\" dst=\"203.0.113.9\" dpt=\"443\" destination=\"example.net\" \
+                 host=\"paste.example.net\" up_bytes=\"50331648\"] \
+                 \u{feff}Incident opened: 10.20.0.17 sent 48 MiB to paste.example.net"
+            )
+        );
+    }
+
+    #[test]
+    fn severities_become_notice_warning_error_and_critical() {
+        for (severity, priority) in [
+            (Severity::Low, "<133>"),
+            (Severity::Medium, "<132>"),
+            (Severity::High, "<131>"),
+            (Severity::Critical, "<130>"),
+        ] {
+            let graded = Incident { severity, ..incident("a") };
+            let written = message(&change(ChangeKind::Opened, 0, graded), 8192);
+            assert!(written.starts_with(priority), "{written}");
+        }
+    }
+
+    #[test]
+    fn a_destination_that_is_no_name_is_not_given_as_a_host() {
+        for (destination, host) in [("*", None), ("2001:db8::1", None), ("a.example", Some(()))] {
+            let nameless =
+                Incident { hosts: Vec::new(), destination: destination.into(), ..incident("a") };
+            let (params, _) = parse(&message(&change(ChangeKind::Opened, 0, nameless), 8192));
+            let found = params.iter().find(|(name, _)| name == "host").map(|_| ());
+            assert_eq!(found, host, "{destination}");
+        }
+    }
+
+    /// An incident whose every text is `text`.
+    fn made_of(text: &str) -> Incident {
+        let mut made = incident("a");
+        made.title = text.to_owned();
+        made.origin.executor = text.into();
+        made.origin.template = Some(text.into());
+        made.origin.tenant = Some(text.into());
+        made.session = text.into();
+        made.destination = text.into();
+        made.hosts = vec![text.into()];
+        made.addresses = vec!["2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap()];
+        made.observed.up_bytes = u64::MAX;
+        made
+    }
+
+    #[test]
+    fn hostile_text_stays_inside_its_value() {
+        let written = message(&change(ChangeKind::Opened, 0, made_of(&hostile())), 8192);
+        let (params, sentence) = parse(&written);
+        let executor = &params.iter().find(|(name, _)| name == "executor").unwrap().1;
+        assert!(executor.starts_with(r#"a\nb\r\n<0>1 - forged\u{0} \u{1b}[2J "quoted" \back\ ]"#));
+        assert!(executor.ends_with('…'));
+        assert!(sentence.contains(r"\u{202e}gpj.exe\u{2066} \u{feff}end"), "{sentence}");
+        assert!(written.len() > 8180 && written.len() <= 8192);
+    }
+
+    #[test]
+    fn the_longest_header_and_values_still_leave_room_for_the_sentence_in_a_datagram() {
+        let longest = Header {
+            hostname: "h".repeat(255),
+            app_name: "a".repeat(48),
+            enterprise_number: u32::MAX,
+            process_id: u32::MAX,
+            ..header()
+        };
+        let change = change(ChangeKind::Acknowledged, 0, made_of(&"]".repeat(300)));
+        let written = longest.message(change.alert_id(), &change, 2048);
+        let (params, sentence) = parse(&written);
+        assert_eq!(params.len(), 15);
+        assert!(sentence.len() > 100 && written.len() <= 2048, "{}", written.len());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_gives_one_line_that_parses_and_fits(text in "(?s).{0,400}") {
+            let change = change(ChangeKind::Grew, 3, made_of(&text));
+            for max_bytes in [2048, 8192] {
+                let written = message(&change, max_bytes);
+                prop_assert!(written.len() <= max_bytes);
+                prop_assert!(!written.chars().any(char::is_control));
+                let (params, _) = parse(&written);
+                prop_assert_eq!(&params[0].1, &change.alert_id().to_string());
+                prop_assert_eq!(params[2].1.as_str(), "grew");
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Alerts from a real outbox to real receivers: rsyslog over TCP and TLS, and HTTP servers that
+//! answer as the scenario says. Time is virtual: it moves only when a test moves it.
+
+mod certificates;
+mod http;
+mod outbox;
+mod retries;
+mod rsyslog;
+mod sample;
+mod syslog;
+mod webhooks;

@@ -1,0 +1,153 @@
+//! An outbox on disk, the delivery that empties it, and the clock both go by.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_analyzer::IncidentChange;
+use egret_event::Timestamp;
+use egret_notify::{NotifyError, RawNotify, Target, route, run};
+use egret_store::{RawStore, Store, WriteUnit};
+use tempfile::TempDir;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::sample::AT;
+
+/// Keeps tokio's paused clock from running ahead while this is alive: without it, time jumps to
+/// the next timeout whenever all tasks wait for a socket.
+pub(crate) struct HeldClock(
+    #[expect(dead_code, reason = "it is dropped")] std::sync::mpsc::Sender<()>,
+);
+
+impl HeldClock {
+    /// Needs a runtime whose time is paused; sets the virtual time to [`AT`].
+    pub(crate) fn hold() -> Self {
+        let (held, released) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || released.recv());
+        START.with(|start| start.set(Some(Instant::now())));
+        Self(held)
+    }
+
+    /// Moves the time on.
+    pub(crate) async fn advance(&self, by: Duration) {
+        tokio::time::advance(by).await;
+    }
+}
+
+thread_local! {
+    static START: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+}
+
+/// The virtual time.
+pub(crate) fn now() -> Timestamp {
+    let start = START.get().expect("the test holds the clock");
+    AT + Instant::now().duration_since(start)
+}
+
+/// An outbox, and the targets it is for.
+pub(crate) struct Outbox {
+    pub(crate) store: Store,
+    pub(crate) targets: Vec<Target>,
+    wake: Arc<Notify>,
+    dir: TempDir,
+}
+
+/// A delivery that runs.
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), NotifyError>>,
+}
+
+impl Outbox {
+    /// An empty outbox for the targets in `toml`, where `DIR` is a directory that holds a
+    /// webhook secret in the file `secret`.
+    pub(crate) fn new(toml: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::write(dir.path().join("secret"), crate::http::SECRET).unwrap();
+        let path = Some(dir.path().join("egret.db"));
+        let store = Store::open(&RawStore { path, ..RawStore::default() }.check()).unwrap();
+        let toml = toml.replace("DIR", dir.path().to_str().unwrap());
+        let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
+        Self { store, targets, wake: Arc::default(), dir }
+    }
+
+    /// The same outbox after a restart, with its targets as `toml` has them now.
+    pub(crate) fn with_targets(self, toml: &str) -> Self {
+        let toml = toml.replace("DIR", self.dir.path().to_str().unwrap());
+        let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
+        Self { targets, ..self }
+    }
+
+    /// Puts alerts about changes into the outbox, as the pipeline does, and wakes the delivery.
+    pub(crate) fn put(&self, changes: &[IncidentChange]) {
+        let alerts = route(&self.targets, changes);
+        let unit = WriteUnit { changes, alerts: &alerts, now: now(), ..WriteUnit::default() };
+        let written = self.store.commit(&unit).unwrap();
+        assert_eq!(written.alerts, alerts.len() as u64, "an alert was there before");
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn start(&self) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        let delivery =
+            run(self.store.clone(), self.targets.clone(), self.wake.clone(), stopped, now);
+        Running { stop, task: tokio::spawn(delivery) }
+    }
+
+    /// How many alerts wait for `target`, and how many are dead.
+    pub(crate) fn counts(&self, target: &str) -> (u64, u64) {
+        let counts = self.store.outbox_counts().unwrap();
+        let own = counts.into_iter().find(|(name, _, _)| name == target);
+        own.map_or((0, 0), |(_, waiting, dead)| (waiting, dead))
+    }
+
+    /// What became of the only dead letter.
+    pub(crate) fn dead_error(&self) -> String {
+        let [dead] = &self.store.dead_letters(None).unwrap()[..] else { panic!("one dead letter") };
+        dead.last_error.clone().unwrap()
+    }
+
+    /// Waits until the next attempt for `target` lies ahead, and says how far.
+    pub(crate) async fn next_wait(&self, target: &str) -> Duration {
+        let mut wait = Duration::ZERO;
+        until("an attempt is put off", || {
+            wait = self.store.outbox_next(target).unwrap().map_or(wait, |next| next.since(now()));
+            !wait.is_zero()
+        })
+        .await;
+        wait
+    }
+
+    /// What the last attempt for `target` ended with, of the alert that is due after `wait`.
+    pub(crate) fn last_error(&self, target: &str, wait: Duration) -> String {
+        let due = self.store.outbox_due(target, now() + wait, 1).unwrap();
+        due[0].last_error.clone().unwrap()
+    }
+}
+
+impl Running {
+    /// Ends the delivery; what is under way is finished and written down.
+    pub(crate) async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// Says stop, without waiting for it.
+    pub(crate) fn say_stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// Waits until `holds`, in real time and at most half a minute, while virtual time stands still.
+/// For what happens elsewhere: in another process, or in the store.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..6000 {
+        if holds() {
+            return;
+        }
+        let pause = || std::thread::sleep(Duration::from_millis(5));
+        tokio::task::spawn_blocking(pause).await.unwrap();
+    }
+    panic!("not so after 30 s: {what}");
+}
