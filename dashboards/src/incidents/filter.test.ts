@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { belongs, readFilter, sortParams, statusParam } from './filter';
+import { sampleRow } from './sample';
+
+const NOW = Date.parse('2026-01-31T12:00:00Z');
+const filter = (text: string) => readFilter(new URLSearchParams(text), NOW);
+
+test('without filters the open incidents of all time are meant, last changed first', () => {
+  expect(filter('')).toMatchObject({ status: ['open'], sort: 'updated_at', order: 'descending', with_suppressed: false });
+  expect(filter('').since).toBeUndefined();
+});
+
+test('any status is asked for by name, and unknown values are left out', () => {
+  expect(filter('status=any').status).toEqual([]);
+  expect(filter('status=closed&status=open').status).toEqual(['open', 'closed']);
+  expect(filter('min_severity=extreme&sort=colour').min_severity).toBeUndefined();
+  expect(filter('sort=colour').sort).toBe('updated_at');
+});
+
+test('a choice of statuses survives the address', () => {
+  for (const status of [[], ['open'], ['closed'], ['open', 'closed']] as const) {
+    const params = new URLSearchParams((statusParam(status) ?? []).map((one) => ['status', one]));
+    expect(readFilter(params, NOW).status).toEqual(status);
+  }
+});
+
+test('a second press on a header turns the order and goes to the first page', () => {
+  expect(sortParams(filter(''), 'severity')).toEqual({ sort: 'severity', order: null, after: null });
+  expect(sortParams(filter('sort=severity'), 'severity')).toEqual({ sort: 'severity', order: 'ascending', after: null });
+  expect(sortParams(filter('sort=severity&order=ascending'), 'severity').order).toBeNull();
+});
+
+test('a new incident belongs into a list only if it passes each of its filters', () => {
+  const row = sampleRow();
+  for (const fits of ['', 'min_severity=high', 'destination=example.net', 'destination=paste.example.net', 'tenant=acme&executor=job-1', 'search=PASTE', 'status=any']) {
+    expect(belongs(filter(fits), row), fits).toBe(true);
+  }
+  for (const not of ['status=closed', 'min_severity=critical', 'destination=le.net', 'destination=evil.example.net', 'tenant=other', 'template=x', 'search=nothing']) {
+    expect(belongs(filter(not), row), not).toBe(false);
+  }
+});
+
+test('a suppressed incident belongs only where those are wanted', () => {
+  const row = sampleRow({ suppressed_by: 'b'.repeat(32) });
+  expect(belongs(filter(''), row)).toBe(false);
+  expect(belongs(filter('with_suppressed=true'), row)).toBe(true);
+});

@@ -1,0 +1,42 @@
+/** What a suppression made from an incident says. Pure. */
+
+import type { Detector, IncidentRow, NewSuppression } from '../api/types';
+
+/** How long a suppression may last, in days. */
+export const EXPIRY_DAYS = [7, 30, 90] as const;
+
+const DAY_MS = 86_400_000;
+
+/** What an incident can be suppressed by. */
+export interface Parts {
+  destination?: string | undefined;
+  template?: string | undefined;
+  tenant?: string | undefined;
+  detector?: Detector | undefined;
+}
+
+/** The parts that this incident has. One about many destinations has none to name. */
+export function parts(incident: IncidentRow): Parts {
+  return {
+    destination: incident.destination === '*' ? undefined : incident.destination,
+    template: incident.origin.template ?? undefined,
+    tenant: incident.origin.tenant ?? undefined,
+    detector: incident.explanation.findings[0]?.detector,
+  };
+}
+
+/** The request for the chosen parts. */
+export function wanted(
+  values: Parts,
+  chosen: Record<keyof Parts, boolean>,
+  { reason, days, now }: { reason: string; days: number; now: number },
+): NewSuppression {
+  return {
+    destination: chosen.destination ? values.destination : undefined,
+    template: chosen.template ? values.template : undefined,
+    tenant: chosen.tenant ? values.tenant : undefined,
+    detector: chosen.detector ? values.detector : undefined,
+    reason: reason.trim(),
+    expires_at: new Date(now + days * DAY_MS).toISOString(),
+  };
+}
