@@ -1,0 +1,9 @@
+//! A line of Squid's log in our own format.
+#![no_main]
+
+use egret_collector::logs::squid;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    let _ = squid::parse_egret(input);
+});
