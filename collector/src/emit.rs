@@ -56,6 +56,11 @@ impl Batcher {
         self.batch.position = Some(position);
     }
 
+    /// Whether there is no event in the batch.
+    pub fn is_empty(&self) -> bool {
+        self.batch.events.is_empty()
+    }
+
     /// Whether the batch has waited long enough by the wall clock `now`.
     pub fn is_due(&mut self, now: Timestamp) -> bool {
         if self.batch.events.is_empty() {

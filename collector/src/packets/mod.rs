@@ -1,21 +1,35 @@
-//! CONTRACT STUB: captures and live interfaces.
-#![allow(missing_docs, unused_variables, clippy::todo)]
-use crate::{CollectError, Context, Emit, LiveOptions};
-use egret_event::SmolStr;
-use std::path::Path;
-pub(crate) fn run_file(
-    name: &SmolStr,
-    path: &Path,
-    context: &Context,
-    emit: &mut Emit<'_>,
-) -> Result<(), CollectError> {
-    todo!()
-}
-pub(crate) fn run_live(
-    name: &SmolStr,
-    options: &LiveOptions,
-    context: &Context,
-    emit: &mut Emit<'_>,
-) -> Result<(), CollectError> {
-    todo!()
-}
+//! Captures and live interfaces: packets in, events out.
+//!
+//! [`Decoder`] is the pure core: no I/O, no clock, the same packets give the same events. `file`
+//! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`dns`], [`http`],
+//! [`tls`]) take any bytes and never panic; they are public so that they can be fuzzed.
+//!
+//! What is egress: a flow that a watched address started, to anywhere but its own link
+//! (broadcast, link-local multicast and neighbour discovery cannot leave it).
+//!
+//! Not read: QUIC, DTLS, tunnels (GRE, VXLAN) beyond their outer flow, reassembled IP fragments.
+
+mod decoder;
+pub mod dns;
+mod file;
+mod flow;
+mod fragments;
+mod gaps;
+pub mod http;
+mod inspect;
+mod link;
+mod live;
+mod names;
+mod outlet;
+mod partial;
+mod questions;
+mod table;
+mod tell;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+pub use decoder::{Decoder, Sink};
+pub(crate) use file::run_file;
+pub use link::{Fragment, Link, Packet, dissect};
+pub(crate) use live::run_live;

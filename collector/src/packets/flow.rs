@@ -1,0 +1,483 @@
+//! One flow: what was counted, and where in its life it is.
+//!
+//! Owns the state machine. It stores no flows ([`super::table`]) and makes no events
+//! ([`super::decoder`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_event::{
+    Attribution, BlockReason, Destination, FlowPhase, Scope, Timestamp, Transport, Verdict, Volume,
+};
+
+use super::link::{ACK, FIN, ICMP, ICMPV6, Packet, RST, SYN, TCP, UDP};
+use super::partial::Partial;
+use super::table::{SLOT, Timer};
+
+/// How long after the first unreported byte a flow is reported at the latest.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Idle time after which a TCP flow has ended.
+const TCP_IDLE: Duration = Duration::from_secs(300);
+
+/// Idle time after which any other flow has ended.
+const DATAGRAM_IDLE: Duration = Duration::from_secs(60);
+
+/// Idle time after which an answered DNS flow has ended. Clients take a port per question, so
+/// these would else be most of the table.
+const DNS_IDLE: Duration = Duration::from_secs(5);
+
+/// How long after its last SYN an unanswered attempt is taken to be blocked.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// How long after its first SYN it is, however often it is repeated.
+const MAX_ANSWER_WAIT: Duration = Duration::from_millis(9_500);
+
+/// How long the last acknowledgement of an orderly end is waited for.
+const CLOSING_WAIT: Duration = Duration::from_secs(1);
+
+/// How long an ended flow is remembered, so that stragglers do not open a new one.
+const ENDED_MEMORY: Duration = Duration::from_secs(5);
+
+/// How long a refused attempt is remembered: Linux waits up to 64 s between two SYNs.
+const REFUSED_MEMORY: Duration = Duration::from_secs(70);
+
+/// What identifies a flow, the same for both directions: the lower end (address and port) is
+/// first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct FlowKey {
+    low: [u64; 2],
+    high: [u64; 2],
+    low_port: u16,
+    high_port: u16,
+    protocol: u8,
+}
+
+/// One of the two ends in a [`FlowKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Low,
+    High,
+}
+
+impl End {
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+impl FlowKey {
+    /// The key of a packet's flow, and which of its ends sent the packet.
+    #[inline]
+    pub(super) fn of(packet: &Packet<'_>) -> (Self, End) {
+        let source = (packet.source, packet.source_port);
+        let destination = (packet.destination, packet.destination_port);
+        let (low, high, sender) = if source <= destination {
+            (source, destination, End::Low)
+        } else {
+            (destination, source, End::High)
+        };
+        let key = Self {
+            low: halves(low.0),
+            high: halves(high.0),
+            low_port: low.1,
+            high_port: high.1,
+            protocol: packet.protocol,
+        };
+        (key, sender)
+    }
+
+    /// Address and port of one end. ICMP has no ports: they hold its identifier or type.
+    pub(super) fn end(&self, end: End) -> (u128, u16) {
+        match end {
+            End::Low => (whole(self.low), self.low_port),
+            End::High => (whole(self.high), self.high_port),
+        }
+    }
+
+    pub(super) fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        match self.protocol {
+            TCP => Transport::Tcp,
+            UDP => Transport::Udp,
+            ICMP | ICMPV6 => Transport::Icmp,
+            other => Transport::Other(other),
+        }
+    }
+
+    pub(super) fn words(&self) -> [u64; 5] {
+        let ports = u64::from(self.low_port) << 32 | u64::from(self.high_port) << 8;
+        [self.low[0], self.low[1], self.high[0], self.high[1], ports | u64::from(self.protocol)]
+    }
+}
+
+// A u128 would be aligned to 16 bytes and make the key, and each flow, larger.
+fn halves(address: u128) -> [u64; 2] {
+    [(address >> 64) as u64, address as u64]
+}
+
+fn whole(halves: [u64; 2]) -> u128 {
+    u128::from(halves[0]) << 64 | u128::from(halves[1])
+}
+
+/// What went one way since the last report.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Traffic {
+    pub(super) payload_bytes: u64,
+    wire_bytes: u64,
+    packets: u32,
+}
+
+impl Traffic {
+    #[inline]
+    fn add(&mut self, packet: &Packet<'_>) {
+        self.payload_bytes += u64::from(packet.payload_bytes);
+        self.wire_bytes += u64::from(packet.wire_bytes);
+        self.packets = self.packets.saturating_add(1);
+    }
+
+    pub(super) fn volume(self) -> Volume {
+        Volume {
+            bytes: Some(self.payload_bytes),
+            wire_bytes: Some(self.wire_bytes),
+            packets: Some(self.packets),
+        }
+    }
+}
+
+/// Where in its life a flow is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// A SYN was sent and nothing came back.
+    Opening,
+    /// It is in use.
+    Open,
+    /// Both ends sent their FIN.
+    Closing,
+    /// It has ended and was reported; remembered for stragglers.
+    Ended,
+    /// It was blocked and was reported; remembered for repeated attempts.
+    Refused,
+}
+
+/// What a packet does to its flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It goes on.
+    On,
+    /// It ends.
+    Ends(FlowPhase),
+    /// It turns out to be blocked.
+    Blocked(BlockReason),
+    /// It has ended before; this is a straggler.
+    Late,
+    /// The packet belongs to a new flow between the same ends.
+    Anew,
+}
+
+/// What is known of a flow once something was reported of it.
+#[derive(Debug)]
+pub(super) struct Reported {
+    pub(super) scope: Scope,
+    pub(super) destination: Destination,
+}
+
+/// One flow.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) key: FlowKey,
+    pub(super) up: Traffic,
+    pub(super) down: Traffic,
+    pub(super) started: Timestamp,
+    /// When something was last seen; while opening, the last SYN.
+    pub(super) last_seen: Timestamp,
+    /// When the first packet that is not yet reported was seen.
+    pub(super) interval_from: Timestamp,
+    /// Who caused it. `None`: it is not egress and nothing of it is reported.
+    pub(super) origin: Option<Arc<Attribution>>,
+    pub(super) reported: Option<Box<Reported>>,
+    pub(super) partial: Option<Box<Partial>>,
+    pub(super) timer: Timer,
+    /// Intervals reported so far.
+    pub(super) number: u32,
+    /// Events made so far; counts their ids.
+    pub(super) events: u32,
+    /// The client's first sequence number, where its SYN was seen.
+    first_sequence: Option<u32>,
+    /// The client's next new byte.
+    next_sequence: Option<u32>,
+    pub(super) client: End,
+    pub(super) state: State,
+    pub(super) phase: FlowPhase,
+    pub(super) verdict: Verdict,
+    pub(super) is_answered: bool,
+    client_finished: bool,
+    server_finished: bool,
+    pub(super) hello_seen: bool,
+}
+
+impl Flow {
+    /// A flow that starts with `packet`, sent by `sender` at `at`; nothing is counted yet.
+    pub(super) fn new(key: FlowKey, client: End, packet: &Packet<'_>, at: Timestamp) -> Self {
+        let is_syn = key.protocol == TCP && packet.flags & (SYN | ACK) == SYN;
+        Self {
+            key,
+            up: Traffic::default(),
+            down: Traffic::default(),
+            started: at,
+            last_seen: at,
+            interval_from: at,
+            origin: None,
+            reported: None,
+            partial: None,
+            timer: Timer::UNSET,
+            number: 0,
+            events: 0,
+            first_sequence: None,
+            next_sequence: None,
+            client,
+            state: if is_syn { State::Opening } else { State::Open },
+            phase: FlowPhase::Open,
+            verdict: Verdict::Allowed,
+            is_answered: false,
+            client_finished: false,
+            server_finished: false,
+            hello_seen: false,
+        }
+    }
+
+    pub(super) fn server_port(&self) -> u16 {
+        self.key.end(self.client.other()).1
+    }
+
+    /// What `packet` does to the flow. Call [`Self::count`] afterwards, except for
+    /// [`Step::Anew`].
+    #[inline]
+    pub(super) fn step(&mut self, packet: &Packet<'_>, sender: End) -> Step {
+        let step = if self.key.protocol == TCP { self.tcp_step(packet, sender) } else { Step::On };
+        if sender != self.client && step == Step::On {
+            self.is_answered = true;
+            if self.state == State::Refused {
+                self.reopen();
+            }
+        }
+        step
+    }
+
+    fn tcp_step(&mut self, packet: &Packet<'_>, sender: End) -> Step {
+        let from_client = sender == self.client;
+        if packet.flags & (SYN | RST | FIN) == 0 {
+            if self.state == State::Closing && packet.payload_bytes == 0 {
+                return Step::Ends(FlowPhase::Finished);
+            }
+            if self.state == State::Opening && from_client && packet.flags & ACK != 0 {
+                // The client acknowledges an answer that was not captured.
+                self.state = State::Open;
+            }
+        } else if packet.flags & RST != 0 {
+            return self.reset(from_client);
+        } else if packet.flags & (SYN | ACK) == SYN {
+            return self.syn(packet, from_client);
+        } else if packet.flags & SYN != 0 && !from_client {
+            self.first_sequence.get_or_insert(packet.acknowledged.wrapping_sub(1));
+        } else if packet.flags & FIN != 0 {
+            self.finish(from_client);
+        }
+        if !from_client && self.state == State::Opening {
+            self.state = State::Open;
+        }
+        Step::On
+    }
+
+    fn reset(&mut self, from_client: bool) -> Step {
+        match self.state {
+            State::Opening if from_client => Step::Blocked(BlockReason::NoAnswer),
+            State::Opening => Step::Blocked(BlockReason::Reset),
+            State::Open | State::Closing => Step::Ends(FlowPhase::Reset),
+            State::Ended | State::Refused => Step::Late,
+        }
+    }
+
+    fn syn(&mut self, packet: &Packet<'_>, from_client: bool) -> Step {
+        if !from_client {
+            // The other end opens a connection between the same ports.
+            return match self.state {
+                State::Ended | State::Refused => Step::Anew,
+                _ => Step::On,
+            };
+        }
+        let is_repeated = self.first_sequence == Some(packet.sequence);
+        match self.state {
+            State::Opening | State::Refused => self.first_sequence = Some(packet.sequence),
+            _ if is_repeated => {}
+            State::Open | State::Closing | State::Ended => return Step::Anew,
+        }
+        Step::On
+    }
+
+    fn finish(&mut self, from_client: bool) {
+        if from_client {
+            self.client_finished = true;
+        } else {
+            self.server_finished = true;
+        }
+        if self.client_finished
+            && self.server_finished
+            && matches!(self.state, State::Open | State::Opening)
+        {
+            self.state = State::Closing;
+        }
+    }
+
+    /// Something came back after all.
+    fn reopen(&mut self) {
+        self.state = State::Open;
+        self.verdict = Verdict::Allowed;
+        self.phase = FlowPhase::Open;
+    }
+
+    /// Counts `packet` at `now`.
+    #[inline]
+    pub(super) fn count(&mut self, packet: &Packet<'_>, sender: End, now: Timestamp) {
+        if self.up.packets == 0 && self.down.packets == 0 {
+            self.interval_from = now;
+        }
+        self.last_seen = now;
+        if sender != self.client {
+            self.down.add(packet);
+            return;
+        }
+        self.up.add(packet);
+        if self.key.protocol == TCP {
+            self.follow(packet);
+        }
+    }
+
+    /// Notes how far the client's stream has come.
+    fn follow(&mut self, packet: &Packet<'_>) {
+        let is_syn = packet.flags & SYN != 0;
+        if is_syn {
+            self.first_sequence = Some(packet.sequence);
+        }
+        let end =
+            packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(u32::from(is_syn));
+        if is_syn || self.next_sequence.is_none_or(|next| is_at_or_after(end, next)) {
+            self.next_sequence = Some(end);
+        }
+    }
+
+    /// Whether the payload of a client's packet was not seen before.
+    #[inline]
+    pub(super) fn is_new(&self, packet: &Packet<'_>) -> bool {
+        self.next_sequence.is_none_or(|next| is_at_or_after(packet.sequence, next))
+    }
+
+    /// Whether nothing came back that shows that the attempt was let through.
+    pub(super) fn is_unanswered(&self) -> bool {
+        match self.state {
+            State::Opening => true,
+            State::Open => self.key.protocol != TCP && !self.is_answered,
+            State::Closing | State::Ended | State::Refused => false,
+        }
+    }
+
+    /// Whether payload was counted that is not reported yet.
+    pub(super) fn has_unreported_payload(&self) -> bool {
+        self.up.payload_bytes > 0 || self.down.payload_bytes > 0
+    }
+
+    /// When the flow must be looked at next.
+    #[inline]
+    pub(super) fn due(&self) -> Timestamp {
+        self.idle_deadline().min(self.report_deadline())
+    }
+
+    /// When the flow changes its state if nothing more is seen.
+    pub(super) fn idle_deadline(&self) -> Timestamp {
+        match self.state {
+            State::Opening => (self.last_seen + ANSWER_WAIT).min(self.started + MAX_ANSWER_WAIT),
+            State::Open if self.key.protocol == TCP => self.last_seen + TCP_IDLE,
+            State::Open if self.is_answered_dns() => self.last_seen + DNS_IDLE,
+            State::Open => self.last_seen + DATAGRAM_IDLE,
+            State::Closing => self.last_seen + CLOSING_WAIT,
+            State::Ended => self.last_seen + ENDED_MEMORY,
+            State::Refused => self.last_seen + REFUSED_MEMORY,
+        }
+    }
+
+    /// When what was counted must be reported at the latest. Never, where there is
+    /// nothing to report.
+    pub(super) fn report_deadline(&self) -> Timestamp {
+        let is_news = self.number == 0 || self.has_unreported_payload();
+        let has_news = is_news && self.origin.is_some();
+        if has_news && matches!(self.state, State::Open | State::Closing) {
+            // The wheel is up to one slot late.
+            self.interval_from + INTERVAL - SLOT
+        } else {
+            Timestamp::from_nanos(i64::MAX)
+        }
+    }
+
+    fn is_answered_dns(&self) -> bool {
+        self.is_answered && self.key.protocol == UDP && self.server_port() == super::dns::PORT
+    }
+
+    /// Takes what was counted, and starts the next interval at `at`.
+    pub(super) fn take_interval(&mut self, at: Timestamp) -> (Volume, Volume, u32) {
+        let (up, down) = (std::mem::take(&mut self.up), std::mem::take(&mut self.down));
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        self.interval_from = at;
+        (up.volume(), down.volume(), number)
+    }
+
+    /// Number of the next event's id.
+    pub(super) fn next_event(&mut self) -> u64 {
+        let number = self.events;
+        self.events = number.saturating_add(1);
+        u64::from(number)
+    }
+}
+
+/// Whether sequence number `a` is not before `b`; they wrap (RFC 9293, section 3.4).
+fn is_at_or_after(a: u32, b: u32) -> bool {
+    a.wrapping_sub(b) < 1 << 31
+}
+
+/// Whether the sender of the first packet seen of a flow is the one who started it.
+pub(super) fn sender_starts(packet: &Packet<'_>) -> bool {
+    match packet.protocol {
+        TCP if packet.flags & SYN != 0 => packet.flags & ACK == 0,
+        TCP => !looks_like_server(packet.source_port, packet.destination_port, FIRST_EPHEMERAL),
+        UDP => !looks_like_server(packet.source_port, packet.destination_port, u16::MAX),
+        // An echo reply.
+        ICMP => packet.flags != 0,
+        ICMPV6 => packet.flags != 129,
+        _ => true,
+    }
+}
+
+/// First of the ports that Linux gives to clients (`ip_local_port_range`).
+const FIRST_EPHEMERAL: u16 = 32_768;
+
+/// Whether the ports say that a packet comes from the server. `first_ephemeral`: from here on a
+/// port is a client's.
+fn looks_like_server(source: u16, destination: u16, first_ephemeral: u16) -> bool {
+    let is_service = |port| matches!(port, 53 | 80 | 443);
+    match (is_service(source), is_service(destination)) {
+        (true, false) => return true,
+        (false, true) => return false,
+        _ => {}
+    }
+    match (source < 1024, destination < 1024) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => source < first_ephemeral && destination >= first_ephemeral,
+    }
+}

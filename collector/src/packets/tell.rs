@@ -1,0 +1,227 @@
+//! What is said of flows, questions and gaps: the making of events.
+//!
+//! Owns what an event of this source looks like. When one is due is [`super::decoder`]'s to say.
+
+use std::net::IpAddr;
+
+use egret_event::{
+    Destination, DnsExchange, Event, Fact, FlowInterval, FlowPhase, NameSource, NamedBy,
+    Resolution, Scope, Timestamp, Verdict, Volume,
+};
+
+use super::decoder::{Decoder, Sink};
+use super::flow::{Flow, Reported};
+use super::gaps;
+use super::link::{self, ICMP, ICMPV6};
+use super::names::Names;
+use super::questions::Question;
+
+impl Decoder {
+    /// Tells what was counted of a flow since it was last told.
+    pub(super) fn tell_flow(
+        &mut self,
+        place: u32,
+        phase: FlowPhase,
+        at: Timestamp,
+        out: &mut Sink<'_>,
+    ) {
+        let flow = &mut self.table[place];
+        let from = flow.interval_from;
+        let (up, down, number) = flow.take_interval(at);
+        let verdict = flow.verdict;
+        let transport = flow.key.transport();
+        let told = self.event_of(place, at, |scope| {
+            Fact::Flow(FlowInterval { flow: scope.short(), number, from, transport, phase })
+        });
+        if let Some(event) = told {
+            out(Event { verdict, up, down, ..event });
+        }
+    }
+
+    /// An event about a flow, without volume and let through. `None`: the flow is not egress.
+    pub(super) fn event_of(
+        &mut self,
+        place: u32,
+        at: Timestamp,
+        fact: impl FnOnce(Scope) -> Fact,
+    ) -> Option<Event> {
+        self.identify(place);
+        let at = self.stamp(at);
+        let flow = &mut self.table[place];
+        let number = flow.next_event();
+        let reported = flow.reported.as_ref()?;
+        Some(Event {
+            id: reported.scope.id(number),
+            at,
+            source: self.source.clone(),
+            origin: flow.origin.clone()?,
+            client: client_of(flow),
+            destination: reported.destination.clone(),
+            verdict: Verdict::Allowed,
+            up: Volume::UNKNOWN,
+            down: Volume::UNKNOWN,
+            fact: fact(reported.scope),
+        })
+    }
+
+    /// Works out what events of a flow have in common, with what is known by now.
+    pub(super) fn identify(&mut self, place: u32) {
+        let flow = &mut self.table[place];
+        let Some(origin) = &flow.origin else { return };
+        if origin.named_by == NamedBy::Address {
+            // Whoever starts executors may have told us of this one meanwhile.
+            let (client, _) = client_of(flow);
+            flow.origin = self.attribution.attribute(client, flow.started).or(flow.origin.take());
+        }
+        match &mut flow.reported {
+            Some(reported) if reported.destination.named_by.is_some() => {}
+            Some(_) => {
+                if let Some(named) = named_by_dns(&self.names, flow, self.now) {
+                    flow.reported.as_mut().expect("matched above").destination = named;
+                }
+            }
+            None => {
+                let destination = named_by_dns(&self.names, flow, self.now).unwrap_or_else(|| {
+                    let (server, port) = server_of(flow);
+                    Destination::address(server, port)
+                });
+                let scope = scope_of(&self.source, flow);
+                flow.reported = Some(Box::new(Reported { scope, destination }));
+            }
+        }
+    }
+
+    /// Gives a flow a better name for where it goes. What was counted under another name that
+    /// was as good is told first.
+    pub(super) fn rename(&mut self, place: u32, destination: Destination, out: &mut Sink<'_>) {
+        self.identify(place);
+        let flow = &mut self.table[place];
+        let has_payload = flow.has_unreported_payload();
+        let Some(reported) = &mut flow.reported else { return };
+        let (old, new) = (rank(&reported.destination), rank(&destination));
+        if new < old || destination == reported.destination {
+            return;
+        }
+        if old == new && has_payload {
+            self.tell_flow(place, FlowPhase::Open, self.now, out);
+        }
+        if let Some(reported) = &mut self.table[place].reported {
+            reported.destination = destination;
+        }
+    }
+
+    /// Tells a question and what came of it.
+    pub(super) fn tell_question(
+        &mut self,
+        question: Question,
+        resolution: Option<Resolution>,
+        at: Timestamp,
+        out: &mut Sink<'_>,
+    ) {
+        let server = Some(question.server);
+        let by = NameSource::DnsQuestion;
+        out(Event {
+            id: question.event,
+            at: self.stamp(at),
+            source: self.source.clone(),
+            origin: question.origin,
+            client: question.client,
+            destination: Destination::of_host(question.name.clone(), by, server, super::dns::PORT),
+            verdict: Verdict::Allowed,
+            up: Volume::UNKNOWN,
+            down: Volume::UNKNOWN,
+            fact: Fact::Dns(Box::new(DnsExchange {
+                name: question.name,
+                query_type: question.query_type,
+                over_tcp: question.over_tcp,
+                resolution,
+            })),
+        });
+    }
+
+    /// Tells the questions that were not answered in time.
+    pub(super) fn tell_unanswered(&mut self, out: &mut Sink<'_>) {
+        while let Some((question, given_up_at)) = self.questions.next_unanswered(self.now) {
+            self.tell_question(question, None, given_up_at, out);
+        }
+    }
+
+    /// Tells the gaps that have lasted long enough.
+    pub(super) fn tell_gaps(&mut self, out: &mut Sink<'_>) {
+        let now = self.now;
+        for gap in [self.evicted.due(now), self.malformed.due(now), self.truncated.due(now)] {
+            if let Some(gap) = gap {
+                let at = self.stamp(now);
+                out(gaps::event(&self.source, gap, at));
+            }
+        }
+    }
+
+    /// Tells all questions and gaps that are left.
+    pub(super) fn tell_rest(&mut self, out: &mut Sink<'_>) {
+        while let Some(question) = self.questions.take_any() {
+            self.tell_question(question, None, self.now, out);
+        }
+        for gap in [self.evicted.take(), self.malformed.take(), self.truncated.take()] {
+            if let Some(gap) = gap {
+                let at = self.stamp(self.now);
+                out(gaps::event(&self.source, gap, at));
+            }
+        }
+    }
+
+    /// The time for an event: that of what happened, but never before an earlier event's.
+    fn stamp(&mut self, at: Timestamp) -> Timestamp {
+        self.told = self.told.max(at);
+        self.told
+    }
+}
+
+/// How far the name of a destination is to be believed: behind a proxy only the target of CONNECT
+/// says where bytes go; a TLS client means the server that it names, and so does, less firmly,
+/// a Host header.
+fn rank(destination: &Destination) -> u8 {
+    match destination.named_by {
+        Some(NameSource::Connect) => 4,
+        Some(NameSource::Sni) => 3,
+        Some(NameSource::HttpHost) => 2,
+        Some(_) => 1,
+        None => 0,
+    }
+}
+
+fn named_by_dns(names: &Names, flow: &Flow, now: Timestamp) -> Option<Destination> {
+    let client = flow.key.end(flow.client).0;
+    let server = flow.key.end(flow.client.other()).0;
+    let name = names.find(client, server, now)?;
+    let (address, port) = server_of(flow);
+    Some(Destination::of_host(name.clone(), NameSource::Dns, Some(address), port))
+}
+
+/// Address and port of the client; port 0 for ICMP.
+pub(super) fn client_of(flow: &Flow) -> (IpAddr, u16) {
+    end_of(flow, flow.client)
+}
+
+/// Address and port of the server; port 0 for ICMP.
+pub(super) fn server_of(flow: &Flow) -> (IpAddr, u16) {
+    end_of(flow, flow.client.other())
+}
+
+fn end_of(flow: &Flow, end: super::flow::End) -> (IpAddr, u16) {
+    let (address, port) = flow.key.end(end);
+    let has_ports = !matches!(flow.key.protocol(), ICMP | ICMPV6);
+    (link::address(address), if has_ports { port } else { 0 })
+}
+
+fn scope_of(source: &str, flow: &Flow) -> Scope {
+    let (client, client_port) = flow.key.end(flow.client);
+    let (server, server_port) = flow.key.end(flow.client.other());
+    let mut ends = [0; 37];
+    ends[..16].copy_from_slice(&client.to_be_bytes());
+    ends[16..32].copy_from_slice(&server.to_be_bytes());
+    ends[32..34].copy_from_slice(&client_port.to_be_bytes());
+    ends[34..36].copy_from_slice(&server_port.to_be_bytes());
+    ends[36] = flow.key.protocol();
+    Scope::of(&[source.as_bytes(), &ends, &flow.started.as_nanos().to_be_bytes()])
+}

@@ -1,0 +1,1 @@
+//! Claims about whole packets in and events out.
