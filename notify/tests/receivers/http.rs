@@ -10,6 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
+use crate::outbox::HeldClock;
+
 /// The secret shared with the receivers.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -69,6 +71,18 @@ impl Receiver {
     /// The next request.
     pub(crate) async fn next(&mut self) -> Request {
         self.requests.recv().await.unwrap()
+    }
+
+    /// The next request, which comes only as time passes.
+    pub(crate) async fn next_in_time(&mut self, clock: &HeldClock) -> Request {
+        let mut request = None;
+        clock
+            .pass_until("a request comes", || {
+                request = self.requests.try_recv().ok();
+                request.is_some()
+            })
+            .await;
+        request.unwrap()
     }
 
     /// The lines of a target named `name` that posts here.

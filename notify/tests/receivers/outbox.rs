@@ -33,6 +33,18 @@ impl HeldClock {
     pub(crate) async fn advance(&self, by: Duration) {
         tokio::time::advance(by).await;
     }
+
+    /// Lets time pass, ten minutes at most, until `holds`.
+    pub(crate) async fn pass_until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        for _ in 0..6000 {
+            if holds() {
+                return;
+            }
+            breathe().await;
+            self.advance(Duration::from_millis(100)).await;
+        }
+        panic!("not so after ten virtual minutes: {what}");
+    }
 }
 
 thread_local! {
@@ -133,9 +145,11 @@ impl Running {
         self.task.await.unwrap().unwrap();
     }
 
-    /// Says stop, without waiting for it.
-    pub(crate) fn say_stop(&self) {
+    /// Ends the delivery while an attempt hangs, so that time must pass.
+    pub(crate) async fn stop_hanging(self, clock: &HeldClock) {
         self.stop.send_replace(true);
+        clock.pass_until("the delivery has ended", || self.task.is_finished()).await;
+        self.stop().await;
     }
 }
 
@@ -146,8 +160,13 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         if holds() {
             return;
         }
-        let pause = || std::thread::sleep(Duration::from_millis(5));
-        tokio::task::spawn_blocking(pause).await.unwrap();
+        breathe().await;
     }
     panic!("not so after 30 s: {what}");
+}
+
+/// Gives all tasks, and other processes, some real time.
+pub(crate) async fn breathe() {
+    let pause = || std::thread::sleep(Duration::from_millis(5));
+    tokio::task::spawn_blocking(pause).await.unwrap();
 }

@@ -6,7 +6,7 @@ use egret_analyzer::ChangeKind;
 use tokio::net::TcpListener;
 
 use crate::http::{self, Receiver, status};
-use crate::outbox::{HeldClock, Outbox, now, until};
+use crate::outbox::{HeldClock, Outbox, breathe, now, until};
 use crate::sample::{change, incident};
 
 const HOUR: u64 = 3600;
@@ -24,10 +24,12 @@ async fn an_alert_that_is_never_taken_climbs_the_ladder_and_dies() {
         let wait = outbox.next_wait("hook").await;
         let step = Duration::from_secs(step);
         assert!(wait >= step * 8 / 10 && wait <= step * 12 / 10, "{wait:?} for {step:?}");
-        clock.advance(wait + Duration::from_secs(1)).await;
-        let again = receiver.next().await;
+        let due = now() + wait;
+        clock.advance(wait).await;
+        let again = receiver.next_in_time(&clock).await;
         assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
-        assert_eq!(again.header("webhook-timestamp"), now().as_secs().to_string());
+        let attempted_at: i64 = again.header("webhook-timestamp").parse().unwrap();
+        assert!((due.as_secs()..due.as_secs() + 5).contains(&attempted_at));
     }
     until("it is dead", || outbox.counts("hook") == (0, 1)).await;
     running.stop().await;
@@ -57,8 +59,8 @@ async fn alerts_of_one_incident_keep_their_order_and_others_go_on() {
     assert_eq!(receiver.next().await.told(), opened(&a_id));
     assert_eq!(receiver.next().await.told(), opened(&b_id));
     let wait = outbox.next_wait("hook").await;
-    clock.advance(wait + Duration::from_secs(1)).await;
-    assert_eq!(receiver.next().await.told(), opened(&a_id));
+    clock.advance(wait).await;
+    assert_eq!(receiver.next_in_time(&clock).await.told(), opened(&a_id));
     assert_eq!(receiver.next().await.told(), ("incident.grew".to_owned(), a_id));
     running.stop().await;
     assert_eq!(outbox.counts("hook"), (0, 0));
@@ -79,12 +81,9 @@ async fn a_receiver_that_hangs_delays_only_itself() {
     for _ in 0..3 {
         healthy.next().await;
     }
-    clock.advance(Duration::from_secs(11)).await;
     // The alert that hung is put off, and the next one is tried.
-    hanging.next().await;
-    running.say_stop();
-    clock.advance(Duration::from_secs(11)).await;
-    running.stop().await;
+    hanging.next_in_time(&clock).await;
+    running.stop_hanging(&clock).await;
     assert_eq!(outbox.counts("healthy"), (0, 0));
     assert_eq!(outbox.counts("hangs"), (3, 0));
     let due = outbox.store.outbox_due("hangs", now() + Duration::from_secs(10), 9).unwrap();
@@ -111,21 +110,17 @@ async fn a_receiver_that_asks_for_a_pause_gets_it_for_all_alerts() {
     clock.advance(Duration::from_secs(89)).await;
     settle().await;
     assert!(receiver.requests.try_recv().is_err(), "it was disturbed in its pause");
-    clock.advance(Duration::from_secs(2)).await;
-    receiver.next().await;
-    receiver.next().await;
+    receiver.next_in_time(&clock).await;
+    receiver.next_in_time(&clock).await;
     running.stop().await;
     assert_eq!(outbox.counts("hook"), (0, 0));
 }
 
 /// Gives the delivery every chance to do what it must not do.
 async fn settle() {
-    let mut rounds = 0;
-    until("time passed", || {
-        rounds += 1;
-        rounds > 20
-    })
-    .await;
+    for _ in 0..20 {
+        breathe().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,25 +134,21 @@ async fn a_receiver_that_was_down_gets_its_alerts_within_seconds_of_its_return()
         outbox.put(&[change(ChangeKind::Opened, 0, incident(name))]);
     }
     let running = outbox.start();
-    for _ in 0..60 {
-        clock.advance(Duration::from_secs(10)).await;
-        settle_shortly().await;
+    for _ in 0..30 {
+        clock.advance(Duration::from_secs(20)).await;
+        breathe().await;
     }
     assert_eq!(outbox.counts("hook"), (3, 0));
     let listener = TcpListener::bind(address).await.unwrap();
     let mut receiver = Receiver::on(listener, None, |_| status("200 OK"));
-    clock.advance(Duration::from_secs(61)).await;
+    let returned_at = now();
     for _ in 0..3 {
-        receiver.next().await;
+        receiver.next_in_time(&clock).await;
     }
+    let took = now().since(returned_at);
+    assert!(took < Duration::from_secs(65), "{took:?}");
     running.stop().await;
     assert_eq!(outbox.counts("hook"), (0, 0));
-}
-
-async fn settle_shortly() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,7 +165,7 @@ async fn alerts_for_a_receiver_that_stays_away_die_after_three_days() {
     settle().await;
     assert_eq!(outbox.counts("hook"), (1, 0), "it was given up too early");
     clock.advance(Duration::from_secs(2 * HOUR)).await;
-    until("it is dead", || outbox.counts("hook") == (0, 1)).await;
+    clock.pass_until("it is dead", || outbox.counts("hook") == (0, 1)).await;
     running.stop().await;
     let error = outbox.dead_error();
     assert!(
@@ -191,10 +182,7 @@ async fn stopping_in_the_middle_leaves_the_alert_in_the_outbox() {
     outbox.put(&[change(ChangeKind::Opened, 0, incident("a"))]);
     let running = outbox.start();
     let first = hanging.next().await;
-    running.say_stop();
-    settle().await;
-    clock.advance(Duration::from_secs(4)).await;
-    running.stop().await;
+    running.stop_hanging(&clock).await;
     assert_eq!(outbox.counts("hook"), (1, 0));
 
     let mut receiver = Receiver::start(|_| status("200 OK")).await;

@@ -1,5 +1,6 @@
 //! A real rsyslogd on loopback, which writes what it understood as JSON, one message per line.
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -27,18 +28,17 @@ impl Rsyslog {
         let config = config(dir.path(), certificate.is_some(), 0);
         let process = spawn(dir.path(), &config);
         let mut started = Self { port: 0, dir, process };
-        started.port = started.listening().await;
+        started.read_port().await;
         started
     }
 
-    /// Ends it and starts it again on the same port.
-    pub(crate) async fn restart(&mut self) {
-        self.stop().await;
-        std::fs::remove_file(self.dir.path().join("port")).unwrap();
+    /// Starts it again on the same port, after [`Self::stop`].
+    pub(crate) async fn start_again(&mut self) {
         let with_tls = self.dir.path().join("cert.pem").exists();
         let config = config(self.dir.path(), with_tls, self.port);
         self.process = spawn(self.dir.path(), &config);
-        assert_eq!(self.listening().await, self.port);
+        let address = ("127.0.0.1", self.port);
+        until("rsyslogd listens", || TcpStream::connect(address).is_ok()).await;
     }
 
     /// Ends it in its own orderly way, so that what it took is in its file.
@@ -48,18 +48,17 @@ impl Rsyslog {
         until("rsyslogd has ended", || self.process.try_wait().unwrap().is_some()).await;
     }
 
-    async fn listening(&mut self) -> u16 {
-        let file = self.dir.path().join("port");
-        let mut port = 0;
+    /// Waits until it listens on the free port that it chose.
+    async fn read_port(&mut self) {
+        let [file, log] = ["port", "log"].map(|name| self.dir.path().join(name));
         until("rsyslogd listens", || {
-            let log = || std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
+            let log = || std::fs::read_to_string(&log).unwrap_or_default();
             assert!(self.process.try_wait().unwrap().is_none(), "rsyslogd ended: {}", log());
             let text = std::fs::read_to_string(&file).unwrap_or_default();
-            port = text.trim().parse().unwrap_or(0);
-            port > 0
+            self.port = text.trim().parse().unwrap_or(0);
+            self.port > 0
         })
         .await;
-        port
     }
 
     /// Waits for `count` messages and returns all.
