@@ -40,8 +40,11 @@ impl Store {
 
     /// Writes one unit in one transaction: all of it is durable, or none of it.
     ///
-    /// Repeats are recognized by id: an event, change or alert that is already there is left as
-    /// it is and counted nowhere twice.
+    /// Repeats are recognized by id (events by id and time, which are both given by the input):
+    /// an event, change or alert that is already there is left as it is and counted nowhere twice.
+    ///
+    /// Changes whose incident matches a suppression at `unit.now` are stored, and their alerts
+    /// are counted instead of queued. A closed incident that opens again or grows is open.
     pub fn commit(&self, unit: &WriteUnit<'_>) -> Result<Committed, StoreError> {
         let Self::Sqlite(store) = self;
         store.commit(unit)
@@ -75,8 +78,12 @@ impl Store {
     /// together with the change that was made (`None`: it was already so). Alerts about the
     /// change are queued for `targets` in the same transaction.
     ///
+    /// Nothing is queued about comments and about suppressed incidents. An act that changes
+    /// nothing but came with a comment counts as that comment.
+    ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is no such incident.
+    /// [`StoreError::NotFound`] where there is no such incident; [`StoreError::BadQuery`] for a
+    /// comment that is missing or over 10,000 bytes, and for acknowledging what is closed.
     pub fn act(
         &self,
         id: EventId,
@@ -133,25 +140,32 @@ impl Store {
         store.suppressions(now)
     }
 
-    /// Adds a suppression and says how many incidents already stored it matches.
+    /// Adds a suppression, marks the incidents it matches that are not closed, and says how many
+    /// these are. Alerts already queued stay queued.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where its id is taken.
     pub fn add_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
         let Self::Sqlite(store) = self;
         store.add_suppression(suppression)
     }
 
-    /// How many stored incidents a suppression would match, without saving it.
+    /// How many incidents that are not closed a suppression would match, without saving it.
     pub fn preview_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
         let Self::Sqlite(store) = self;
         store.preview_suppression(suppression)
     }
 
-    /// Removes a suppression. `false`: there was none.
+    /// Removes a suppression and its marks on incidents. `false`: there was none.
     pub fn remove_suppression(&self, id: EventId) -> Result<bool, StoreError> {
         let Self::Sqlite(store) = self;
         store.remove_suppression(id)
     }
 
     /// Adds an API token (its hash only).
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where its name or its hash is taken.
     pub fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
         let Self::Sqlite(store) = self;
         store.add_token(token)
@@ -198,7 +212,7 @@ impl Store {
         store.outbox_record(alert, target, state)
     }
 
-    /// Deliveries given up, newest first, of one target or of all.
+    /// The last 1,000 deliveries given up, newest first, of one target or of all.
     pub fn dead_letters(&self, target: Option<&str>) -> Result<Vec<Delivery>, StoreError> {
         let Self::Sqlite(store) = self;
         store.dead_letters(target)

@@ -42,7 +42,8 @@ impl SqliteStore {
     /// Deletes what is older than the retention, then the oldest events beyond the size limit.
     pub fn prune(&self, now: Timestamp) -> Result<Pruned, StoreError> {
         let config = &self.shared.config;
-        let floor = |at: Timestamp, period: i64| at.as_nanos().div_euclid(period) * period;
+        let floor =
+            |at: Timestamp, period: i64| at.as_nanos().div_euclid(period).saturating_mul(period);
         let cuts = Cuts {
             events: floor(now - config.keep_events, MINUTE),
             history: floor(now - config.keep_history, HOUR),

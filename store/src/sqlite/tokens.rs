@@ -11,7 +11,7 @@ impl SqliteStore {
     /// Adds a token.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where its name is taken.
+    /// [`StoreError::Exists`] where its name or its hash is taken.
     pub fn add_token(&self, token: &TokenRow) -> Result<(), StoreError> {
         self.write(|db, _| {
             let insert = "INSERT OR IGNORE INTO tokens (name, hash, role, created_at, expires_at)

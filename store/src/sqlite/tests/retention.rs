@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_analyzer::ChangeKind;
+use egret_event::ExecutorRegistration;
 
 use super::made::{Made, at, flow, id, logged, opened, store, store_with, suppression};
 use crate::{
@@ -153,4 +154,40 @@ fn writes_get_in_between_the_chunks_of_a_deletion() {
     // Three chunks of events and as many of nothing left: one write at least fits between each.
     assert!(written >= 4, "{written}");
     assert_eq!(count(&made, "events"), i64::try_from(written).unwrap());
+}
+
+#[test]
+fn a_retention_without_end_deletes_nothing() {
+    let made = store_with(|config| {
+        config.keep_events = Duration::MAX;
+        config.keep_history = Duration::MAX;
+        config.max_size_bytes = u64::MAX;
+    });
+    made.write_events(&[flow(1, 1, "job-1", "a.example")]);
+    assert_eq!(made.prune(at(10_000 * DAY)).unwrap(), Pruned::default());
+}
+
+#[test]
+fn registrations_go_when_they_have_long_ended_or_been_replaced() {
+    let made = store();
+    let registration = |id: &str, address: u8, from, until: Option<u64>| ExecutorRegistration {
+        id: id.into(),
+        address: [10, 0, 0, address].into(),
+        template: None,
+        tenant: None,
+        session: None,
+        from: at(from),
+        until: until.map(at),
+    };
+    made.put_executor(&registration("ended", 1, 0, Some(10))).unwrap();
+    made.put_executor(&registration("replaced", 2, 0, None)).unwrap();
+    let kept = [registration("running", 3, 0, None), registration("successor", 2, 10, None)];
+    for registration in &kept {
+        made.put_executor(registration).unwrap();
+    }
+    made.prune(at(91 * DAY)).unwrap();
+    assert_eq!(made.registrations(at(0)).unwrap(), kept);
+    let rows = made.executors(&ExecutorQuery::default()).unwrap().items;
+    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!(ids, ["successor", "running"]);
 }
