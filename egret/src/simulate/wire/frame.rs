@@ -72,6 +72,7 @@ fn encode_prohibited(track: &Track, number: usize, out: &mut Vec<u8>) {
     match &mut network {
         IpHeaders::Ipv4(header, _) => {
             // The first host of the executor's /16 is its router.
+            header.source = header.destination;
             header.source[2..].copy_from_slice(&[0, 1]);
             let why = Icmpv4Type::DestinationUnreachable(UnreachableV4::FilterProhibited);
             frame.ip(network).icmpv4(why).write(out, quoted)

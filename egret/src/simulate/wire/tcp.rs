@@ -1,6 +1,7 @@
 //! A TCP conversation played out: handshake, segments of the path's size, acknowledgements after
 //! the path's delay, an orderly end. There is no loss and no reordering.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use egret_event::Timestamp;
@@ -95,11 +96,11 @@ pub(crate) fn refuse(
 ) -> (Track, Timestamp) {
     let mut player = Player::new(ends, link, start, dice);
     let syn = Segment { syn: true, ..Segment::default() };
+    let initial = player.next_up;
     player.put(start, Way::Up, syn, 0..0);
     player.now = start + link.round_trip;
     match refusal {
         Refusal::Reset => {
-            player.next_up = player.next_up.wrapping_add(1);
             player.next_down = 0;
             let reset = Segment { rst: true, ack: true, ..Segment::default() };
             player.put(player.now, Way::Down, reset, 0..0);
@@ -110,6 +111,7 @@ pub(crate) fn refuse(
         Refusal::Silence => {
             for after in SYN_RETRIES_S {
                 player.now = start + Duration::from_secs(after);
+                player.next_up = initial;
                 player.put(player.now, Way::Up, syn, 0..0);
             }
         }
@@ -150,26 +152,18 @@ impl<'a> Player<'a> {
     }
 
     /// Plans a segment with the sequence numbers as they stand.
-    fn put(
-        &mut self,
-        at: Timestamp,
-        way: Way,
-        mut segment: Segment,
-        payload: std::ops::Range<usize>,
-    ) {
+    fn put(&mut self, at: Timestamp, way: Way, mut segment: Segment, payload: Range<usize>) {
         let (own, other) = match way {
             Way::Up => (self.next_up, self.next_down),
             Way::Down => (self.next_down, self.next_up),
         };
         segment.sequence = own;
         segment.acknowledged = if segment.ack { other } else { 0 };
+        let payload_bytes = payload.len();
         self.track.push(at, way, Kind::Tcp(segment), payload);
-        let taken = payload_len(&self.track) + u32::from(segment.syn) + u32::from(segment.fin);
+        let taken = payload_bytes as u32 + u32::from(segment.syn) + u32::from(segment.fin);
         match way {
-            Way::Up if !(segment.syn && !segment.ack) => {
-                self.next_up = self.next_up.wrapping_add(taken);
-            }
-            Way::Up => {}
+            Way::Up => self.next_up = self.next_up.wrapping_add(taken),
             Way::Down => self.next_down = self.next_down.wrapping_add(taken),
         }
     }
@@ -177,7 +171,6 @@ impl<'a> Player<'a> {
     fn handshake(&mut self) {
         let syn = Segment { syn: true, ..Segment::default() };
         self.put(self.now, Way::Up, syn, 0..0);
-        self.next_up = self.next_up.wrapping_add(1);
         self.now = self.now + self.link.round_trip;
         self.put(self.now, Way::Down, Segment { ack: true, ..syn }, 0..0);
         self.now = self.now + self.executor_delay();
@@ -193,8 +186,7 @@ impl<'a> Player<'a> {
     /// Sends `bytes` in windows that double, each acknowledged before the next.
     fn send(&mut self, way: Way, bytes: &[u8]) {
         let place = self.track.store(way, bytes);
-        let full =
-            if self.track.ends.client.is_ipv6() { FULL_SEGMENT_V6 } else { FULL_SEGMENT_V4 };
+        let full = if self.track.ends.client.is_ipv6() { FULL_SEGMENT_V6 } else { FULL_SEGMENT_V4 };
         let mut from = place.start;
         while from < place.end {
             let window = match way {
@@ -212,7 +204,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn send_window(&mut self, way: Way, window: std::ops::Range<usize>, full: usize) {
+    fn send_window(&mut self, way: Way, window: Range<usize>, full: usize) {
         let mut at = self.now;
         let mut from = window.start;
         let mut since_ack = 0;
@@ -287,8 +279,4 @@ impl<'a> Player<'a> {
         }
         self.track
     }
-}
-
-fn payload_len(track: &Track) -> u32 {
-    track.packets.last().map_or(0, |packet| packet.payload.len() as u32)
 }

@@ -1,0 +1,82 @@
+//! What executors do all day. One profile per file, its numbers as constants with their reasons.
+//!
+//! Downloads are made smaller by the factor that each profile states, so that a capture of fifty
+//! sessions stays small; uploads and pacing, which detectors look at, are not scaled.
+
+mod apt_update;
+mod cargo_build;
+mod ci_tests;
+mod git_clone;
+mod git_push;
+mod llm_loop;
+mod model_download;
+mod npm_install;
+mod pip_install;
+mod telemetry;
+mod web_browsing;
+
+use super::dice::Dice;
+use super::session::Session;
+
+/// Something that an executor does.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// The word used in the truth.
+    pub(crate) name: &'static str,
+    /// Does it.
+    pub(crate) run: fn(&mut Session),
+}
+
+/// A kind of executor and what it does, each as likely as its weight.
+#[derive(Debug)]
+pub(crate) struct Template {
+    pub(crate) name: &'static str,
+    repertoire: &'static [(u32, Activity)],
+}
+
+/// Activities per session: a task installs something, works, and hands in.
+const ACTIVITIES: std::ops::Range<usize> = 2..5;
+
+/// The kinds of executor.
+pub(crate) static TEMPLATES: [Template; 3] = [
+    Template {
+        name: "python-sandbox",
+        repertoire: &[
+            (4, pip_install::ACTIVITY),
+            (4, llm_loop::ACTIVITY),
+            (2, git_clone::ACTIVITY),
+            (1, model_download::ACTIVITY),
+            (1, apt_update::ACTIVITY),
+            (2, telemetry::ACTIVITY),
+        ],
+    },
+    Template {
+        name: "node-ci",
+        repertoire: &[
+            (4, npm_install::ACTIVITY),
+            (4, ci_tests::ACTIVITY),
+            (2, git_clone::ACTIVITY),
+            (2, git_push::ACTIVITY),
+            (1, cargo_build::ACTIVITY),
+            (2, telemetry::ACTIVITY),
+        ],
+    },
+    Template {
+        name: "browser-agent",
+        repertoire: &[
+            (5, web_browsing::ACTIVITY),
+            (4, llm_loop::ACTIVITY),
+            (2, telemetry::ACTIVITY),
+        ],
+    },
+];
+
+impl Template {
+    /// What one session of this kind does.
+    pub(crate) fn draw(&self, dice: &mut Dice) -> Vec<&'static Activity> {
+        let weights = self.repertoire.iter().map(|(weight, _)| *weight);
+        (0..dice.count(ACTIVITIES))
+            .map(|_| &self.repertoire[dice.weighted(weights.clone())].1)
+            .collect()
+    }
+}

@@ -1,0 +1,212 @@
+//! `egret simulate`: captures and proxy logs of an attack among ordinary traffic, with the truth
+//! about it, for demonstrations, tests and benchmarks.
+//!
+//! Everything follows from a seed and a start time: the same [`Plan`] gives the same bytes. No
+//! packet is sent anywhere; frames are written to a file. The parts, bottom up: `wire` knows
+//! protocols, `world` and `programs` know places and clients, `session` plays one executor,
+//! `benign` and `attack` say what executors do, `cast` decides who does what when, and `output`
+//! writes it down.
+//!
+//! It must not know the collector or the analyzer: what it writes is judged by them.
+
+mod attack;
+mod benign;
+mod cast;
+mod dice;
+mod load;
+mod logs;
+mod output;
+mod programs;
+mod session;
+mod truth;
+mod wire;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use egret_event::{ExecutorRegistration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use attack::Attack;
+pub use load::{
+    Load, LoadWritten, USUAL_PACKETS_PER_FLOW, write_load_capture, write_load_envoy,
+    write_load_squid,
+};
+pub use truth::{SessionTruth, Truth};
+pub use world::{SEGMENT_RANGES, SERVICE_RANGES};
+
+/// Benign sessions of a scenario unless told otherwise: enough variety, and 10 to 30 MB.
+pub const DEFAULT_BENIGN_SESSIONS: u32 = 48;
+
+/// Most benign sessions: each takes an address of the segment, and memory while it is written.
+pub const MAX_BENIGN_SESSIONS: u32 = 5_000;
+
+/// What is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Archives of 5 to 10 MiB go to domains never seen, one directly and one through Squid.
+    BulkUpload,
+    /// Several hundred small uploads in ten seconds.
+    Burst,
+    /// Forty hosts are tried, and every one is kept out of reach.
+    BlockedProbes,
+    /// 100 to 400 bytes every 20 to 60 seconds for hours.
+    SlowDrip,
+    /// Two tunnels inside DNS questions.
+    DnsTunnel,
+    /// No attack at all.
+    Benign,
+}
+
+/// The text is not the name of a scenario.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no scenario is called {0:?}: choose bulk-upload, burst, blocked-probes, slow-drip, \
+     dns-tunnel or benign"
+)]
+pub struct ParseScenarioError(String);
+
+impl Scenario {
+    /// All scenarios.
+    pub const ALL: [Self; 6] = [
+        Self::BulkUpload,
+        Self::Burst,
+        Self::BlockedProbes,
+        Self::SlowDrip,
+        Self::DnsTunnel,
+        Self::Benign,
+    ];
+
+    /// Its name on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BulkUpload => "bulk-upload",
+            Self::Burst => "burst",
+            Self::BlockedProbes => "blocked-probes",
+            Self::SlowDrip => "slow-drip",
+            Self::DnsTunnel => "dns-tunnel",
+            Self::Benign => "benign",
+        }
+    }
+}
+
+impl Scenario {
+    /// A length of time within which the scenario begins and ends. A demonstration that wants it
+    /// to end about now starts it this much earlier.
+    pub const fn span(self) -> Duration {
+        match self {
+            Self::SlowDrip => Duration::from_secs(4 * 3600),
+            _ => Duration::from_secs(2 * 3600),
+        }
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl FromStr for Scenario {
+    type Err = ParseScenarioError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|scenario| scenario.word() == text);
+        known.ok_or_else(|| ParseScenarioError(text.to_owned()))
+    }
+}
+
+/// What to write: the same plan gives the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The attack, or none.
+    pub scenario: Scenario,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// The time at which the simulated hours begin.
+    pub start: Timestamp,
+    /// Sessions without an attack, at most [`MAX_BENIGN_SESSIONS`].
+    pub benign_sessions: u32,
+}
+
+/// What was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// `traffic.pcap`: the executors' segment, as a tap at its router sees it.
+    pub capture: PathBuf,
+    /// `squid.log`, in `logformat egret`.
+    pub squid_log: PathBuf,
+    /// `envoy.jsonl`.
+    pub envoy_log: PathBuf,
+    /// `truth.json`: a [`Truth`].
+    pub truth: PathBuf,
+    /// `executors.json`: an array of [`ExecutorRegistration`].
+    pub registrations: PathBuf,
+    /// `egret.toml`: a configuration that reads the files beside it.
+    pub configuration: PathBuf,
+    /// Who had which address when.
+    pub executors: Vec<ExecutorRegistration>,
+    /// Packets in the capture.
+    pub packets: u64,
+    /// Bytes of their frames.
+    pub capture_bytes: u64,
+    /// Lines of both logs.
+    pub lines: u64,
+}
+
+/// Why nothing, or not all, was written.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulateError {
+    /// A file or folder cannot be written.
+    #[error("cannot write {path:?}")]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// More sessions than the segment and the memory are good for.
+    #[error("{asked} benign sessions are too many: at most {MAX_BENIGN_SESSIONS}")]
+    TooManySessions {
+        /// How many were asked for.
+        asked: u32,
+    },
+    /// The capture format holds times from 1970 to 2106.
+    #[error("start {start} is outside the years 1970 to 2105 that a capture can hold")]
+    StartOutOfRange {
+        /// The start asked for.
+        start: Timestamp,
+    },
+}
+
+/// Writes the files of a scenario into the folder `out`, which is made if it is not there. Files
+/// of these names that are there are replaced.
+///
+/// # Errors
+/// A plan that cannot be written down, or a file that cannot be written.
+pub fn write(plan: &Plan, out: &Path) -> Result<Written, SimulateError> {
+    if plan.benign_sessions > MAX_BENIGN_SESSIONS {
+        return Err(SimulateError::TooManySessions { asked: plan.benign_sessions });
+    }
+    check_start(plan.start)?;
+    let played = cast::play(plan);
+    output::write(plan, played, out)
+}
+
+/// 2105-01-01T00:00:00Z: leaves a year for what is simulated before 32 bits of seconds end.
+const LATEST_START_S: i64 = 4_260_211_200;
+
+fn check_start(start: Timestamp) -> Result<(), SimulateError> {
+    if (0..LATEST_START_S).contains(&start.as_secs()) {
+        Ok(())
+    } else {
+        Err(SimulateError::StartOutOfRange { start })
+    }
+}

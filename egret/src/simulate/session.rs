@@ -1,0 +1,473 @@
+//! One executor's session while it is being played: its clock, its sockets, its look-ups, and what
+//! it leaves behind in the capture and in the proxies' logs.
+//!
+//! Benign profiles and attacks are written against this; it knows none of them.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
+
+use egret_event::Timestamp;
+
+use super::dice::Dice;
+use super::logs::{Access, envoy_line, squid_line};
+use super::programs::Program;
+use super::wire::dns::{self, Record, RecordType};
+use super::wire::http::{self, Request};
+use super::wire::tcp::{self, Ending, Link, Refusal, Step};
+use super::wire::tls;
+use super::wire::track::{Ends, Track};
+use super::world::{self, Host};
+
+/// First port of a session's sockets (Linux's ephemeral range starts here).
+const FIRST_PORT: u16 = 32_768;
+
+/// How far apart the resolver and the executor are, with and without an answer at hand.
+const RESOLVER_LATENCY_MS: Range<u64> = 1..24;
+
+/// Bytes of request and answer headers inside TLS, beside the bodies.
+const SEALED_REQUEST_HEADER: Range<usize> = 180..420;
+const SEALED_ANSWER_HEADER: Range<usize> = 160..480;
+
+/// Squid's page that says no.
+const DENIED_PAGE_BYTES: Range<usize> = 3_300..3_900;
+
+/// How a session reaches the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// By itself.
+    Direct,
+    /// Through the Squid proxy.
+    Squid,
+    /// Through the Envoy proxy.
+    Envoy,
+}
+
+impl Route {
+    /// The word used in the truth.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Squid => "squid",
+            Self::Envoy => "envoy",
+        }
+    }
+}
+
+/// How a host is kept out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// The session's proxy says no (Squid, where it has none).
+    Denied,
+    /// By the network.
+    Refused(Refusal),
+}
+
+/// Whether a visit is in clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// HTTPS, port 443.
+    Tls,
+    /// HTTP, port 80.
+    Clear,
+}
+
+/// One request and its answer on a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    /// Body bytes.
+    pub(crate) up: usize,
+    pub(crate) down: usize,
+    /// How long the server takes before it answers.
+    pub(crate) think: Duration,
+    /// The answer comes in pieces, this far apart; otherwise in one.
+    pub(crate) pieces: Option<(usize, Duration)>,
+    /// Silence on the connection before the call.
+    pub(crate) after: Duration,
+}
+
+impl Call {
+    /// A GET answered at once with `down` bytes.
+    pub(crate) fn get(path: impl Into<String>, down: usize) -> Self {
+        Self {
+            method: "GET",
+            path: path.into(),
+            up: 0,
+            down,
+            think: Duration::from_millis(8),
+            pieces: None,
+            after: Duration::ZERO,
+        }
+    }
+
+    /// A POST of `up` bytes answered at once with `down` bytes.
+    pub(crate) fn post(path: impl Into<String>, up: usize, down: usize) -> Self {
+        Self { method: "POST", up, ..Self::get(path, down) }
+    }
+}
+
+/// One connection and all that is asked on it.
+#[derive(Debug)]
+pub(crate) struct Visit<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) program: &'static Program,
+    pub(crate) over: Over,
+    pub(crate) calls: &'a [Call],
+    pub(crate) ending: Ending,
+}
+
+impl<'a> Visit<'a> {
+    /// An HTTPS connection that the executor closes.
+    pub(crate) fn https(host: &'a Host, program: &'static Program, calls: &'a [Call]) -> Self {
+        Self { host, program, over: Over::Tls, calls, ending: Ending::ClientCloses }
+    }
+}
+
+/// What a connection came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Visited {
+    /// Payload bytes of TCP that the executor sent.
+    pub(crate) up_bytes: u64,
+    pub(crate) began: Timestamp,
+    pub(crate) ended: Timestamp,
+}
+
+/// A session while it is played.
+pub(crate) struct Session {
+    pub(crate) now: Timestamp,
+    pub(crate) dice: Dice,
+    pub(crate) route: Route,
+    address: IpAddr,
+    next_port: u16,
+    resolved: HashSet<String>,
+    remains: Remains,
+}
+
+/// What a session leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    pub(crate) tracks: Vec<Track>,
+    /// Log lines with the time at which they were written.
+    pub(crate) squid: Vec<(Timestamp, String)>,
+    pub(crate) envoy: Vec<(Timestamp, String)>,
+}
+
+impl Session {
+    /// A session of the executor at `address` that begins at `start`.
+    pub(crate) fn begin(address: IpAddr, start: Timestamp, route: Route, mut dice: Dice) -> Self {
+        let next_port = FIRST_PORT + dice.count(0..20_000) as u16;
+        let resolved = HashSet::new();
+        Self { now: start, dice, route, address, next_port, resolved, remains: Remains::default() }
+    }
+
+    /// What the session left behind.
+    pub(crate) fn end(self) -> Remains {
+        self.remains
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, range_ms: Range<u64>) {
+        self.now = self.now + self.dice.ms(range_ms);
+    }
+
+    /// Does something past the proxy, as `NO_PROXY` makes programs do for internal names.
+    pub(crate) fn past_the_proxy(&mut self, act: impl FnOnce(&mut Self)) {
+        let route = std::mem::replace(&mut self.route, Route::Direct);
+        act(self);
+        self.route = route;
+    }
+
+    /// Makes one connection and lives through it.
+    pub(crate) fn visit(&mut self, visit: &Visit<'_>) -> Visited {
+        self.look_up(visit.host);
+        let visited = self.connect(self.now, visit);
+        self.now = visited.ended;
+        visited
+    }
+
+    /// Makes connections side by side, begun `apart_ms` after each other, and lives through all.
+    pub(crate) fn visit_together(&mut self, apart_ms: Range<u64>, visits: &[Visit<'_>]) {
+        for visit in visits {
+            self.look_up(visit.host);
+        }
+        let mut begin = self.now;
+        let mut end = self.now;
+        for visit in visits {
+            end = end.max(self.connect(begin, visit).ended);
+            begin = begin + self.dice.ms(apart_ms.clone());
+        }
+        self.now = end;
+    }
+
+    /// Makes a connection at `at` without waiting for it; the name must be known already.
+    pub(crate) fn connect(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
+        match (self.route, visit.over) {
+            (Route::Direct, _) => self.connect_directly(at, visit),
+            (Route::Squid, Over::Clear) => self.forward(at, visit),
+            (Route::Squid, Over::Tls) => self.tunnel(world::SQUID, at, visit),
+            (Route::Envoy, _) => self.tunnel(world::ENVOY, at, visit),
+        }
+    }
+
+    /// Tries to reach `host` and is stopped.
+    pub(crate) fn try_blocked(&mut self, host: &Host, program: &Program, block: Block) {
+        match block {
+            Block::Denied => self.be_denied(host, program),
+            Block::Refused(refusal) => {
+                self.look_up(host);
+                let ends = self.ends((host.address(self.address.is_ipv6()), 443).into());
+                let path = (ends, host.link());
+                let (track, end) = tcp::refuse(path, self.now, refusal, &mut self.dice);
+                self.remains.tracks.push(track);
+                self.now = end;
+            }
+        }
+    }
+
+    /// Asks the resolver for both addresses of `host`, unless it did before or a proxy does it.
+    pub(crate) fn look_up(&mut self, host: &Host) {
+        if self.route != Route::Direct || !self.resolved.insert(host.name.clone()) {
+            return;
+        }
+        let chain: Vec<Record> =
+            host.aliases.iter().map(|name| Record::Alias((*name).to_owned())).collect();
+        let found = |asked, address| dns::Exchange {
+            name: host.name.clone(),
+            asked,
+            code: 0,
+            records: [chain.clone(), vec![Record::Address(address)]].concat(),
+        };
+        let exchanges = [
+            found(RecordType::A, IpAddr::V4(host.v4)),
+            found(RecordType::AAAA, IpAddr::V6(host.v6)),
+        ];
+        self.ask(&exchanges);
+    }
+
+    /// Asks for a name that does not exist, as search domains and typing errors do.
+    pub(crate) fn look_up_in_vain(&mut self, name: &str) {
+        let missing =
+            |asked| dns::Exchange { name: name.to_owned(), asked, code: 3, records: Vec::new() };
+        self.ask(&[missing(RecordType::A), missing(RecordType::AAAA)]);
+    }
+
+    /// Sends questions from one socket and waits for the answers; gives the bytes of questions.
+    pub(crate) fn ask(&mut self, exchanges: &[dns::Exchange]) -> u64 {
+        let ends = self.ends(world::resolver(self.address.is_ipv6()));
+        let latency = self.dice.ms(RESOLVER_LATENCY_MS);
+        let asked = (exchanges, latency);
+        let (track, end) = dns::play(ends, self.now, asked, &mut self.dice);
+        let up_bytes = track.up.len() as u64;
+        self.remains.tracks.push(track);
+        self.now = end;
+        up_bytes
+    }
+
+    fn ends(&mut self, server: SocketAddr) -> Ends {
+        let client = SocketAddr::new(self.address, self.next_port);
+        self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
+        Ends { client, server }
+    }
+
+    fn connect_directly(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
+        let port = match visit.over {
+            Over::Tls => 443,
+            Over::Clear => 80,
+        };
+        let ends = self.ends((visit.host.address(self.address.is_ipv6()), port).into());
+        let steps = self.steps(visit);
+        self.play((ends, visit.host.link()), at, &steps, visit.ending).0
+    }
+
+    /// A CONNECT tunnel through a proxy.
+    fn tunnel(&mut self, proxy: SocketAddr, at: Timestamp, visit: &Visit<'_>) -> Visited {
+        let port = if visit.over == Over::Tls { 443 } else { 80 };
+        let target = format!("{}:{port}", visit.host.name);
+        let agent = visit.program.agent;
+        let asked = Request { method: "CONNECT", target: &target, host: &target, agent };
+        let connect = http::request(asked, &[]);
+        let up_header_bytes = connect.len() as u64;
+        let far = Step::Pause(visit.host.round_trip);
+        let accepted = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
+        let mut steps = vec![Step::Up(connect), far.clone(), Step::Down(accepted)];
+        for step in self.steps(visit) {
+            let waits = matches!(step, Step::Up(_));
+            steps.push(step);
+            if waits {
+                steps.push(far.clone());
+            }
+        }
+        let ends = self.ends(proxy);
+        let path = (ends, world::proxy_link());
+        let (visited, down_bytes) = self.play(path, at, &steps, visit.ending);
+        self.log(
+            proxy,
+            &Access {
+                ended: visited.ended,
+                lasted: visited.ended.since(visited.began),
+                client: ends.client,
+                method: "CONNECT",
+                target: &target,
+                host: &visit.host.name,
+                agent,
+                upstream: Some((visit.host.v4, port).into()),
+                status: 200,
+                up_bytes: visited.up_bytes,
+                up_header_bytes,
+                down_bytes,
+            },
+        );
+        visited
+    }
+
+    /// Requests in clear that Squid forwards: a line for each.
+    fn forward(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
+        let ends = self.ends(world::SQUID);
+        let (host, agent) = (&visit.host.name, visit.program.agent);
+        let mut steps = Vec::new();
+        let mut sizes = Vec::new();
+        for call in visit.calls {
+            let url = format!("http://{host}{}", call.path);
+            let asked = Request { method: call.method, target: &url, host, agent };
+            let request = http::request(asked, &self.dice.noise(call.up));
+            let answer = http::answer(200, &self.dice.noise(call.down));
+            sizes.push((url, request.len() - call.up, request.len(), answer.len()));
+            let far = visit.host.round_trip + call.think;
+            steps.extend([
+                Step::Pause(call.after),
+                Step::Up(request),
+                Step::Pause(far),
+                Step::Down(answer),
+            ]);
+        }
+        let path = (ends, world::proxy_link());
+        let (visited, _) = self.play(path, at, &steps, visit.ending);
+        // Requests share the connection's time evenly: close enough for a log.
+        let share = visited.ended.since(visited.began) / (sizes.len().max(1) as u32);
+        let mut ended = visited.began;
+        for (call, (url, up_header, up, down)) in visit.calls.iter().zip(&sizes) {
+            ended = ended + share;
+            self.log(
+                world::SQUID,
+                &Access {
+                    ended,
+                    lasted: share,
+                    client: ends.client,
+                    method: call.method,
+                    target: url,
+                    host,
+                    agent,
+                    upstream: Some((visit.host.v4, 80).into()),
+                    status: 200,
+                    up_bytes: *up as u64,
+                    up_header_bytes: *up_header as u64,
+                    down_bytes: *down as u64,
+                },
+            );
+        }
+        visited
+    }
+
+    fn be_denied(&mut self, host: &Host, program: &Program) {
+        let proxy = match self.route {
+            Route::Envoy => world::ENVOY,
+            Route::Direct | Route::Squid => world::SQUID,
+        };
+        let target = format!("{}:443", host.name);
+        let asked =
+            Request { method: "CONNECT", target: &target, host: &target, agent: program.agent };
+        let connect = http::request(asked, &[]);
+        let up_header_bytes = connect.len() as u64;
+        let page = self.dice.count(DENIED_PAGE_BYTES);
+        let refusal = http::answer(403, &vec![b'x'; page]);
+        let steps = [Step::Up(connect), Step::Down(refusal)];
+        let ends = self.ends(proxy);
+        let path = (ends, world::proxy_link());
+        let (visited, down_bytes) = self.play(path, self.now, &steps, Ending::ServerCloses);
+        self.now = visited.ended;
+        self.log(
+            proxy,
+            &Access {
+                ended: visited.ended,
+                lasted: visited.ended.since(visited.began),
+                client: ends.client,
+                method: "CONNECT",
+                target: &target,
+                host: &host.name,
+                agent: program.agent,
+                upstream: None,
+                status: 403,
+                up_bytes: visited.up_bytes,
+                up_header_bytes,
+                down_bytes,
+            },
+        );
+    }
+
+    /// What is said on a connection once it stands.
+    fn steps(&mut self, visit: &Visit<'_>) -> Vec<Step> {
+        let mut steps = match visit.over {
+            Over::Tls => tls::handshake(visit.program.tls, &visit.host.name, &mut self.dice),
+            Over::Clear => Vec::new(),
+        };
+        for call in visit.calls {
+            steps.push(Step::Pause(call.after));
+            match visit.over {
+                Over::Tls => self.say_sealed(call, &mut steps),
+                Over::Clear => self.say_in_clear(call, visit, &mut steps),
+            }
+        }
+        steps
+    }
+
+    fn say_sealed(&mut self, call: &Call, steps: &mut Vec<Step>) {
+        let up = call.up + self.dice.count(SEALED_REQUEST_HEADER);
+        let down = call.down + self.dice.count(SEALED_ANSWER_HEADER);
+        steps.push(Step::Up(tls::sealed(up, &mut self.dice)));
+        steps.push(Step::Pause(call.think));
+        let (pieces, apart) = call.pieces.unwrap_or((1, Duration::ZERO));
+        for _ in 0..pieces {
+            let piece = (down / pieces).max(1);
+            steps.push(Step::Down(tls::sealed(piece, &mut self.dice)));
+            steps.push(Step::Pause(apart));
+        }
+    }
+
+    fn say_in_clear(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) {
+        let asked = Request {
+            method: call.method,
+            target: &call.path,
+            host: &visit.host.name,
+            agent: visit.program.agent,
+        };
+        steps.push(Step::Up(http::request(asked, &self.dice.noise(call.up))));
+        steps.push(Step::Pause(call.think));
+        steps.push(Step::Down(http::answer(200, &self.dice.noise(call.down))));
+    }
+
+    /// Plays a connection; gives what it came to and the payload bytes that came back.
+    fn play(
+        &mut self,
+        path: (Ends, Link),
+        at: Timestamp,
+        steps: &[Step],
+        ending: Ending,
+    ) -> (Visited, u64) {
+        let (track, ended) = tcp::play(path, at, (steps, ending), &mut self.dice);
+        let up_bytes = track.up.len() as u64;
+        let down_bytes = track.down.len() as u64;
+        self.remains.tracks.push(track);
+        (Visited { up_bytes, began: at, ended }, down_bytes)
+    }
+
+    fn log(&mut self, proxy: SocketAddr, access: &Access<'_>) {
+        if proxy == world::SQUID {
+            self.remains.squid.push((access.ended, squid_line(access)));
+        } else {
+            self.remains.envoy.push((access.ended, envoy_line(access)));
+        }
+    }
+}

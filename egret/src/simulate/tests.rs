@@ -1,0 +1,377 @@
+//! What is written is read back and compared with the truth.
+
+mod capture;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+use std::path::Path;
+
+use capture::{Seen, read_capture};
+
+use super::wire::track::Way;
+use super::*;
+
+const SEED: u64 = 11;
+
+fn plan(scenario: Scenario) -> Plan {
+    Plan { scenario, seed: SEED, start: Timestamp::from_secs(1_769_850_000), benign_sessions: 8 }
+}
+
+/// A scenario that was written to a folder and read back.
+struct Story {
+    _folder: tempfile::TempDir,
+    written: Written,
+    truth: Truth,
+    packets: Vec<Seen>,
+}
+
+impl Story {
+    fn of(scenario: Scenario) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let written = write(&plan(scenario), folder.path()).unwrap();
+        let truth = serde_json::from_slice(&std::fs::read(&written.truth).unwrap()).unwrap();
+        let packets = read_capture(&written.capture);
+        Self { _folder: folder, written, truth, packets }
+    }
+
+    fn attacks(&self) -> Vec<(&SessionTruth, &Attack)> {
+        let with_attack = |session| -> Option<(&SessionTruth, &Attack)> {
+            let session: &SessionTruth = session;
+            Some((session, session.attack.as_ref()?))
+        };
+        self.truth.sessions.iter().filter_map(with_attack).collect()
+    }
+
+    fn lines(&self, path: &Path) -> Vec<String> {
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// The packets of an executor from the first to the last moment of an attack.
+    fn during<'a>(&'a self, session: &SessionTruth, attack: &Attack) -> Vec<&'a Seen> {
+        let in_it = |seen: &&Seen| {
+            seen.executor == session.executor.address
+                && (attack.start..=attack.end).contains(&seen.at)
+        };
+        self.packets.iter().filter(in_it).collect()
+    }
+}
+
+#[test]
+fn the_same_plan_gives_the_same_bytes_and_another_seed_others() {
+    let bytes = |plan: &Plan| {
+        let folder = tempfile::tempdir().unwrap();
+        let w = write(plan, folder.path()).unwrap();
+        [w.capture, w.squid_log, w.envoy_log, w.truth, w.registrations, w.configuration]
+            .map(|path| std::fs::read(path).unwrap())
+    };
+    let first = bytes(&plan(Scenario::BlockedProbes));
+    assert!(first == bytes(&plan(Scenario::BlockedProbes)), "two runs differ");
+    let other = bytes(&Plan { seed: SEED + 1, ..plan(Scenario::BlockedProbes) });
+    for (one, another) in first.iter().zip(&other) {
+        assert!(one != another, "the seed changes nothing");
+    }
+}
+
+#[test]
+fn every_capture_is_in_order_within_its_span_and_as_large_as_the_truth_says() {
+    for scenario in Scenario::ALL {
+        let story = Story::of(scenario);
+        let start = plan(scenario).start;
+        assert_eq!(story.packets.len() as u64, story.truth.packets, "{scenario}");
+        assert!(story.packets.is_sorted_by_key(|seen| seen.at), "{scenario}");
+        let inside = |seen: &Seen| (start..start + scenario.span()).contains(&seen.at);
+        assert!(story.packets.iter().all(inside), "{scenario}");
+        let squid = story.lines(&story.written.squid_log).len() as u64;
+        let envoy = story.lines(&story.written.envoy_log).len() as u64;
+        assert_eq!((squid, envoy), (story.truth.squid_lines, story.truth.envoy_lines));
+        assert_eq!(story.written.lines, squid + envoy);
+    }
+}
+
+#[test]
+fn every_session_has_the_flows_and_the_bytes_of_its_truth() {
+    for scenario in Scenario::ALL {
+        let story = Story::of(scenario);
+        for session in &story.truth.sessions {
+            let own = story.packets.iter().filter(|seen| {
+                seen.executor == session.executor.address && session.executor.covers(seen.at)
+            });
+            let (mut up, mut down, mut flows) = (0, 0, HashSet::new());
+            for seen in own {
+                match seen.way {
+                    Way::Up => up += seen.payload_bytes,
+                    Way::Down => down += seen.payload_bytes,
+                }
+                flows.extend(seen.flow);
+            }
+            let told = (session.up_bytes, session.down_bytes, session.flows);
+            assert_eq!((up, down, flows.len() as u64), told, "{scenario} {}", session.executor.id);
+        }
+    }
+}
+
+#[test]
+fn every_packet_belongs_to_a_registered_executor() {
+    let story = Story::of(Scenario::BulkUpload);
+    for seen in &story.packets {
+        let owners = story.written.executors.iter();
+        let owners = owners.filter(|e| e.address == seen.executor && e.covers(seen.at)).count();
+        assert_eq!(owners, 1, "{} at {}", seen.executor, seen.at);
+    }
+}
+
+#[test]
+fn registrations_are_valid_with_unique_ids_and_addresses_that_are_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = Plan { benign_sessions: 40, ..plan(Scenario::Benign) };
+    let written = write(&plan, folder.path()).unwrap();
+    let ids: BTreeSet<_> = written.executors.iter().map(|e| &e.id).collect();
+    let addresses: BTreeSet<_> = written.executors.iter().map(|e| e.address).collect();
+    assert_eq!(ids.len(), 40);
+    assert!(addresses.len() < 40, "no address was used again");
+    assert!(addresses.iter().any(IpAddr::is_ipv6));
+    written.executors.iter().for_each(|executor| executor.check().unwrap());
+    let read: Vec<ExecutorRegistration> =
+        serde_json::from_slice(&std::fs::read(&written.registrations).unwrap()).unwrap();
+    assert_eq!(read, written.executors);
+}
+
+#[test]
+fn ids_and_addresses_of_different_scenarios_can_stand_side_by_side() {
+    let mut ids = BTreeSet::new();
+    let mut address_owner = BTreeMap::new();
+    for scenario in Scenario::ALL {
+        for executor in Story::of(scenario).written.executors {
+            assert!(ids.insert(executor.id.clone()), "{} twice", executor.id);
+            assert_eq!(*address_owner.entry(executor.address).or_insert(scenario), scenario);
+        }
+    }
+}
+
+#[test]
+fn nothing_real_is_pointed_at() {
+    let reserved: Vec<(IpAddr, u8)> = [
+        ("10.0.0.0", 8),
+        ("198.18.0.0", 15),
+        ("192.0.2.0", 24),
+        ("198.51.100.0", 24),
+        ("203.0.113.0", 24),
+        ("2001:2::", 48),
+        ("2001:db8::", 32),
+        ("fd00::", 8),
+    ]
+    .map(|(net, bits)| (net.parse().unwrap(), bits))
+    .to_vec();
+    for scenario in Scenario::ALL {
+        for seen in Story::of(scenario).packets {
+            let known = reserved.iter().any(|(net, bits)| within(seen.peer, *net, *bits));
+            assert!(known, "{scenario}: {} is not reserved", seen.peer);
+        }
+    }
+}
+
+fn within(address: IpAddr, net: IpAddr, bits: u8) -> bool {
+    match (address, net) {
+        (IpAddr::V4(a), IpAddr::V4(n)) => (a.to_bits() ^ n.to_bits()) >> (32 - bits) == 0,
+        (IpAddr::V6(a), IpAddr::V6(n)) => (a.to_bits() ^ n.to_bits()) >> (128 - bits) == 0,
+        _ => false,
+    }
+}
+
+#[test]
+fn bulk_uploads_are_of_5_to_8_mib_one_in_the_capture_and_one_in_the_squid_log() {
+    let story = Story::of(Scenario::BulkUpload);
+    let attacks = story.attacks();
+    assert_eq!(attacks.len(), 2);
+    for (session, attack) in attacks {
+        assert!((5 << 20..8 << 20).contains(&attack.stolen_bytes));
+        assert!(attack.up_bytes > attack.stolen_bytes);
+        let seen = story.during(session, attack);
+        let largest = by_flow(&seen, |seen| (seen.way == Way::Up).then_some(seen.payload_bytes))
+            .into_values()
+            .max();
+        assert_eq!(largest, Some(attack.up_bytes), "{}", attack.route);
+        if attack.route == "squid" {
+            let logged = format!(" up={} ", attack.up_bytes);
+            let lines = story.lines(&story.written.squid_log);
+            let line = lines.iter().find(|line| line.contains(&logged)).unwrap();
+            assert!(line.contains(" TCP_TUNNEL/200 "), "{line}");
+            assert!(line.contains(&attack.destination), "{line}");
+        } else {
+            assert!(seen.iter().any(|seen| attack.addresses.contains(&seen.peer)));
+        }
+    }
+}
+
+#[test]
+fn a_burst_has_hundreds_of_contacts_in_ten_seconds() {
+    let story = Story::of(Scenario::Burst);
+    let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
+    let to_it: Vec<&Seen> = story
+        .during(session, attack)
+        .into_iter()
+        .filter(|seen| attack.addresses.contains(&seen.peer))
+        .collect();
+    let begins: Vec<Timestamp> = to_it.iter().filter(|s| s.opens).map(|s| s.at).collect();
+    assert_eq!(begins.len() as u64, attack.contacts);
+    let ten_seconds = begins[0] + Duration::from_secs(10);
+    assert!(begins.iter().filter(|at| **at < ten_seconds).count() >= 300, "{}", begins.len());
+    assert_eq!(up_bytes(&to_it), attack.up_bytes);
+}
+
+#[test]
+fn forty_hosts_are_kept_out_of_reach_in_four_ways() {
+    let story = Story::of(Scenario::BlockedProbes);
+    let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
+    let seen = story.during(session, attack);
+    let hostile = |address: &IpAddr| !address.to_string().starts_with("10.");
+    let places = |pick: fn(&Seen) -> bool| -> BTreeSet<IpAddr> {
+        seen.iter().filter(|s| pick(s) && hostile(&s.peer)).map(|s| s.peer).collect()
+    };
+    let tried = places(|seen| seen.opens);
+    let reset = places(|seen| seen.way == Way::Down && seen.resets);
+    let prohibited: BTreeSet<IpAddr> = seen.iter().filter_map(|s| s.prohibits).collect();
+    let denied: BTreeSet<String> = story
+        .lines(&story.written.squid_log)
+        .iter()
+        .filter(|line| line.contains(&format!(" {}:", session.executor.address)))
+        .filter(|line| line.contains("TCP_DENIED/403"))
+        .filter_map(|line| line.split(' ').nth(7).map(str::to_owned))
+        .filter(|target| target.contains(".example:") || target.contains(".test:"))
+        .collect();
+    let silent = tried.difference(&reset).filter(|place| !prohibited.contains(place)).count();
+    assert_eq!((reset.len(), prohibited.len(), silent, denied.len()), (8, 8, 8, 16));
+    assert_eq!(attack.blocked_destinations, 40);
+    assert!(attack.contacts > 40, "nothing was tried twice");
+}
+
+#[test]
+fn a_drip_sends_a_few_hundred_bytes_a_minute_for_hours() {
+    let story = Story::of(Scenario::SlowDrip);
+    let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
+    let seen = story.during(session, attack);
+    let to_it: Vec<&Seen> =
+        seen.into_iter().filter(|seen| attack.addresses.contains(&seen.peer)).collect();
+    let begins: Vec<Timestamp> = to_it.iter().filter(|s| s.opens).map(|s| s.at).collect();
+    assert_eq!(begins.len() as u64, attack.contacts);
+    assert_eq!(up_bytes(&to_it), attack.up_bytes);
+    assert!(attack.end.since(attack.start) > Duration::from_secs(2 * 3600));
+    for pair in begins.windows(2) {
+        let gap = pair[1].since(pair[0]).as_secs();
+        assert!((20..62).contains(&gap), "{gap} s between two drops");
+    }
+    assert!((100..400).contains(&(attack.stolen_bytes / attack.contacts)));
+}
+
+#[test]
+fn tunnels_ask_what_the_truth_says() {
+    let story = Story::of(Scenario::DnsTunnel);
+    let attacks = story.attacks();
+    assert_eq!(attacks.len(), 2);
+    for (session, attack) in attacks {
+        let questions: Vec<&Seen> = story
+            .during(session, attack)
+            .into_iter()
+            .filter(|s| s.way == Way::Up && s.question_under(&attack.destination))
+            .collect();
+        assert_eq!(questions.len() as u64, attack.contacts);
+        assert_eq!(up_bytes(&questions), attack.up_bytes);
+        assert!(attack.stolen_bytes > 8_000, "{}", attack.stolen_bytes);
+    }
+}
+
+#[test]
+fn benign_sessions_touch_no_attackers_place() {
+    let story = Story::of(Scenario::Benign);
+    assert!(story.attacks().is_empty());
+    assert_eq!(story.truth.sessions.len(), 8);
+    let documentation = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"];
+    for seen in &story.packets {
+        let peer = seen.peer.to_string();
+        assert!(!documentation.iter().any(|net| peer.starts_with(net)), "{peer}");
+    }
+}
+
+#[test]
+fn the_configuration_is_read_by_the_collectors_section() {
+    #[derive(Deserialize)]
+    struct Sections {
+        collector: egret_collector::RawCollector,
+        analyzer: egret_analyzer::RawAnalyzer,
+    }
+    let story = Story::of(Scenario::BulkUpload);
+    let text = std::fs::read_to_string(&story.written.configuration).unwrap();
+    let sections: Sections = toml::from_str(&text).unwrap();
+    assert_eq!(sections.collector.sources.len(), 3);
+    assert_eq!(sections.analyzer.allow_private.map(|ranges| ranges.len()), Some(2));
+    let ranges = &sections.collector.segments[0].ranges;
+    assert!(!sections.collector.executors.is_empty());
+    for executor in &sections.collector.executors {
+        assert!(ranges.iter().any(|range| range.contains(&executor.address)));
+    }
+}
+
+#[test]
+fn a_plan_that_cannot_be_written_down_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |plan: Plan| write(&plan, folder.path()).unwrap_err().to_string();
+    let many = Plan { benign_sessions: MAX_BENIGN_SESSIONS + 1, ..plan(Scenario::Benign) };
+    assert_eq!(refused(many), "5001 benign sessions are too many: at most 5000");
+    let early = Plan { start: Timestamp::from_secs(-1), ..plan(Scenario::Benign) };
+    assert!(refused(early).starts_with("start 1969-12-31T23:59:59Z is outside"));
+    assert!("bulk".parse::<Scenario>().is_err());
+    for scenario in Scenario::ALL {
+        assert_eq!(scenario.to_string().parse::<Scenario>().unwrap(), scenario);
+    }
+}
+
+#[test]
+fn a_load_has_the_packets_and_flows_that_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("load.pcap");
+    let load = Load {
+        seed: SEED,
+        start: Timestamp::from_secs(1_769_850_000),
+        packets: 20_000,
+        flows: 20_000 / USUAL_PACKETS_PER_FLOW,
+        span: Duration::from_secs(60),
+    };
+    let written = write_load_capture(&load, &path).unwrap();
+    let packets = read_capture(&path);
+    assert_eq!(packets.len() as u64, written.packets);
+    assert!(written.packets.abs_diff(load.packets) < 200, "{}", written.packets);
+    let mean = written.bytes / written.packets;
+    assert!((500..650).contains(&mean), "{mean} bytes a frame");
+    let flows: HashSet<_> = packets.iter().filter_map(|seen| seen.flow).collect();
+    assert_eq!(flows.len() as u64, load.flows);
+    assert!(packets.is_sorted_by_key(|seen| seen.at));
+}
+
+#[test]
+fn load_logs_have_the_lines_that_were_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = Timestamp::from_secs(1_769_850_000);
+    let (squid, envoy) = (folder.path().join("squid.log"), folder.path().join("envoy.jsonl"));
+    write_load_squid(1000, SEED, start, &squid).unwrap();
+    write_load_envoy(1000, SEED, start, &envoy).unwrap();
+    let squid = std::fs::read_to_string(squid).unwrap();
+    assert_eq!(squid.lines().filter(|line| line.starts_with("1769850000.")).count(), 1000);
+    assert!(squid.contains("TCP_DENIED/403"));
+    let envoy = std::fs::read_to_string(envoy).unwrap();
+    let objects = envoy.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+    assert_eq!(objects.filter(|object| object.is_ok()).count(), 1000);
+}
+
+fn up_bytes(packets: &[&Seen]) -> u64 {
+    packets.iter().filter(|seen| seen.way == Way::Up).map(|seen| seen.payload_bytes).sum()
+}
+
+fn by_flow(packets: &[&Seen], count: fn(&Seen) -> Option<u64>) -> BTreeMap<(IpAddr, u16), u64> {
+    let mut sums = BTreeMap::new();
+    for seen in packets {
+        if let (Some(bytes), Some((port, peer, _))) = (count(seen), seen.flow) {
+            *sums.entry((peer, port)).or_insert(0) += bytes;
+        }
+    }
+    sums
+}

@@ -1,0 +1,356 @@
+//! TLS 1.3 as a passive observer sees it: the clients' hellos in the shapes of well-known
+//! libraries, a server's hello, and sealed records of noise.
+//!
+//! Cipher, extension and group lists follow what the libraries send by default (OpenSSL 3, Node 22,
+//! Go 1.23, Chrome 131); nothing is ever decrypted, so keys and randoms are noise.
+
+use super::tcp::Step;
+use crate::simulate::dice::Dice;
+
+/// Most plaintext in a record (RFC 8446, section 5.1).
+const RECORD_BYTES: usize = 16_384;
+
+/// Content type and authentication tag that sealing adds.
+const SEAL_BYTES: usize = 17;
+
+/// A certificate chain with its signature, as sealed by the server.
+const CERTIFICATES_BYTES: std::ops::Range<usize> = 2_600..4_800;
+
+/// Extension numbers (IANA TLS ExtensionType registry).
+mod ext {
+    pub(super) const SERVER_NAME: u16 = 0;
+    pub(super) const STATUS_REQUEST: u16 = 5;
+    pub(super) const GROUPS: u16 = 10;
+    pub(super) const POINT_FORMATS: u16 = 11;
+    pub(super) const SIGNATURES: u16 = 13;
+    pub(super) const ALPN: u16 = 16;
+    pub(super) const SCT: u16 = 18;
+    pub(super) const ENCRYPT_THEN_MAC: u16 = 22;
+    pub(super) const MASTER_SECRET: u16 = 23;
+    pub(super) const COMPRESS_CERTIFICATE: u16 = 27;
+    pub(super) const TICKET: u16 = 35;
+    pub(super) const VERSIONS: u16 = 43;
+    pub(super) const PSK_MODES: u16 = 45;
+    pub(super) const KEY_SHARE: u16 = 51;
+    pub(super) const APPLICATION_SETTINGS: u16 = 17_613;
+    pub(super) const ECH: u16 = 0xfe0d;
+    pub(super) const RENEGOTIATION: u16 = 0xff01;
+}
+
+/// X25519MLKEM768, and the bytes of a client's share for it.
+const HYBRID_GROUP: u16 = 0x11ec;
+const HYBRID_SHARE_BYTES: usize = 1216;
+const X25519: u16 = 0x001d;
+
+/// How a TLS library introduces itself.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Whether it mixes reserved values in (RFC 8701) and shuffles its extensions, as Chrome does.
+    style: Style,
+    ciphers: &'static [u16],
+    extensions: &'static [u16],
+    groups: &'static [u16],
+    signatures: &'static [u16],
+    alpn: &'static [&'static str],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Greasy,
+}
+
+/// Python's ssl module on OpenSSL 3 (pip, requests).
+pub(crate) static PYTHON: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0x009f, 0x009e,
+        0xccaa, 0xc024, 0xc028, 0xc023, 0xc027, 0x006b, 0x0067, 0x00ff,
+    ],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::POINT_FORMATS,
+        ext::GROUPS,
+        ext::TICKET,
+        ext::ALPN,
+        ext::ENCRYPT_THEN_MAC,
+        ext::MASTER_SECRET,
+        ext::SIGNATURES,
+        ext::VERSIONS,
+        ext::PSK_MODES,
+        ext::KEY_SHARE,
+    ],
+    groups: &[X25519, 0x0017, 0x001e, 0x0019, 0x0018],
+    signatures: OPENSSL_SIGNATURES,
+    alpn: &["http/1.1"],
+};
+
+/// curl and git on OpenSSL 3; cargo's bundled curl looks the same.
+pub(crate) static CURL: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0x009f, 0xcca9, 0xcca8, 0xccaa, 0xc02b, 0xc02f,
+        0x009e, 0xc024, 0xc028, 0x006b, 0xc023, 0xc027, 0x0067, 0xc00a, 0xc014, 0x0039, 0xc009,
+        0xc013, 0x0033, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f, 0x00ff,
+    ],
+    extensions: PYTHON.extensions,
+    groups: &[X25519, 0x0017, 0x001e, 0x0019, 0x0018],
+    signatures: OPENSSL_SIGNATURES,
+    alpn: &["h2", "http/1.1"],
+};
+
+/// Node 22 (npm, undici).
+pub(crate) static NODE: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1303, 0x1301, 0xc02f, 0xc02b, 0xc030, 0xc02c, 0x009e, 0xc027, 0x0067, 0xc028,
+        0x006b, 0x00a3, 0x009f, 0xcca9, 0xcca8, 0xccaa, 0xc0af, 0xc0ad, 0xc0a3, 0xc09f, 0xc05d,
+        0xc061, 0xc057, 0xc053, 0x00a2, 0xc0ae, 0xc0ac, 0x00ff,
+    ],
+    extensions: &[
+        ext::RENEGOTIATION,
+        ext::SERVER_NAME,
+        ext::POINT_FORMATS,
+        ext::GROUPS,
+        ext::TICKET,
+        ext::ALPN,
+        ext::ENCRYPT_THEN_MAC,
+        ext::MASTER_SECRET,
+        ext::SIGNATURES,
+        ext::VERSIONS,
+        ext::PSK_MODES,
+        ext::KEY_SHARE,
+    ],
+    groups: &[X25519, 0x0017, 0x001e, 0x0019, 0x0018],
+    signatures: OPENSSL_SIGNATURES,
+    alpn: &["http/1.1"],
+};
+
+/// Go 1.23 without its hybrid group (telemetry agents).
+pub(crate) static GO: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc009, 0xc013, 0xc00a, 0xc014, 0x1301,
+        0x1302, 0x1303,
+    ],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::STATUS_REQUEST,
+        ext::GROUPS,
+        ext::POINT_FORMATS,
+        ext::SIGNATURES,
+        ext::RENEGOTIATION,
+        ext::MASTER_SECRET,
+        ext::ALPN,
+        ext::SCT,
+        ext::VERSIONS,
+        ext::KEY_SHARE,
+    ],
+    groups: &[X25519, 0x0017, 0x0018, 0x0019],
+    signatures: &[
+        0x0804, 0x0403, 0x0807, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0503, 0x0603, 0x0201,
+        0x0203,
+    ],
+    alpn: &["h2", "http/1.1"],
+};
+
+/// Chrome 131: reserved values, shuffled extensions, a post-quantum share that makes the hello
+/// longer than one segment.
+pub(crate) static BROWSER: Client = Client {
+    style: Style::Greasy,
+    ciphers: &[
+        0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+        0x009c, 0x009d, 0x002f, 0x0035,
+    ],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::MASTER_SECRET,
+        ext::RENEGOTIATION,
+        ext::GROUPS,
+        ext::POINT_FORMATS,
+        ext::TICKET,
+        ext::ALPN,
+        ext::STATUS_REQUEST,
+        ext::SIGNATURES,
+        ext::SCT,
+        ext::KEY_SHARE,
+        ext::PSK_MODES,
+        ext::VERSIONS,
+        ext::COMPRESS_CERTIFICATE,
+        ext::APPLICATION_SETTINGS,
+        ext::ECH,
+    ],
+    groups: &[HYBRID_GROUP, X25519, 0x0017, 0x0018],
+    signatures: &[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601],
+    alpn: &["h2", "http/1.1"],
+};
+
+const OPENSSL_SIGNATURES: &[u16] = &[
+    0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x081a, 0x081b, 0x081c, 0x0809, 0x080a, 0x080b, 0x0804,
+    0x0805, 0x0806, 0x0401, 0x0501, 0x0601,
+];
+
+/// The steps of a full handshake with the server called `name`.
+pub(crate) fn handshake(client: &Client, name: &str, dice: &mut Dice) -> Vec<Step> {
+    let hello = client_hello(client, name, dice);
+    let mut answer = server_hello(&hello[44..76], dice);
+    answer.extend(CHANGE_CIPHER);
+    answer.extend(sealed(dice.count(CERTIFICATES_BYTES), dice));
+    let mut finished = CHANGE_CIPHER.to_vec();
+    // A Finished message with SHA-384: 4 bytes of header and 48 of digest.
+    finished.extend(sealed(52, dice));
+    // Two session tickets, as OpenSSL servers give.
+    let mut tickets = sealed(234, dice);
+    tickets.extend(sealed(234, dice));
+    vec![Step::Up(hello), Step::Down(answer), Step::Up(finished), Step::Down(tickets)]
+}
+
+/// The steps of a handshake that resumes an earlier session: no certificates. The caller's first
+/// request follows at once.
+pub(crate) fn resumption(client: &Client, name: &str, dice: &mut Dice) -> Vec<Step> {
+    let hello = client_hello(client, name, dice);
+    let mut answer = server_hello(&hello[44..76], dice);
+    answer.extend(CHANGE_CIPHER);
+    // Encrypted extensions and Finished.
+    answer.extend(sealed(82, dice));
+    vec![Step::Up(hello), Step::Down(answer)]
+}
+
+/// The compatibility record (RFC 8446, appendix D.4).
+const CHANGE_CIPHER: [u8; 6] = [20, 3, 3, 0, 1, 1];
+
+/// `plain` bytes of plaintext as sealed records.
+pub(crate) fn sealed(plain: usize, dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(plain + (plain / RECORD_BYTES + 1) * (SEAL_BYTES + 5));
+    let mut left = plain;
+    while left > 0 {
+        let length = left.min(RECORD_BYTES);
+        left -= length;
+        let sealed = length + SEAL_BYTES;
+        bytes.extend([23, 3, 3]);
+        bytes.extend((sealed as u16).to_be_bytes());
+        bytes.extend(dice.noise(sealed));
+    }
+    bytes
+}
+
+/// A ClientHello record that asks for the server called `name`.
+pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<u8> {
+    let grease = |dice: &mut Dice| 0x0a0a + 0x1010 * dice.count(0..16) as u16;
+    let mut body = vec![3, 3];
+    body.extend(dice.noise(32));
+    body.push(32);
+    body.extend(dice.noise(32));
+    let mut ciphers = client.ciphers.to_vec();
+    let mut order = client.extensions.to_vec();
+    if client.style == Style::Greasy {
+        ciphers.insert(0, grease(dice));
+        dice.shuffle(&mut order);
+        order.insert(0, grease(dice));
+        order.push(grease(dice));
+        // The two reserved extensions must differ (RFC 8701).
+        let last = order.len() - 1;
+        if order[0] == order[last] {
+            order[last] ^= 0x1010;
+        }
+    }
+    body.extend(prefixed16(&numbers(&ciphers)));
+    body.extend([1, 0]);
+    let mut extensions = Vec::new();
+    for kind in order {
+        extensions.extend(kind.to_be_bytes());
+        extensions.extend(prefixed16(&extension(kind, client, name, dice)));
+    }
+    body.extend(prefixed16(&extensions));
+    record(1, &body, 1)
+}
+
+/// A ServerHello record that chooses TLS 1.3, AES-128-GCM and X25519.
+fn server_hello(session: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut body = vec![3, 3];
+    body.extend(dice.noise(32));
+    body.push(session.len() as u8);
+    body.extend(session);
+    body.extend([0x13, 0x01, 0]);
+    let mut extensions = vec![0, 43, 0, 2, 3, 4, 0, 51, 0, 36, 0, 0x1d, 0, 32];
+    extensions.extend(dice.noise(32));
+    body.extend(prefixed16(&extensions));
+    record(2, &body, 3)
+}
+
+/// A handshake message in its record; hellos still announce TLS 1.0 in the record's header.
+fn record(message: u8, body: &[u8], minor_version: u8) -> Vec<u8> {
+    let mut bytes = vec![22, 3, minor_version];
+    bytes.extend((body.len() as u16 + 4).to_be_bytes());
+    bytes.push(message);
+    bytes.extend(&(body.len() as u32).to_be_bytes()[1..]);
+    bytes.extend(body);
+    bytes
+}
+
+/// The content of one extension; empty for flags and for reserved values.
+fn extension(kind: u16, client: &Client, name: &str, dice: &mut Dice) -> Vec<u8> {
+    let greasy = client.style == Style::Greasy;
+    match kind {
+        ext::SERVER_NAME => {
+            let mut entry = vec![0];
+            entry.extend(prefixed16(name.as_bytes()));
+            prefixed16(&entry)
+        }
+        ext::STATUS_REQUEST => vec![1, 0, 0, 0, 0],
+        ext::GROUPS => {
+            let reserved = if greasy { &[0x2a2a][..] } else { &[] };
+            prefixed16(&numbers(&[reserved, client.groups].concat()))
+        }
+        ext::POINT_FORMATS => vec![1, 0],
+        ext::SIGNATURES => prefixed16(&numbers(client.signatures)),
+        ext::ALPN => {
+            let list: Vec<u8> = client.alpn.iter().flat_map(|p| prefixed8(p.as_bytes())).collect();
+            prefixed16(&list)
+        }
+        ext::APPLICATION_SETTINGS => prefixed16(&prefixed8(b"h2")),
+        ext::COMPRESS_CERTIFICATE => vec![2, 0, 2],
+        ext::VERSIONS if greasy => prefixed8(&numbers(&[0x3a3a, 0x0304, 0x0303])),
+        ext::VERSIONS => prefixed8(&numbers(&[0x0304, 0x0303])),
+        ext::PSK_MODES => vec![1, 1],
+        ext::KEY_SHARE => key_share(client, dice),
+        ext::ECH => reserved_ech(dice),
+        ext::RENEGOTIATION => vec![0],
+        _ => Vec::new(),
+    }
+}
+
+fn key_share(client: &Client, dice: &mut Dice) -> Vec<u8> {
+    let mut shares = Vec::new();
+    let mut add = |group: u16, key: &[u8]| {
+        shares.extend(group.to_be_bytes());
+        shares.extend(prefixed16(key));
+    };
+    if client.style == Style::Greasy {
+        add(0x2a2a, &[0]);
+        add(HYBRID_GROUP, &dice.noise(HYBRID_SHARE_BYTES));
+    }
+    add(X25519, &dice.noise(32));
+    prefixed16(&shares)
+}
+
+/// Encrypted ClientHello as Chrome sends it to servers that have none: noise in its form
+/// (draft-ietf-tls-esni, section 6.2).
+fn reserved_ech(dice: &mut Dice) -> Vec<u8> {
+    let mut body = vec![0, 0, 1, 0, 1, dice.count(0..256) as u8];
+    body.extend(prefixed16(&dice.noise(32)));
+    body.extend(prefixed16(&dice.noise(176)));
+    body
+}
+
+fn numbers(values: &[u16]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_be_bytes()).collect()
+}
+
+fn prefixed8(bytes: &[u8]) -> Vec<u8> {
+    [&[bytes.len() as u8], bytes].concat()
+}
+
+fn prefixed16(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
