@@ -1,0 +1,65 @@
+//! A bounded set that answers one question: was this seen in this session before?
+
+use serde::{Deserialize, Serialize};
+
+/// Things remembered exactly.
+const MOST_EXACT: usize = 64;
+
+/// Bits that stand for the rest. With 400 things in it, a new one is taken for an old one in
+/// 10 % of cases; the count is then too low, never too high.
+const BITS: usize = 4096;
+
+/// Things by their hash: the first 64 exactly, the rest in a bitmap (linear counting).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenSet {
+    exact: Vec<u64>,
+    bitmap: Vec<u64>,
+    count: u32,
+}
+
+impl SeenSet {
+    /// Adds a thing; whether it was new.
+    pub(crate) fn insert(&mut self, hash: u64) -> bool {
+        let Err(at) = self.exact.binary_search(&hash) else { return false };
+        let new = if self.exact.len() < MOST_EXACT {
+            self.exact.insert(at, hash);
+            true
+        } else {
+            self.mark(hash)
+        };
+        self.count += u32::from(new);
+        new
+    }
+
+    fn mark(&mut self, hash: u64) -> bool {
+        self.bitmap.resize(BITS / 64, 0);
+        let bit = (hash % BITS as u64) as usize;
+        let word = &mut self.bitmap[bit / 64];
+        let new = *word & (1 << (bit % 64)) == 0;
+        *word |= 1 << (bit % 64);
+        new
+    }
+
+    /// Distinct things added; a lower bound beyond 64.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_exactly_up_to_64_and_never_too_high() {
+        let mut set = SeenSet::default();
+        for n in 1..=2000u64 {
+            let hash = crate::hash::key(&[&n.to_le_bytes()]);
+            set.insert(hash);
+            assert!(!set.insert(hash), "{n} was new twice");
+            assert!(u64::from(set.count()) <= n);
+            assert!(n > 64 || u64::from(set.count()) == n);
+        }
+        assert!(set.count() > 1400, "{}", set.count());
+    }
+}
