@@ -1,0 +1,282 @@
+//! The frozen baseline: what was learned until the last epoch ended, made ready for scoring.
+//!
+//! Scoring reads nothing else. A baseline never changes; the next epoch makes a new one.
+
+use std::collections::BTreeMap;
+
+use egret_event::{EventId, Timestamp};
+
+use crate::histogram::log_size;
+use crate::incident::Level;
+use crate::learned::{FLEET, Learned, Place, Scope, Seen};
+use crate::moments::Expected;
+use crate::pitman_yor::{Draws, MIN_DRAWS};
+use crate::size::{CELLS, Class, Kind, Measure, cell};
+use crate::tails::ParetoTail;
+
+/// What was learned until `frozen_at`, and what follows from it.
+#[derive(Debug)]
+pub(crate) struct Baseline {
+    learned: Learned,
+    derived: BTreeMap<u64, Derived>,
+    id: EventId,
+    frozen_at: Option<Timestamp>,
+    generation: u32,
+}
+
+/// What is computed once per scope when a baseline is frozen.
+#[derive(Debug, Default)]
+struct Derived {
+    draws: Draws,
+    tails: [Option<ParetoTail>; CELLS],
+}
+
+impl Baseline {
+    /// Freezes what was learned. `frozen_at` is `None` for the shipped priors alone.
+    /// `generation` tells successive baselines of one engine apart.
+    pub(crate) fn freeze(learned: Learned, frozen_at: Option<Timestamp>, generation: u32) -> Self {
+        let content = postcard::to_stdvec(&learned)
+            .expect("every part has a known length and no part fails to serialize");
+        let mut derived: BTreeMap<u64, Derived> = BTreeMap::new();
+        for (key, scope) in &learned.scopes {
+            let mut tails = [None; CELLS];
+            for (tail, sizes) in tails.iter_mut().zip(&scope.sizes) {
+                *tail = sizes.fit_tail();
+            }
+            derived.insert(*key, Derived { draws: Draws::default(), tails });
+        }
+        for ((scope, _), seen) in &learned.seen {
+            derived.entry(*scope).or_default().draws.add_value(seen.sessions);
+        }
+        let id = EventId::of(&[b"baseline", &content]);
+        Self { learned, derived, id, frozen_at, generation }
+    }
+
+    /// What was learned, to learn more on top of it.
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// A hash of its content.
+    pub(crate) fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// When it was frozen. `None`: the shipped priors alone.
+    pub(crate) fn frozen_at(&self) -> Option<Timestamp> {
+        self.frozen_at
+    }
+
+    /// Which of an engine's baselines this is.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Sessions that were learned from, over the fleet.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.learned.scopes.get(&FLEET).map_or(0, |scope| scope.sessions)
+    }
+
+    /// The levels that an executor is compared with.
+    pub(crate) fn ladder(&self, place: &Place) -> Ladder<'_> {
+        let rung = |level, key| {
+            let scope = self.learned.scopes.get(&key)?;
+            Some(Rung { level, key, scope, derived: self.derived.get(&key)? })
+        };
+        Ladder {
+            baseline: self,
+            rungs: [
+                rung(Level::Fleet, FLEET),
+                rung(Level::Segment, place.segment),
+                place.tenant.and_then(|key| rung(Level::Tenant, key)),
+                rung(Level::Template, place.template),
+            ],
+            template: place.template,
+        }
+    }
+}
+
+/// The levels of one place, widest first. A level without data is left out.
+#[derive(Debug)]
+pub(crate) struct Ladder<'a> {
+    baseline: &'a Baseline,
+    rungs: [Option<Rung<'a>>; 4],
+    template: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rung<'a> {
+    level: Level,
+    key: u64,
+    scope: &'a Scope,
+    derived: &'a Derived,
+}
+
+/// How much a level counts in a belief that was joined from several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Weight {
+    /// The level that counts most.
+    pub(crate) level: Level,
+    /// Sessions that it learned from.
+    pub(crate) sessions: u64,
+    /// Sessions that all levels together learned from.
+    pub(crate) most_sessions: u64,
+    heaviest: f64,
+}
+
+impl Weight {
+    fn of_prior() -> Self {
+        Self { level: Level::Prior, sessions: 0, most_sessions: 0, heaviest: 1.0 }
+    }
+
+    /// A narrower level with `n` sessions takes n / (n + κ) of the weight of what is above it.
+    fn narrow(&mut self, level: Level, n: u64) {
+        let taken = n as f64 / (n as f64 + crate::moments::PARENT_WEIGHT);
+        self.heaviest *= 1.0 - taken;
+        self.most_sessions = self.most_sessions.max(n);
+        if taken > self.heaviest {
+            (self.level, self.sessions, self.heaviest) = (level, n, taken);
+        }
+    }
+}
+
+impl<'a> Ladder<'a> {
+    fn rungs(&self) -> impl Iterator<Item = &Rung<'a>> {
+        self.rungs.iter().flatten()
+    }
+
+    /// Sessions of the executor's template that were learned from.
+    pub(crate) fn template_sessions(&self) -> u64 {
+        self.rungs[3].map_or(0, |rung| rung.scope.sessions)
+    }
+
+    /// What the template's sessions did at a destination, if that counts as seen.
+    pub(crate) fn seen_by_template(&self, destination: u64) -> Option<&'a Seen> {
+        self.seen(self.template, destination).filter(|seen| seen.sessions >= MIN_DRAWS)
+    }
+
+    /// What all sessions did at a destination.
+    pub(crate) fn seen_by_fleet(&self, destination: u64) -> Option<&'a Seen> {
+        self.seen(FLEET, destination)
+    }
+
+    fn seen(&self, scope: u64, destination: u64) -> Option<&'a Seen> {
+        self.baseline.learned.seen.get(&(scope, destination))
+    }
+
+    /// P(a session contacts this destination or one as unfamiliar), and where that comes from.
+    pub(crate) fn familiarity(&self, destination: u64, prior: f64) -> (f64, Weight) {
+        let (mut p, mut weight) = (prior, Weight::of_prior());
+        for rung in self.rungs() {
+            let count = self.seen(rung.key, destination).map_or(0, |seen| seen.sessions);
+            p = rung.derived.draws.familiarity(count, p);
+            weight.narrow(rung.level, rung.scope.sessions);
+        }
+        (p, weight)
+    }
+
+    /// What is believed about a count per session, and where that comes from.
+    pub(crate) fn expected(
+        &self,
+        prior: Expected,
+        of: impl Fn(&Scope) -> &crate::moments::Moments,
+    ) -> (Expected, Weight) {
+        self.rungs().fold((prior, Weight::of_prior()), |(parent, mut weight), rung| {
+            let own = of(rung.scope);
+            weight.narrow(rung.level, own.sessions());
+            (parent.narrowed(own), weight)
+        })
+    }
+
+    /// What is believed about upload sizes to a class of destinations, and to one of them if its
+    /// own history is known.
+    pub(crate) fn sizes(&self, of: SizeQuestion<'a>) -> Sizes<'a, '_> {
+        Sizes { ladder: self, of }
+    }
+}
+
+/// Which upload sizes are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SizeQuestion<'a> {
+    pub(crate) class: Class,
+    pub(crate) kind: Kind,
+    pub(crate) measure: Measure,
+    /// What the template's sessions did at this very destination.
+    pub(crate) seen: Option<&'a Seen>,
+}
+
+/// What is believed about the sizes that were asked for.
+#[derive(Debug)]
+pub(crate) struct Sizes<'a, 'l> {
+    ladder: &'l Ladder<'a>,
+    of: SizeQuestion<'a>,
+}
+
+/// What is normal, at the level that counts most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct NormalSize {
+    pub(crate) weight: Weight,
+    pub(crate) median: u64,
+    pub(crate) p98: u64,
+    /// Whether this is the history of this very destination.
+    pub(crate) of_destination: bool,
+}
+
+impl Sizes<'_, '_> {
+    fn cell(&self) -> usize {
+        cell(self.of.class, self.of.kind, self.of.measure)
+    }
+
+    fn prior(&self) -> crate::priors::SizePrior {
+        crate::priors::SizePrior::of(self.of.class, self.of.kind, self.of.measure)
+    }
+
+    /// P(a session sends at least `bytes`): S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ), level by level.
+    pub(crate) fn survival(&self, bytes: u64) -> f64 {
+        let join = |n: u64, own: f64, parent: f64| {
+            let kappa = crate::moments::PARENT_WEIGHT;
+            (n as f64 * own + kappa * parent) / (n as f64 + kappa)
+        };
+        let mut p = self.prior().survival(bytes);
+        for rung in self.ladder.rungs() {
+            let sizes = &rung.scope.sizes[self.cell()];
+            let own = match &rung.derived.tails[self.cell()] {
+                Some(tail) if log_size(bytes) > tail.start => tail.survival(log_size(bytes)),
+                _ => sizes.survival(bytes),
+            };
+            p = join(sizes.total(), own, p);
+        }
+        if let Some(seen) = self.of.seen {
+            let sizes = &seen.sizes[self.of.measure as usize];
+            p = join(sizes.total(), sizes.survival(bytes), p);
+        }
+        p
+    }
+
+    /// What is normal, at the level that counts most.
+    pub(crate) fn normal(&self) -> NormalSize {
+        let prior = self.prior();
+        let mut normal = NormalSize {
+            weight: Weight::of_prior(),
+            median: prior.median,
+            p98: prior.p98,
+            of_destination: false,
+        };
+        let mut weight = normal.weight;
+        let levels =
+            self.ladder.rungs().map(|rung| (rung.level, &rung.scope.sizes[self.cell()], false));
+        let own =
+            self.of.seen.map(|seen| (Level::Template, &seen.sizes[self.of.measure as usize], true));
+        for (level, sizes, of_destination) in levels.chain(own) {
+            let before = weight.sessions;
+            weight.narrow(level, sizes.total());
+            if weight.level == level && (weight.sessions != before || of_destination) {
+                normal.median = sizes.quantile(0.5);
+                normal.p98 = sizes.quantile(crate::histogram::TAIL_QUANTILE);
+                normal.of_destination = of_destination;
+            }
+        }
+        normal.weight = weight;
+        normal
+    }
+}

@@ -1,0 +1,153 @@
+//! What sessions teach: integer counts whose merging is commutative and associative.
+//!
+//! A session adds to the delta of its partition when it ends; deltas are merged when an epoch
+//! ends. Nothing here is a floating-point number and nothing depends on the order of merging.
+
+use std::collections::BTreeMap;
+
+use egret_event::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::detect::rate_burst::WINDOWS;
+use crate::histogram::Histogram;
+use crate::hyperloglog::Distinct;
+use crate::moments::Moments;
+use crate::size::CELLS;
+
+/// The scope that holds all sessions.
+pub(crate) const FLEET: u64 = 0;
+
+/// The levels that a session belongs to, each by the hash of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) template: u64,
+    pub(crate) tenant: Option<u64>,
+    pub(crate) segment: u64,
+}
+
+impl Place {
+    /// The place of an executor. Executors without a template share one nameless template.
+    pub(crate) fn of(origin: &egret_event::Attribution) -> Self {
+        let name = |level: &[u8], name: &str| crate::hash::key(&[level, name.as_bytes()]);
+        Self {
+            template: name(b"template", origin.template.as_deref().unwrap_or("")),
+            tenant: origin.tenant.as_deref().map(|tenant| name(b"tenant", tenant)),
+            segment: name(b"segment", &origin.segment),
+        }
+    }
+
+    /// Its scopes, widest first.
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = u64> {
+        [Some(FLEET), Some(self.segment), self.tenant, Some(self.template)].into_iter().flatten()
+    }
+}
+
+/// What was learned, about scopes and about destinations within scopes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Learned {
+    pub(crate) scopes: BTreeMap<u64, Scope>,
+    /// By (scope, destination).
+    pub(crate) seen: BTreeMap<(u64, u64), Seen>,
+}
+
+/// What was learned about the sessions of one scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scope {
+    /// Sessions that ended.
+    pub(crate) sessions: u64,
+    /// The largest upload of each session, by [`crate::size::cell`].
+    pub(crate) sizes: [Histogram; CELLS],
+    /// The most contacts of each session within each window, to new and to familiar destinations.
+    pub(crate) bursts: [[Moments; WINDOWS]; 2],
+    /// Distinct blocked destinations of each session.
+    pub(crate) blocked: Moments,
+}
+
+/// What was learned about one destination in one scope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// Sessions that contacted it.
+    pub(crate) sessions: u64,
+    /// The first contact.
+    pub(crate) first: Timestamp,
+    /// The last contact.
+    pub(crate) last: Timestamp,
+    /// Tenants whose sessions contacted it; kept for the fleet only.
+    pub(crate) tenants: Distinct,
+    /// What a session sent it, by measure; kept for templates only.
+    pub(crate) sizes: [Histogram; 2],
+}
+
+impl Seen {
+    /// Contacted by no session yet; `first` and `last` are the times of the contacts to come.
+    pub(crate) fn between(first: Timestamp, last: Timestamp) -> Self {
+        Self { sessions: 0, first, last, tenants: Distinct::default(), sizes: Default::default() }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.sessions += other.sessions;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.tenants.merge(&other.tenants);
+        for (own, other) in self.sizes.iter_mut().zip(&other.sizes) {
+            own.merge(other);
+        }
+    }
+}
+
+impl Scope {
+    fn merge(&mut self, other: &Self) {
+        self.sessions += other.sessions;
+        for (own, other) in self.sizes.iter_mut().zip(&other.sizes) {
+            own.merge(other);
+        }
+        for (own, other) in self.bursts.iter_mut().flatten().zip(other.bursts.iter().flatten()) {
+            own.merge(other);
+        }
+        self.blocked.merge(&other.blocked);
+    }
+}
+
+impl Learned {
+    /// Whether nothing was learned.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+    }
+
+    /// Adds all that `other` learned.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (key, scope) in &other.scopes {
+            self.scopes.entry(*key).or_default().merge(scope);
+        }
+        for (key, seen) in &other.seen {
+            self.seen
+                .entry(*key)
+                .or_insert_with(|| Seen::between(seen.first, seen.last))
+                .merge(seen);
+        }
+    }
+
+    /// Forgets the least known entries beyond the limits; how many destinations were forgotten.
+    /// The fleet is never forgotten.
+    pub(crate) fn shrink_to(&mut self, max_scopes: usize, max_seen: usize) -> u64 {
+        let excess = self.scopes.len().saturating_sub(max_scopes);
+        let mut rank: Vec<_> =
+            self.scopes.iter().map(|(key, s)| (*key == FLEET, s.sessions, *key)).collect();
+        rank.sort_unstable();
+        for (_, _, key) in rank.into_iter().take(excess) {
+            self.scopes.remove(&key);
+        }
+        let before = self.seen.len();
+        self.seen.retain(|(scope, _), _| self.scopes.contains_key(scope));
+        let excess = self.seen.len().saturating_sub(max_seen);
+        if excess > 0 {
+            let mut rank: Vec<_> =
+                self.seen.iter().map(|(key, seen)| (seen.sessions, seen.last, *key)).collect();
+            rank.select_nth_unstable(excess - 1);
+            for (_, _, key) in &rank[..excess] {
+                self.seen.remove(key);
+            }
+        }
+        (before - self.seen.len()) as u64
+    }
+}

@@ -1,0 +1,148 @@
+//! What Egret believes before it has learned anything.
+//!
+//! Every number here is Egret's own choice, made so that plain exfiltration is reported and
+//! package installs, page views and model calls are not. All are to be replaced by the
+//! evaluation on real sessions.
+
+use crate::histogram::log_size;
+use crate::moments::Expected;
+use crate::size::{Class, Kind, Measure};
+use crate::suppression::is_within;
+
+/// The combined probability per session and destination below which an incident opens while
+/// thresholds are not calibrated. One session in 2,000 may raise a false alarm and one contacts
+/// about 5 destinations that are scored at all: 1 / (2,000 · 5).
+pub(crate) const THRESHOLD: f64 = 1e-4;
+
+/// Where an upload prior puts its bar: the probability at which the size alone, after two looks
+/// and with its weight among the detectors (0.8), falls just below [`THRESHOLD`].
+const P_AT_BAR: f64 = 3e-5;
+
+/// The part of sessions that contact a destination which nobody here contacted before. Observed
+/// rates for benign sessions lie between 0.8 and 24 %.
+pub(crate) const P_NEW_DESTINATION: f64 = 0.05;
+
+/// The same for a service of the shipped list: contacting one is no news.
+pub(crate) const P_KNOWN_SERVICE: f64 = 0.5;
+
+/// Bytes sent by one session to one destination: two points of the body of the distribution and
+/// one of its tail. Beyond the 98 % point the tail is a power law through the bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SizePrior {
+    /// Half of the sessions send less, in bytes.
+    pub(crate) median: u64,
+    /// 98 % of the sessions send less, in bytes.
+    pub(crate) p98: u64,
+    /// The amount that is reported, in bytes.
+    bar: u64,
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+impl SizePrior {
+    /// The prior for a class of destination, a kind of contact and a measure.
+    pub(crate) const fn of(class: Class, kind: Kind, measure: Measure) -> Self {
+        let (median, p98, bar) = match (class, kind, measure) {
+            // A few requests and their headers; a form; a small JSON body.
+            (Class::New, Kind::Web | Kind::Other, Measure::Largest) => {
+                (2 * KIB, 32 * KIB, 256 * KIB)
+            }
+            (Class::New, Kind::Web | Kind::Other, Measure::Sum) => (4 * KIB, 96 * KIB, MIB),
+            // A question has about 40 bytes: 25,000 questions make 1 MiB.
+            (_, Kind::Dns, _) => (4 * KIB, MIB, 16 * MIB),
+            // Model calls with hundreds of KiB of context, pushes of a branch.
+            (Class::Service, _, Measure::Largest) => (4 * KIB, 2 * MIB, 32 * MIB),
+            (Class::Service, _, Measure::Sum) => (8 * KIB, 4 * MIB, 48 * MIB),
+            (Class::Known, _, Measure::Largest) => (4 * KIB, MIB, 16 * MIB),
+            (Class::Known, _, Measure::Sum) => (8 * KIB, 2 * MIB, 32 * MIB),
+            // A crawler: thousands of hosts, about 2 KiB of handshake and headers each.
+            (Class::Many, _, _) => (64 * KIB, 4 * MIB, 64 * MIB),
+        };
+        Self { median, p98, bar }
+    }
+
+    /// P(a session sends at least `bytes`).
+    pub(crate) fn survival(&self, bytes: u64) -> f64 {
+        let at = |bytes| log_size(bytes);
+        let y = at(bytes);
+        // From (y₀, ln p₀) to (y₁, ln p₁), and on beyond it.
+        let line = |(y0, p0): (f64, f64), (y1, p1): (f64, f64)| {
+            (p0.ln() + (y - y0) / (y1 - y0) * (p1 / p0).ln()).exp()
+        };
+        let (median, p98, bar) = (at(self.median), at(self.p98), at(self.bar));
+        if y <= median {
+            line((0.0, 1.0), (median, 0.5))
+        } else if y <= p98 {
+            line((median, 0.5), (p98, 0.02))
+        } else {
+            line((p98, 0.02), (bar, P_AT_BAR))
+        }
+    }
+}
+
+/// Most contacts of one session within 1, 10 and 60 s, to destinations that are new here. Mean
+/// and standard deviation: a page view makes 100 requests in 5 s, an install 50 connections; the
+/// bars that follow lie near 120, 260 and 720 contacts.
+pub(crate) const BURST_NEW: [Expected; 3] = [
+    Expected::from_mean_and_deviation(6.0, 9.0),
+    Expected::from_mean_and_deviation(14.0, 20.0),
+    Expected::from_mean_and_deviation(30.0, 50.0),
+];
+
+/// The same for familiar destinations: a package index is read with hundreds of requests. The
+/// bars that follow lie near 810, 2,000 and 5,800 contacts.
+pub(crate) const BURST_FAMILIAR: [Expected; 3] = [
+    Expected::from_mean_and_deviation(40.0, 60.0),
+    Expected::from_mean_and_deviation(100.0, 150.0),
+    Expected::from_mean_and_deviation(240.0, 400.0),
+];
+
+/// Distinct destinations of one session that were blocked: telemetry and update hosts. The bar
+/// that follows lies near 18.
+pub(crate) const BLOCKED: Expected = Expected::from_mean_and_deviation(1.0, 1.6);
+
+/// Whether a host name is one of the shipped list of common services, or below one.
+pub(crate) fn is_known_service(host: &str) -> bool {
+    SERVICES
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .any(|service| is_within(host, service))
+}
+
+const SERVICES: &str = include_str!("priors/services.txt");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priors_fall_and_pass_through_their_points() {
+        for class in Class::ALL {
+            for kind in Kind::ALL {
+                for measure in Measure::ALL {
+                    let prior = SizePrior::of(class, kind, measure);
+                    assert!((prior.survival(0) - 1.0).abs() < 1e-9);
+                    assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
+                    assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);
+                    assert!((prior.survival(prior.bar) / P_AT_BAR - 1.0).abs() < 1e-9);
+                    assert!(prior.survival(prior.bar * 100) < P_AT_BAR / 10.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn services_are_clean_names_and_hold_their_subdomains_only() {
+        for line in SERVICES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            assert_eq!(egret_event::clean_name(line), line);
+            assert!(line.contains('.'), "{line}");
+        }
+        assert!(is_known_service("files.pythonhosted.org"));
+        assert!(is_known_service("api.github.com"));
+        assert!(!is_known_service("mallory.github.io"));
+        assert!(!is_known_service("github.com.example"));
+        assert!(!is_known_service("storage.googleapis.com"));
+    }
+}
