@@ -1,0 +1,27 @@
+//! The detectors. Each file holds one: its state, what it compares with, and its words.
+//!
+//! They are functions over plain state that lives in the session, not a trait: the set is
+//! closed, each looks at a different part of an event, and a session is saved as a whole.
+
+pub(crate) mod blocked_probes;
+pub(crate) mod new_destination;
+pub(crate) mod policy;
+pub(crate) mod rate_burst;
+pub(crate) mod upload_size;
+
+use crate::baseline::Weight;
+use crate::incident::{Level, Tail};
+
+/// The tail probability below which a detector is worth a closer look (and words).
+pub(crate) const NOTABLE: f64 = 0.01;
+
+/// How a probability was got, given where the belief came from.
+fn tail_kind(p: f64, weight: &Weight) -> Tail {
+    if weight.level == Level::Prior {
+        Tail::Prior
+    } else if p < 1.0 / (weight.most_sessions as f64 + 1.0) {
+        Tail::Extrapolated
+    } else {
+        Tail::Empirical
+    }
+}

@@ -1,0 +1,90 @@
+//! D1: a destination that is new here.
+//!
+//! Novelty alone never alerts: up to a quarter of benign sessions contact something that nobody
+//! contacted before. It decides which upload sizes are normal, and adds a little evidence.
+
+use egret_event::SmolStr;
+use serde::{Deserialize, Serialize};
+
+use super::tail_kind;
+use crate::baseline::Ladder;
+use crate::incident::{Detector, Finding, Quantity};
+use crate::pitman_yor::MIN_DRAWS;
+use crate::priors::{P_KNOWN_SERVICE, P_NEW_DESTINATION, is_known_service};
+use crate::size::Class;
+
+/// The smallest probability that novelty may contribute. Alone it combines to 0.01, with another
+/// detector that sees nothing to more: both far above any threshold.
+const LEAST_P: f64 = 0.01;
+
+/// Tenants that make a destination a release (a new package host, a vendor's new name) and not
+/// somebody's own drop. Two may be one attacker with a stolen account.
+const RELEASE_TENANTS: u64 = 3;
+
+/// How new a destination is to a session's template.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Novelty {
+    /// What it is compared with.
+    pub(crate) class: Class,
+    /// P(a session contacts this destination or one as unfamiliar), clipped from below.
+    pub(crate) p: f64,
+}
+
+/// Judges a destination by its name (or address in text) and its key.
+pub(crate) fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> Novelty {
+    let service = is_known_service(domain);
+    let class = match (ladder.seen_by_template(key), service) {
+        (Some(_), _) => Class::Known,
+        (None, true) => Class::Service,
+        (None, false) => Class::New,
+    };
+    let prior =
+        if service || is_release(ladder, key) { P_KNOWN_SERVICE } else { P_NEW_DESTINATION };
+    let (p, _) = ladder.familiarity(key, prior);
+    // A release or a service stays familiar, however much else was seen since.
+    let least = if prior > P_NEW_DESTINATION { P_NEW_DESTINATION } else { LEAST_P };
+    Novelty { class, p: p.max(least) }
+}
+
+/// Whether several tenants contact it already, although this template does not.
+fn is_release(ladder: &Ladder<'_>, key: u64) -> bool {
+    ladder.seen_by_fleet(key).is_some_and(|seen| seen.tenants.count() >= RELEASE_TENANTS)
+}
+
+/// The finding, with its words.
+pub(crate) fn finding(ladder: &Ladder<'_>, domain: &str, key: u64) -> Finding {
+    let novelty = judge(ladder, domain, key);
+    let (_, weight) = ladder.familiarity(key, P_NEW_DESTINATION);
+    let fleet = ladder.seen_by_fleet(key);
+    let sessions = fleet.map_or(0, |seen| seen.sessions);
+    let words = match (novelty.class, fleet) {
+        (Class::Service, _) => format!("{domain} is a common development service"),
+        (Class::Known, Some(seen)) => {
+            format!("{domain} is known here: {sessions} sessions contacted it since {}", seen.first)
+        }
+        (_, Some(seen)) if seen.sessions >= MIN_DRAWS => format!(
+            "{domain} is new to this template; {sessions} sessions of other templates contacted \
+             it since {}",
+            seen.first
+        ),
+        (_, Some(_)) => {
+            format!("{domain} is new here: fewer than {MIN_DRAWS} sessions contacted it")
+        }
+        (_, None) if ladder.template_sessions() == 0 => {
+            format!("{domain} is not a common service, and nothing was learned yet")
+        }
+        (_, None) => format!("{domain} is new here: no session contacted it before"),
+    };
+    Finding {
+        detector: Detector::NewDestination,
+        p: novelty.p,
+        tail: tail_kind(novelty.p, &weight),
+        share: 0.0,
+        observed: Quantity {
+            value: sessions as f64,
+            unit: SmolStr::new_static("sessions that contacted it before"),
+        },
+        normal: None,
+        words,
+    }
+}

@@ -1,0 +1,196 @@
+//! D3: contacts come faster than is normal.
+//!
+//! Compared is the most that a session did within 1, 10 and 60 s with the most that other
+//! sessions did, separately for destinations that are new here and for familiar ones: an install
+//! asks a package index hundreds of times, and a scan does not go to package indexes.
+
+use egret_event::{Attribution, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use super::{NOTABLE, tail_kind};
+use crate::baseline::Ladder;
+use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::priors::{BURST_FAMILIAR, BURST_NEW};
+
+/// Lengths of the windows, in seconds.
+const WINDOW_SECONDS: [u64; WINDOWS] = [1, 10, 60];
+
+/// Number of windows. Each is a look; the smallest probability is multiplied by their number.
+pub(crate) const WINDOWS: usize = 3;
+const LOOKS: f64 = 3.0;
+
+/// Whether contacts went to destinations that are new here or to familiar ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Lane {
+    New,
+    Familiar,
+}
+
+/// Who saw a contact. The same one may be seen twice, so each view counts for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum View {
+    Wire,
+    Log,
+}
+
+/// Counts above which a window is worth a look, by lane and window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Bars([[u32; WINDOWS]; 2]);
+
+impl Bars {
+    /// The counts at which the tail falls below [`NOTABLE`].
+    pub(crate) fn of(ladder: &Ladder<'_>) -> Self {
+        Self([Lane::New, Lane::Familiar].map(|lane| {
+            std::array::from_fn(|window| {
+                expected(ladder, lane, window).0.first_below(NOTABLE, LOOKS)
+            })
+        }))
+    }
+}
+
+fn expected(
+    ladder: &Ladder<'_>,
+    lane: Lane,
+    window: usize,
+) -> (crate::moments::Expected, crate::baseline::Weight) {
+    let prior = match lane {
+        Lane::New => BURST_NEW[window],
+        Lane::Familiar => BURST_FAMILIAR[window],
+    };
+    ladder.expected(prior, |scope| &scope.bursts[lane as usize][window])
+}
+
+/// One window: it starts with its first contact and ends when its length has passed, so that a
+/// burst after silence is counted whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Window {
+    from: Timestamp,
+    count: u32,
+    /// The count at which to look again.
+    next_look: u32,
+    /// The most that this window ever held.
+    most: u32,
+}
+
+/// The windows of a session, by lane, view and length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Burst([[[Window; WINDOWS]; 2]; 2]);
+
+/// A window that holds more contacts than is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) lane: Lane,
+    pub(crate) window: usize,
+    pub(crate) count: u32,
+}
+
+impl Burst {
+    /// Counts a contact. Gives the windows that are worth a look, the shortest first.
+    pub(crate) fn contact(
+        &mut self,
+        at: Timestamp,
+        (lane, view): (Lane, View),
+        bars: &Bars,
+    ) -> [Option<Look>; WINDOWS] {
+        let mut looks = [None; WINDOWS];
+        let windows = &mut self.0[lane as usize][view as usize];
+        for (index, window) in windows.iter_mut().enumerate() {
+            let bar = bars.0[lane as usize][index];
+            if window.count == 0 || at.since(window.from) >= length(index) {
+                *window = Window { from: at, count: 0, next_look: bar, ..*window };
+            }
+            window.count = window.count.saturating_add(1);
+            window.most = window.most.max(window.count);
+            if window.count >= window.next_look {
+                window.next_look = window.count.saturating_add(window.count / 8 + 1);
+                looks[index] = Some(Look { lane, window: index, count: window.count });
+            }
+        }
+        looks
+    }
+
+    /// The most contacts within each window, by lane: what a session teaches.
+    pub(crate) fn most(&self, lane: usize, window: usize) -> u32 {
+        self.0[lane].iter().map(|view| view[window].most).max().unwrap_or(0)
+    }
+}
+
+/// The length of a window.
+pub(crate) fn length(window: usize) -> Duration {
+    Duration::from_secs(WINDOW_SECONDS[window])
+}
+
+impl Look {
+    /// Its tail probability.
+    pub(crate) fn tail(&self, ladder: &Ladder<'_>) -> f64 {
+        (LOOKS * expected(ladder, self.lane, self.window).0.tail(self.count)).min(1.0)
+    }
+
+    /// The finding, with its words.
+    pub(crate) fn finding(&self, ladder: &Ladder<'_>, origin: &Attribution) -> Finding {
+        let (expected, weight) = expected(ladder, self.lane, self.window);
+        let p = self.tail(ladder);
+        let seconds = WINDOW_SECONDS[self.window];
+        // 2 % and one half, as quantiles: the first count whose tail is below.
+        let median = expected.first_below(0.5, 1.0).saturating_sub(1);
+        let p98 = expected.first_below(0.02, 1.0).saturating_sub(1);
+        let whereto = match self.lane {
+            Lane::New => "destinations that are new here",
+            Lane::Familiar => "familiar destinations",
+        };
+        let whose = crate::words::whose(weight.level, origin);
+        Finding {
+            detector: Detector::RateBurst,
+            p,
+            tail: tail_kind(p, &weight),
+            share: 0.0,
+            observed: Quantity {
+                value: f64::from(self.count),
+                unit: format!("contacts in {seconds} s").into(),
+            },
+            normal: Some(Normal {
+                level: weight.level,
+                name: crate::words::name_at(weight.level, origin),
+                sessions: weight.sessions,
+                median: f64::from(median),
+                p98: f64::from(p98),
+            }),
+            words: format!(
+                "{} contacts in {seconds} s; {whose} normally make at most {p98} (98 %) to {whereto}",
+                self.count,
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_after_silence_is_counted_whole() {
+        let bars = Bars([[100; WINDOWS]; 2]);
+        let mut burst = Burst::default();
+        let contact = |burst: &mut Burst, ms: i64| {
+            burst.contact(Timestamp::from_nanos(ms * 1_000_000), (Lane::New, View::Wire), &bars)
+        };
+        contact(&mut burst, 0);
+        let looks: Vec<_> =
+            (0..100).flat_map(|i| contact(&mut burst, 100_950 + i)).flatten().collect();
+        assert_eq!(looks.len(), 3, "each window once: {looks:?}");
+        assert!(looks.iter().all(|look| look.count == 100));
+    }
+
+    #[test]
+    fn two_views_of_one_contact_are_one_contact() {
+        let bars = Bars([[1000; WINDOWS]; 2]);
+        let mut burst = Burst::default();
+        for view in [View::Wire, View::Log] {
+            for second in 0..10 {
+                burst.contact(Timestamp::from_secs(second), (Lane::New, view), &bars);
+            }
+        }
+        assert_eq!([burst.most(0, 0), burst.most(0, 1), burst.most(0, 2)], [1, 10, 10]);
+    }
+}
