@@ -1,0 +1,267 @@
+//! What is kept of a destination (or of a session as a whole) once it is notable: names,
+//! evidence, findings, and the state of its incident.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use egret_event::{Event, EventId, Fact, Timestamp};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::baseline::Baseline;
+use crate::detect::policy::{Rule, RuleHits};
+use crate::incident::{Detector, Evidence, Finding, Severity};
+use crate::priors::THRESHOLD;
+use crate::tails::{combine, evidence};
+use crate::words::bytes_words;
+
+/// Names, addresses and ports kept of each kind.
+const MOST_NAMES: usize = 8;
+
+/// Events kept as evidence.
+const MOST_EVIDENCE: usize = 5;
+
+/// Shortest event time between two changes that are only about more bytes.
+const GROWTH_PAUSE: Duration = Duration::from_secs(30);
+
+/// Bytes below which doubling is not worth a change: a handshake doubles with the first request.
+const LEAST_GROWTH: u64 = 4 << 10;
+
+/// What is kept of something notable.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Dossier {
+    pub(crate) hosts: Vec<SmolStr>,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) ports: Vec<u16>,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) rules: Vec<RuleHits>,
+    pub(crate) judged_by: Option<JudgedBy>,
+    pub(crate) opened: Option<Opened>,
+}
+
+/// The baseline that the findings come from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct JudgedBy {
+    pub(crate) baseline: EventId,
+    pub(crate) frozen_at: Option<Timestamp>,
+    pub(crate) template_sessions: u64,
+}
+
+/// The state of an open incident.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) at: Timestamp,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) number: u32,
+    severity: Severity,
+    /// One bit per detector that has evidence.
+    detectors: u8,
+    up_bytes: u64,
+}
+
+/// What the evidence amounts to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Assessment {
+    /// Combined probability; 0 when a rule was broken.
+    pub(crate) p: f64,
+    /// How urgent it is.
+    pub(crate) severity: Severity,
+    detectors: u8,
+}
+
+impl Dossier {
+    /// Keeps what an event says about names and, if it is among the strongest, the event.
+    pub(crate) fn note(&mut self, event: &Event) {
+        if let Some(host) = &event.destination.host {
+            keep(&mut self.hosts, host);
+        }
+        if let Some(address) = &event.destination.address {
+            keep(&mut self.addresses, address);
+        }
+        if event.destination.port != 0 {
+            keep(&mut self.ports, &event.destination.port);
+        }
+        self.note_evidence(event);
+    }
+
+    /// Strongest: most bytes, then blocked, then earliest.
+    fn note_evidence(&mut self, event: &Event) {
+        let rank = |up: Option<u64>, blocked: bool| (up.unwrap_or(0), blocked);
+        let new = rank(event.up.bytes, event.verdict.is_blocked());
+        let at = self.evidence.partition_point(|e| rank(e.up_bytes, e.blocked) >= new);
+        if at >= MOST_EVIDENCE || self.evidence.iter().any(|e| e.event == event.id) {
+            return;
+        }
+        self.evidence.truncate(MOST_EVIDENCE - 1);
+        self.evidence.insert(
+            at,
+            Evidence {
+                event: event.id,
+                at: event.at,
+                source: event.source.clone(),
+                words: event_words(event),
+                up_bytes: event.up.bytes,
+                blocked: event.verdict.is_blocked(),
+            },
+        );
+    }
+
+    /// Puts a detector's newest finding in. An open incident keeps its strongest: what a later
+    /// baseline learned does not take back what was reported.
+    pub(crate) fn set_finding(&mut self, finding: Finding, baseline: &Baseline, sessions: u64) {
+        let strongest_stays = self.opened.is_some();
+        match self.findings.iter_mut().find(|f| f.detector == finding.detector) {
+            Some(old) if strongest_stays && old.p < finding.p => return,
+            Some(old) => *old = finding,
+            None => self.findings.push(finding),
+        }
+        self.judged_by = Some(JudgedBy {
+            baseline: baseline.id(),
+            frozen_at: baseline.frozen_at(),
+            template_sessions: sessions,
+        });
+    }
+
+    /// Counts a broken rule.
+    pub(crate) fn hit(&mut self, rule: Rule, event: &Event) {
+        let at = self.rules.iter().position(|hits| hits.rule == rule).unwrap_or_else(|| {
+            self.rules.push(RuleHits { rule, allowed: 0, blocked: 0 });
+            self.rules.sort_unstable_by_key(|hits| hits.rule);
+            self.rules.iter().position(|hits| hits.rule == rule).unwrap_or(0)
+        });
+        let hits = &mut self.rules[at];
+        let count = if event.verdict.is_blocked() { &mut hits.blocked } else { &mut hits.allowed };
+        *count = count.saturating_add(1);
+    }
+
+    /// What all evidence amounts to when `up_bytes` were sent.
+    pub(crate) fn assess(&self, up_bytes: u64) -> Assessment {
+        let combined = self.combined();
+        let by_rule = self.rules.iter().map(|hits| hits.severity(up_bytes)).max();
+        let p = if by_rule.is_some() { 0.0 } else { combined };
+        let by_detectors =
+            (combined < THRESHOLD).then(|| self.estimated_severity(combined, up_bytes));
+        let strong = self.findings.iter().filter(|f| f.p < crate::detect::NOTABLE);
+        let detectors = strong
+            .fold(u8::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
+                bits | 1 << f.detector as u8
+            });
+        let severity = by_rule.max(by_detectors).unwrap_or(Severity::Low);
+        Assessment { p, severity, detectors }
+    }
+
+    /// The combined probability of the detectors that estimate.
+    pub(crate) fn combined(&self) -> f64 {
+        combine(self.findings.iter().map(|f| (weight(f.detector), f.p)))
+    }
+
+    /// By how far the evidence is beyond the threshold and how much has gone. The amounts are
+    /// Egret's own choice.
+    fn estimated_severity(&self, p: f64, up_bytes: u64) -> Severity {
+        let upload =
+            self.findings.iter().any(|f| f.detector == Detector::UploadSize && f.p < THRESHOLD);
+        match margin(p) {
+            _ if upload && up_bytes >= 100 << 20 => Severity::Critical,
+            _ if upload && up_bytes >= 1 << 20 => Severity::High,
+            margin if margin >= 3.0 => Severity::High,
+            _ => Severity::Medium,
+        }
+    }
+
+    /// The change that is due, if any, and notes that it was made.
+    pub(crate) fn change(&mut self, at: Timestamp, up_bytes: u64) -> Option<crate::ChangeKind> {
+        let assessment = self.assess(up_bytes);
+        let kind = match &self.opened {
+            None if assessment.p < THRESHOLD => crate::ChangeKind::Opened,
+            Some(open) if open.is_outgrown_by(&assessment, at, up_bytes) => crate::ChangeKind::Grew,
+            _ => return None,
+        };
+        let (opened_at, changed_at, number) = match &self.opened {
+            Some(open) => (open.at, open.changed_at.max(at), open.number + 1),
+            None => (at, at, 0),
+        };
+        self.opened = Some(Opened {
+            at: opened_at,
+            changed_at,
+            number,
+            severity: assessment.severity,
+            detectors: assessment.detectors,
+            up_bytes,
+        });
+        Some(kind)
+    }
+}
+
+impl Opened {
+    fn is_outgrown_by(&self, now: &Assessment, at: Timestamp, up_bytes: u64) -> bool {
+        now.severity > self.severity
+            || now.detectors & !self.detectors != 0
+            || self.has_doubled(at, up_bytes)
+    }
+
+    /// Whether the bytes have doubled and enough time has passed.
+    pub(crate) fn has_doubled(&self, at: Timestamp, up_bytes: u64) -> bool {
+        up_bytes / 2 >= self.up_bytes.max(LEAST_GROWTH) && at.since(self.changed_at) >= GROWTH_PAUSE
+    }
+}
+
+/// How much a detector's evidence counts. Novelty counts least because it is common; upload size
+/// most because it is what exfiltration is made of. Egret's own choice.
+pub(crate) fn weight(detector: Detector) -> f64 {
+    match detector {
+        Detector::NewDestination => 1.0,
+        Detector::UploadSize => 4.0,
+        Detector::RateBurst | Detector::BlockedProbes => 2.0,
+        Detector::Policy => 1.0,
+    }
+}
+
+/// The part of a finding in the combined evidence, before scaling: never negative.
+pub(crate) fn pull(finding: &Finding) -> f64 {
+    (weight(finding.detector) * evidence(finding.p)).max(0.0)
+}
+
+/// Powers of ten by which a probability is below the threshold.
+pub(crate) fn margin(p: f64) -> f64 {
+    (THRESHOLD.log10() - p.max(1e-15).log10()).max(0.0)
+}
+
+fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {
+    if kept.len() < MOST_NAMES && !kept.contains(item) {
+        kept.push(item.clone());
+    }
+}
+
+fn event_words(event: &Event) -> String {
+    let what = match &event.fact {
+        Fact::Flow(flow) if flow.number == 0 => "flow".to_owned(),
+        Fact::Flow(flow) => format!("interval {} of a flow", flow.number),
+        Fact::Http(request) => format!("{} request", request.method.escape_debug()),
+        Fact::Tls(_) => "TLS hello".to_owned(),
+        Fact::Dns(_) => "DNS question".to_owned(),
+        Fact::Gap(_) => "gap".to_owned(),
+    };
+    let destination = &event.destination;
+    let name = destination.host.as_ref().unwrap_or(&destination.domain);
+    let port = destination.port;
+    let volume = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), bytes_words);
+    let fate = match event.verdict {
+        egret_event::Verdict::Allowed => String::new(),
+        egret_event::Verdict::Blocked(reason) => format!(", blocked ({})", block_words(reason)),
+    };
+    format!(
+        "{what} to {name} port {port}: {} sent, {} received{fate}",
+        volume(event.up.bytes),
+        volume(event.down.bytes),
+    )
+}
+
+fn block_words(reason: egret_event::BlockReason) -> &'static str {
+    match reason {
+        egret_event::BlockReason::ProxyDenied => "denied by the proxy",
+        egret_event::BlockReason::Reset => "reset",
+        egret_event::BlockReason::Unreachable => "unreachable",
+        egret_event::BlockReason::NoAnswer => "no answer",
+    }
+}

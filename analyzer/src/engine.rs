@@ -1,0 +1,234 @@
+//! The engine: time, epochs and the way of an event to its shard.
+//!
+//! Everything that depends on more than one executor happens here, between events: the watermark
+//! (newest event time less the lateness), the end of silent sessions and the end of an epoch,
+//! when all deltas are merged into the next frozen baseline.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use egret_event::{Event, EventId, Fact, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::AnalyzerConfig;
+use crate::baseline::Baseline;
+use crate::detect::policy::Policy;
+use crate::incident::{IncidentChange, Stage};
+use crate::learned::Learned;
+use crate::partition::{PARTITIONS, Partition, partition_of};
+use crate::shard::{Address, Shard, deal};
+use crate::world::World;
+
+/// Limits of the baseline: at about 200 bytes per destination 50 MB.
+const MOST_SCOPES: usize = 8_192;
+const MOST_SEEN: usize = 250_000;
+
+/// What unlikely sessions teach waits this long.
+const WAIT_OF_THE_WARY: Duration = Duration::from_secs(7 * DAY_S);
+const DAY: Duration = Duration::from_secs(DAY_S);
+const DAY_S: u64 = 86_400;
+
+/// Silent sessions are looked for once per second of event time.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// Events in, changes of incidents out.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) world: World,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) time: EventTime,
+    /// What unlikely sessions taught, by the day on which it counts.
+    pub(crate) waiting: BTreeMap<Timestamp, Learned>,
+    pub(crate) forgotten_destinations: u64,
+}
+
+/// How far event time has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventTime {
+    /// The newest event time or tick; `None` before the first.
+    pub(crate) newest: Option<Timestamp>,
+    /// The start of the epoch that the watermark is in.
+    pub(crate) epoch: Timestamp,
+    /// The second up to which silent sessions were ended.
+    pub(crate) beat: Timestamp,
+    /// Events that came after the watermark had passed them.
+    pub(crate) late_events: u64,
+}
+
+/// The engine in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EngineSummary {
+    /// Sessions that have not ended.
+    pub live_sessions: u64,
+    /// Id of the frozen baseline: a hash of its content.
+    pub baseline: EventId,
+    /// When it was frozen. `None`: the shipped priors, nothing was learned yet.
+    pub baseline_frozen_at: Option<Timestamp>,
+    /// Sessions it learned from, over the fleet.
+    pub baseline_sessions: u64,
+    /// How thresholds are set.
+    pub stage: Stage,
+    /// Events older than the watermark when they came. They are counted in all the same.
+    pub late_events: u64,
+    /// Sessions ended early because the table was full.
+    pub evicted_sessions: u64,
+    /// Destinations that sessions could not keep apart from others, and such that the baseline
+    /// forgot or had no room to learn.
+    pub evicted_destinations: u64,
+    /// Newest event time less the lateness. `None` before the first event.
+    pub watermark: Option<Timestamp>,
+}
+
+impl Engine {
+    /// An engine that has learned nothing.
+    pub fn new(config: AnalyzerConfig) -> Self {
+        let partitions = (0..PARTITIONS).map(|_| Partition::default()).collect();
+        let baseline = Baseline::freeze(Learned::default(), None, 0);
+        Self::assemble(config, partitions, baseline)
+    }
+
+    /// With partitions in the order of their numbers.
+    pub(crate) fn assemble(
+        config: AnalyzerConfig,
+        partitions: Vec<Partition>,
+        baseline: Baseline,
+    ) -> Self {
+        let shards = deal(partitions, config.shards.clamp(1, PARTITIONS));
+        let policy = Policy::of(&config);
+        Self {
+            world: World { config, policy, baseline: Arc::new(baseline), gaps: VecDeque::new() },
+            shards,
+            time: EventTime::default(),
+            waiting: BTreeMap::new(),
+            forgotten_destinations: 0,
+        }
+    }
+
+    /// Observes events in their order and appends the changes that they cause.
+    ///
+    /// Cutting the same events into other batches changes nothing: changes come event by event,
+    /// those of one event ordered by time, incident and number.
+    pub fn observe(&mut self, events: &[Event], out: &mut Vec<IncidentChange>) {
+        for event in events {
+            self.advance(event.at, out);
+            if let Fact::Gap(gap) = &event.fact {
+                self.world.note_gap(event, gap);
+                continue;
+            }
+            let first = out.len();
+            let address = Address::of(partition_of(&event.origin.executor), self.shards.len());
+            self.shards[address.shard].observe(address.within, event, &self.world, out);
+            sort(&mut out[first..]);
+        }
+    }
+
+    /// Time has come to `now` although no event says so (live, idle).
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<IncidentChange>) {
+        if self.time.newest.is_none_or(|newest| newest < now) {
+            self.advance(now, out);
+        }
+    }
+
+    /// The input has ended: ends all sessions and folds the last epoch into a baseline.
+    pub fn finish(&mut self, out: &mut Vec<IncidentChange>) {
+        let Some(newest) = self.time.newest else { return };
+        let first = out.len();
+        for shard in &mut self.shards {
+            shard.finish(&self.world, newest, out);
+        }
+        sort(&mut out[first..]);
+        self.fold(newest);
+    }
+
+    /// The engine in numbers.
+    pub fn summary(&self) -> EngineSummary {
+        let baseline = &self.world.baseline;
+        let counts: Vec<_> = self.shards.iter().map(Shard::counts).collect();
+        let live: usize = self.shards.iter().map(Shard::live_sessions).sum();
+        EngineSummary {
+            live_sessions: live as u64,
+            baseline: baseline.id(),
+            baseline_frozen_at: baseline.frozen_at(),
+            baseline_sessions: baseline.sessions(),
+            stage: Stage::Priors,
+            late_events: self.time.late_events,
+            evicted_sessions: counts.iter().map(|c| c.evicted_sessions).sum(),
+            evicted_destinations: self.forgotten_destinations
+                + counts.iter().map(|c| c.evicted_destinations + c.unlearned).sum::<u64>(),
+            watermark: self.watermark(),
+        }
+    }
+
+    fn watermark(&self) -> Option<Timestamp> {
+        self.time.newest.map(|newest| newest - self.world.config.lateness)
+    }
+
+    /// Lets time come to `at`, which may be in the past.
+    fn advance(&mut self, at: Timestamp, out: &mut Vec<IncidentChange>) {
+        match self.watermark() {
+            Some(watermark) if at < watermark => self.time.late_events += 1,
+            Some(_) if self.time.newest >= Some(at) => {}
+            previous => {
+                self.time.newest = Some(at);
+                let watermark = at - self.world.config.lateness;
+                if previous.is_none() {
+                    self.time.beat = watermark.floor(BEAT);
+                    self.time.epoch = watermark.floor(self.world.config.epoch);
+                } else {
+                    self.beat(watermark, out);
+                }
+            }
+        }
+    }
+
+    /// Ends silent sessions and the epoch, where the watermark has passed a boundary.
+    fn beat(&mut self, watermark: Timestamp, out: &mut Vec<IncidentChange>) {
+        let beat = watermark.floor(BEAT);
+        if beat <= self.time.beat {
+            return;
+        }
+        self.time.beat = beat;
+        let first = out.len();
+        for shard in &mut self.shards {
+            shard.expire(&self.world, watermark, out);
+        }
+        sort(&mut out[first..]);
+        let epoch = watermark.floor(self.world.config.epoch);
+        if epoch > self.time.epoch {
+            self.time.epoch = epoch;
+            self.fold(epoch);
+        }
+    }
+
+    /// Merges all deltas into the next frozen baseline. When nothing was taught, the old stays.
+    fn fold(&mut self, at: Timestamp) {
+        let mut taught = crate::partition::Taught::default();
+        for shard in &mut self.shards {
+            let part = shard.take_taught();
+            taught.now.merge(&part.now);
+            taught.later.merge(&part.later);
+        }
+        if !taught.later.is_empty() {
+            let counts_from = (at + WAIT_OF_THE_WARY).floor(DAY) + DAY;
+            self.waiting.entry(counts_from).or_default().merge(&taught.later);
+        }
+        while let Some(entry) = self.waiting.first_entry()
+            && *entry.key() <= at
+        {
+            taught.now.merge(&entry.remove());
+        }
+        if taught.now.is_empty() {
+            return;
+        }
+        let mut learned = self.world.baseline.learned().clone();
+        learned.merge(&taught.now);
+        self.forgotten_destinations += learned.shrink_to(MOST_SCOPES, MOST_SEEN);
+        let generation = self.world.baseline.generation().wrapping_add(1);
+        self.world.baseline = Arc::new(Baseline::freeze(learned, Some(at), generation));
+    }
+}
+
+fn sort(changes: &mut [IncidentChange]) {
+    changes.sort_by_key(|change| (change.at, change.incident.id, change.number));
+}

@@ -1,0 +1,245 @@
+//! A fixed part of all executors, with its own sessions and limits.
+//!
+//! There are always [`PARTITIONS`] of them, whatever the number of shards, so that a full
+//! session table and all that follows from it do not depend on that number.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use egret_event::{Event, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::detect::rate_burst::Bars;
+use crate::hash::{Map, SessionKey, WantedSession, quick};
+use crate::incident::IncidentChange;
+use crate::learned::{Learned, Place};
+use crate::session::Session;
+use crate::world::World;
+
+/// Number of partitions, and so the most shards.
+pub(crate) const PARTITIONS: usize = 64;
+
+/// Live sessions in all: at 4 KB each about 400 MB.
+const MOST_SESSIONS: usize = 100_000;
+const MOST_HERE: usize = MOST_SESSIONS / PARTITIONS;
+
+/// The part of a full table that is evicted at once, so that finding the longest idle sessions
+/// costs little per session.
+const EVICTED_AT_ONCE: usize = MOST_HERE / 16;
+
+/// The partition of an executor.
+pub(crate) fn partition_of(executor: &str) -> usize {
+    (quick(executor) % PARTITIONS as u64) as usize
+}
+
+/// Sessions of some executors and what they taught in this epoch.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    sessions: Map<SessionKey, Box<Session>>,
+    /// When each session's silence should next be checked, in seconds.
+    due: BTreeSet<(i64, SessionKey)>,
+    taught: Taught,
+    counts: Counts,
+}
+
+/// What sessions taught since it was last taken.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Taught {
+    /// By ordinary sessions.
+    pub(crate) now: Learned,
+    /// By sessions in which something was unlikely.
+    pub(crate) later: Learned,
+}
+
+/// What was given up for lack of room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) evicted_sessions: u64,
+    pub(crate) evicted_destinations: u64,
+    pub(crate) unlearned: u64,
+}
+
+/// A partition as a snapshot holds it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SavedPartition {
+    /// By key.
+    sessions: Vec<Session>,
+    taught: Taught,
+    counts: Counts,
+}
+
+/// Bars by place. They follow from the baseline alone, so forgetting them changes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct BarsCache {
+    generation: u32,
+    bars: Map<Place, Arc<Bars>>,
+}
+
+impl BarsCache {
+    /// Places remembered.
+    const MOST: usize = 4_096;
+
+    fn of(&mut self, place: &Place, world: &World) -> Arc<Bars> {
+        let generation = world.baseline.generation();
+        if self.generation != generation || self.bars.len() >= Self::MOST {
+            self.bars.clear();
+            self.generation = generation;
+        }
+        let make = || Arc::new(Bars::of(&world.baseline.ladder(place)));
+        Arc::clone(self.bars.entry(*place).or_insert_with(make))
+    }
+}
+
+impl Partition {
+    /// Takes in an event of one of its executors.
+    pub(crate) fn observe(
+        &mut self,
+        event: &Event,
+        (world, bars): (&World, &mut BarsCache),
+        out: &mut Vec<IncidentChange>,
+    ) {
+        let idle = world.config.session_idle;
+        let wanted =
+            WantedSession { executor: &event.origin.executor, session: &event.origin.session };
+        if let Some(session) = self.sessions.get_mut(&wanted)
+            && event.at.since(session.seen.last) <= idle
+        {
+            session.seen.include(event.at);
+            if session.generation != world.baseline.generation() {
+                session.generation = world.baseline.generation();
+                session.bars = bars.of(&session.place, world);
+                session.refresh(world);
+            }
+            session.observe(event, world, out);
+            return;
+        }
+        if let Some(session) = self.sessions.remove(&wanted) {
+            self.due.remove(&(session.due_s, session.key()));
+            let ended_at = session.seen.last + idle;
+            self.end(session, ended_at, world, out);
+        }
+        self.begin(event, (world, bars), out);
+    }
+
+    fn begin(
+        &mut self,
+        event: &Event,
+        (world, bars): (&World, &mut BarsCache),
+        out: &mut Vec<IncidentChange>,
+    ) {
+        if self.sessions.len() >= MOST_HERE {
+            self.evict(world, out);
+        }
+        let bars = bars.of(&Place::of(&event.origin), world);
+        let mut session = Box::new(Session::begin(event, world.baseline.generation(), bars));
+        session.due_s = due_s(session.seen.last, world);
+        self.due.insert((session.due_s, session.key()));
+        session.observe(event, world, out);
+        self.sessions.insert(session.key(), session);
+    }
+
+    /// Ends the sessions that have been idle longest.
+    fn evict(&mut self, world: &World, out: &mut Vec<IncidentChange>) {
+        let mut oldest: Vec<(Timestamp, SessionKey)> =
+            self.sessions.values().map(|session| (session.seen.last, session.key())).collect();
+        oldest.select_nth_unstable(EVICTED_AT_ONCE);
+        oldest.truncate(EVICTED_AT_ONCE);
+        oldest.sort_unstable();
+        for (last, key) in oldest {
+            if let Some(session) = self.sessions.remove(&key) {
+                self.due.remove(&(session.due_s, key));
+                self.counts.evicted_sessions += 1;
+                self.end(session, last, world, out);
+            }
+        }
+    }
+
+    /// Ends the sessions that have been silent long enough at the watermark.
+    pub(crate) fn expire(
+        &mut self,
+        world: &World,
+        watermark: Timestamp,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        let now_s = watermark.as_secs();
+        while let Some((due_s, _)) = self.due.first()
+            && *due_s <= now_s
+        {
+            let Some((_, key)) = self.due.pop_first() else { return };
+            let Some(session) = self.sessions.get_mut(&key) else { continue };
+            let due_s = due_s_of(session, world);
+            if due_s > now_s {
+                session.due_s = due_s;
+                self.due.insert((due_s, key));
+            } else if let Some(session) = self.sessions.remove(&key) {
+                let ended_at = session.seen.last + world.config.session_idle;
+                self.end(session, ended_at, world, out);
+            }
+        }
+    }
+
+    /// Ends all sessions: the input has ended at `at`.
+    pub(crate) fn finish(&mut self, world: &World, at: Timestamp, out: &mut Vec<IncidentChange>) {
+        self.due.clear();
+        let mut sessions: Vec<_> = self.sessions.drain().map(|(_, session)| session).collect();
+        sessions.sort_unstable_by_key(|session| session.key());
+        for session in sessions {
+            self.end(session, at, world, out);
+        }
+    }
+
+    #[expect(clippy::boxed_local, reason = "sessions are kept boxed; unboxing would copy them")]
+    fn end(
+        &mut self,
+        mut session: Box<Session>,
+        at: Timestamp,
+        world: &World,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        session.end(at, world, out);
+        self.counts.evicted_destinations += u64::from(session.overflow.destinations);
+        let delta = if session.is_wary() { &mut self.taught.later } else { &mut self.taught.now };
+        self.counts.unlearned += session.teach(world, delta);
+    }
+
+    /// Gives what was taught since the last call.
+    pub(crate) fn take_taught(&mut self) -> Taught {
+        std::mem::take(&mut self.taught)
+    }
+
+    /// What was given up for lack of room.
+    pub(crate) fn counts(&self) -> Counts {
+        let live = self.sessions.values().map(|s| u64::from(s.overflow.destinations));
+        let evicted_destinations = self.counts.evicted_destinations + live.sum::<u64>();
+        Counts { evicted_destinations, ..self.counts }
+    }
+
+    /// Live sessions.
+    pub(crate) fn live_sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// For a snapshot: equal states give equal bytes.
+    pub(crate) fn save(&self) -> SavedPartition {
+        let mut sessions: Vec<Session> =
+            self.sessions.values().map(|session| (**session).clone()).collect();
+        sessions.sort_unstable_by_key(Session::key);
+        SavedPartition { sessions, taught: self.taught.clone(), counts: self.counts }
+    }
+
+    /// From a snapshot.
+    pub(crate) fn restore(saved: SavedPartition) -> Self {
+        let due = saved.sessions.iter().map(|s| (s.due_s, s.key())).collect();
+        let sessions = saved.sessions.into_iter().map(|s| (s.key(), Box::new(s))).collect();
+        Self { sessions, due, taught: saved.taught, counts: saved.counts }
+    }
+}
+
+/// The first whole second at which silence since `last` is long enough.
+fn due_s(last: Timestamp, world: &World) -> i64 {
+    (last + world.config.session_idle).as_secs().saturating_add(1)
+}
+
+fn due_s_of(session: &Session, world: &World) -> i64 {
+    due_s(session.seen.last, world)
+}

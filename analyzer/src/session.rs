@@ -1,0 +1,262 @@
+//! A live session: accumulators only, about 4 KB, whatever it does.
+//!
+//! This file holds the state and how destinations find their place in it. What is concluded from
+//! it stands in `watch`, what it teaches in `teach`.
+
+use std::sync::Arc;
+
+use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::detect::blocked_probes::Probes;
+use crate::detect::new_destination::Novelty;
+use crate::detect::policy::Rule;
+use crate::detect::rate_burst::{Bars, Burst};
+use crate::dossier::Dossier;
+use crate::hash::{SessionKey, quick};
+use crate::incident::Observed;
+use crate::learned::Place;
+use crate::seen_set::SeenSet;
+use crate::size::Kind;
+use crate::tally::{Seen, Tally, add_observed};
+
+/// Destinations that a session remembers exactly.
+pub(crate) const MOST_SLOTS: usize = 32;
+
+/// Flows that go on, whose bytes are summed up one by one.
+const MOST_FLOWS: usize = 16;
+
+/// A task run by an executor, from its first event to its silence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) origin: Arc<Attribution>,
+    pub(crate) name: SmolStr,
+    pub(crate) started_at: Timestamp,
+    pub(crate) seen: Seen,
+    pub(crate) place: Place,
+    /// The baseline that `bars` and all slots were judged against.
+    pub(crate) generation: u32,
+    pub(crate) bars: Arc<Bars>,
+    /// Quick hashes of the slots' names, in the order of the slots: what is searched first.
+    pub(crate) names: Vec<u64>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) overflow: Overflow,
+    pub(crate) flows: OpenFlows,
+    pub(crate) burst: Burst,
+    /// From the first blocked contact on.
+    pub(crate) probes: Option<Box<Probes>>,
+    /// Private (address, port) pairs contacted against policy.
+    pub(crate) private: Option<Box<SeenSet>>,
+    /// About many destinations together: what becomes the incident `"*"`.
+    pub(crate) many: Option<Box<Dossier>>,
+    /// When silence ends it, in whole seconds, as far as its partition has noted.
+    pub(crate) due_s: i64,
+}
+
+/// One destination of a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Slot {
+    pub(crate) domain: SmolStr,
+    /// The domain's key in baselines.
+    pub(crate) key: u64,
+    pub(crate) kind: Kind,
+    pub(crate) novelty: Novelty,
+    pub(crate) tally: Tally,
+    pub(crate) seen: Seen,
+    /// The most that one contact sent, in bytes.
+    pub(crate) largest: u64,
+    /// Sizes at which the upload is looked at again, by measure.
+    pub(crate) next_look: [u64; 2],
+    /// Contacts in the running minute, to tell who makes a burst.
+    pub(crate) minute: (Timestamp, u32),
+    /// The last (host, address, port) that policy judged, and its judgement.
+    pub(crate) judged: (u64, Option<Rule>),
+    pub(crate) dossier: Option<Box<Dossier>>,
+}
+
+/// All destinations beyond the exact ones, together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Overflow {
+    /// Times a destination found no slot or lost it.
+    pub(crate) destinations: u32,
+    pub(crate) observed: Observed,
+    /// The sum of bytes at which they are looked at again. 0: not known yet.
+    pub(crate) next_look: u64,
+}
+
+impl Overflow {
+    /// Takes in what was observed of a destination.
+    pub(crate) fn take(&mut self, observed: &Observed) {
+        self.destinations = self.destinations.saturating_add(1);
+        add_observed(&mut self.observed, observed);
+    }
+}
+
+/// Bytes sent in each of the flows that go on; when there are too many, the smallest is left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OpenFlows(Vec<(u64, u64)>);
+
+impl OpenFlows {
+    /// Adds an interval; what the flow sent so far.
+    pub(crate) fn add(&mut self, flow: &egret_event::FlowInterval, up_bytes: u64) -> u64 {
+        let known = self.0.iter().position(|(id, _)| *id == flow.flow);
+        let total = known.map_or(0, |at| self.0[at].1).saturating_add(up_bytes);
+        match (known, flow.phase) {
+            (Some(at), FlowPhase::Open) => self.0[at].1 = total,
+            (Some(at), _) => {
+                self.0.swap_remove(at);
+            }
+            (None, FlowPhase::Open) => self.insert(flow.flow, total),
+            (None, _) => {}
+        }
+        total
+    }
+
+    fn insert(&mut self, flow: u64, total: u64) {
+        if self.0.len() < MOST_FLOWS {
+            self.0.push((flow, total));
+        } else if let Some(least) = self.0.iter_mut().min_by_key(|(id, bytes)| (*bytes, *id))
+            && least.1 <= total
+        {
+            *least = (flow, total);
+        }
+    }
+}
+
+/// Where a destination's observations go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// One exact destination, by its slot.
+    Slot(usize),
+    /// All others, and findings about many destinations.
+    Many,
+}
+
+impl Session {
+    /// Begins with its first event.
+    pub(crate) fn begin(event: &Event, generation: u32, bars: Arc<Bars>) -> Self {
+        let origin = Arc::clone(&event.origin);
+        let name = origin
+            .session
+            .clone()
+            .unwrap_or_else(|| format!("{}@{}", origin.executor, event.at).into());
+        Self {
+            place: Place::of(&origin),
+            origin,
+            name,
+            started_at: event.at,
+            seen: Seen::at(event.at),
+            generation,
+            bars,
+            names: Vec::new(),
+            slots: Vec::new(),
+            overflow: Overflow::default(),
+            flows: OpenFlows::default(),
+            burst: Burst::default(),
+            probes: None,
+            private: None,
+            many: None,
+            due_s: 0,
+        }
+    }
+
+    /// What it is found by.
+    pub(crate) fn key(&self) -> SessionKey {
+        SessionKey { executor: self.origin.executor.clone(), session: self.origin.session.clone() }
+    }
+
+    /// The slot of a destination, if it has one.
+    pub(crate) fn find(&self, domain: &SmolStr) -> Option<usize> {
+        let name = quick(domain);
+        let mut same = self.names.iter().enumerate().filter(|(_, other)| **other == name);
+        same.find(|(at, _)| self.slots[*at].domain == *domain).map(|(at, _)| at)
+    }
+
+    /// Gives a new destination a slot: a free one, or that of the least destination without a
+    /// dossier, which joins the overflow.
+    pub(crate) fn place_slot(&mut self, slot: Slot) -> Target {
+        let name = quick(&slot.domain);
+        if self.slots.len() < MOST_SLOTS {
+            self.names.push(name);
+            self.slots.push(slot);
+            return Target::Slot(self.slots.len() - 1);
+        }
+        let without_dossier = self.slots.iter().enumerate().filter(|(_, s)| s.dossier.is_none());
+        let least = without_dossier.min_by_key(|(at, s)| (s.tally.up_bytes(), s.seen.last, *at));
+        let Some((at, least)) = least else {
+            self.overflow.destinations = self.overflow.destinations.saturating_add(1);
+            return Target::Many;
+        };
+        self.overflow.take(&least.tally.observed());
+        self.names[at] = name;
+        self.slots[at] = slot;
+        Target::Slot(at)
+    }
+
+    /// The dossier of a target, begun if there is none.
+    pub(crate) fn dossier(&mut self, target: Target) -> &mut Dossier {
+        match target {
+            Target::Slot(at) => self.slots[at].dossier.get_or_insert_default(),
+            Target::Many => self.many.get_or_insert_default(),
+        }
+    }
+
+    /// The dossier of a target, if there is one.
+    pub(crate) fn known_dossier(&self, target: Target) -> Option<&Dossier> {
+        match target {
+            Target::Slot(at) => self.slots[at].dossier.as_deref(),
+            Target::Many => self.many.as_deref(),
+        }
+    }
+
+    /// The targets that have an open incident.
+    pub(crate) fn open_targets(&self) -> Vec<Target> {
+        let slots = (0..self.slots.len()).map(Target::Slot);
+        let is_open = |target: &Target| {
+            self.known_dossier(*target).is_some_and(|dossier| dossier.opened.is_some())
+        };
+        slots.chain([Target::Many]).filter(is_open).collect()
+    }
+
+    /// What was observed at a target; for many, everything of the session.
+    pub(crate) fn observed(&self, target: Target) -> Observed {
+        match target {
+            Target::Slot(at) => self.slots[at].tally.observed(),
+            Target::Many => {
+                let mut sum = self.overflow.observed.clone();
+                self.slots.iter().for_each(|slot| add_observed(&mut sum, &slot.tally.observed()));
+                let probes = self.probes.as_deref();
+                sum.distinct_blocked = probes.map_or(0, |p| u64::from(p.distinct_blocked()));
+                sum
+            }
+        }
+    }
+
+    /// Payload bytes sent to a target.
+    pub(crate) fn up_bytes(&self, target: Target) -> u64 {
+        match target {
+            Target::Slot(at) => self.slots[at].tally.up_bytes(),
+            Target::Many => self.observed(target).up_bytes,
+        }
+    }
+
+    /// The destination's name in incidents.
+    pub(crate) fn destination(&self, target: Target) -> SmolStr {
+        match target {
+            Target::Slot(at) => self.slots[at].domain.clone(),
+            Target::Many => SmolStr::new_static("*"),
+        }
+    }
+
+    /// The incident's id. The start is part of it because a given session may fall silent, end,
+    /// and come back under the same name.
+    pub(crate) fn incident_id(&self, target: Target) -> EventId {
+        EventId::of(&[
+            b"incident",
+            self.origin.executor.as_bytes(),
+            self.name.as_bytes(),
+            &self.started_at.as_nanos().to_le_bytes(),
+            self.destination(target).as_bytes(),
+        ])
+    }
+}

@@ -1,0 +1,101 @@
+//! Some of the partitions, self-contained: a shard shares nothing with others while it observes.
+
+use egret_event::{Event, Timestamp};
+
+use crate::incident::IncidentChange;
+use crate::partition::{BarsCache, Counts, PARTITIONS, Partition, Taught};
+use crate::world::World;
+
+/// The partitions whose number is this shard's modulo the number of shards.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    partitions: Vec<Partition>,
+    bars: BarsCache,
+}
+
+/// Where a partition stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address {
+    pub(crate) shard: usize,
+    pub(crate) within: usize,
+}
+
+impl Address {
+    /// Of a partition, when there are `shards`.
+    pub(crate) fn of(partition: usize, shards: usize) -> Self {
+        Self { shard: partition % shards, within: partition / shards }
+    }
+}
+
+/// Deals all partitions, in the order of their numbers, to `shards` shards.
+pub(crate) fn deal(partitions: Vec<Partition>, shards: usize) -> Vec<Shard> {
+    let empty = || Shard { partitions: Vec::new(), bars: BarsCache::default() };
+    let mut dealt: Vec<Shard> = (0..shards).map(|_| empty()).collect();
+    for (number, partition) in partitions.into_iter().enumerate() {
+        dealt[Address::of(number, shards).shard].partitions.push(partition);
+    }
+    dealt
+}
+
+/// All partitions of all shards, in the order of their numbers.
+pub(crate) fn partitions(shards: &[Shard]) -> impl Iterator<Item = &Partition> {
+    (0..PARTITIONS).map(|number| {
+        let address = Address::of(number, shards.len());
+        &shards[address.shard].partitions[address.within]
+    })
+}
+
+impl Shard {
+    /// Takes in an event of one of its executors, in its partition `within`.
+    pub(crate) fn observe(
+        &mut self,
+        within: usize,
+        event: &Event,
+        world: &World,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        self.partitions[within].observe(event, (world, &mut self.bars), out);
+    }
+
+    /// Ends the sessions that have been silent long enough.
+    pub(crate) fn expire(
+        &mut self,
+        world: &World,
+        watermark: Timestamp,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        self.partitions.iter_mut().for_each(|partition| partition.expire(world, watermark, out));
+    }
+
+    /// Ends all sessions.
+    pub(crate) fn finish(&mut self, world: &World, at: Timestamp, out: &mut Vec<IncidentChange>) {
+        self.partitions.iter_mut().for_each(|partition| partition.finish(world, at, out));
+    }
+
+    /// What was taught since the last call, all partitions together.
+    pub(crate) fn take_taught(&mut self) -> Taught {
+        let mut sum = Taught::default();
+        for partition in &mut self.partitions {
+            let taught = partition.take_taught();
+            sum.now.merge(&taught.now);
+            sum.later.merge(&taught.later);
+        }
+        sum
+    }
+
+    /// What was given up for lack of room.
+    pub(crate) fn counts(&self) -> Counts {
+        self.partitions.iter().map(Partition::counts).fold(Counts::default(), |sum, counts| {
+            Counts {
+                evicted_sessions: sum.evicted_sessions + counts.evicted_sessions,
+                evicted_destinations: sum.evicted_destinations + counts.evicted_destinations,
+                unlearned: sum.unlearned + counts.unlearned,
+            }
+        })
+    }
+
+    /// Live sessions.
+    pub(crate) fn live_sessions(&self) -> usize {
+        self.partitions.iter().map(Partition::live_sessions).sum()
+    }
+}

@@ -1,0 +1,127 @@
+//! What was counted of a session at a destination.
+
+use egret_event::{Event, Fact, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::detect::rate_burst::View;
+use crate::incident::Observed;
+
+/// Volumes and contacts as one kind of observer saw them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct Side {
+    up_bytes: u64,
+    down_bytes: u64,
+    allowed: u32,
+    blocked: u32,
+    /// Allowed contacts whose volume the observer did not know.
+    unknown: u32,
+}
+
+/// The two sides kept apart: the same egress may be seen on the wire and in a proxy's log, and
+/// must not be counted twice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    wire: Side,
+    log: Side,
+    events: u32,
+}
+
+/// Which side an event belongs to: packets carry packet counts and logs do not, but the kind of
+/// fact decides, because a flow without packets is still a flow.
+pub(crate) fn view(event: &Event) -> View {
+    match &event.fact {
+        Fact::Http(request) if request.seen_by == egret_event::SeenBy::Proxy => View::Log,
+        _ => View::Wire,
+    }
+}
+
+impl Tally {
+    /// Counts an event.
+    pub(crate) fn add(&mut self, event: &Event) {
+        let side = match view(event) {
+            View::Wire => &mut self.wire,
+            View::Log => &mut self.log,
+        };
+        side.up_bytes = side.up_bytes.saturating_add(event.up.bytes.unwrap_or(0));
+        side.down_bytes = side.down_bytes.saturating_add(event.down.bytes.unwrap_or(0));
+        if event.is_contact() {
+            if event.verdict.is_blocked() {
+                side.blocked = side.blocked.saturating_add(1);
+            } else {
+                side.allowed = side.allowed.saturating_add(1);
+                side.unknown = side.unknown.saturating_add(u32::from(event.up.bytes.is_none()));
+            }
+        }
+        self.events = self.events.saturating_add(1);
+    }
+
+    /// Payload bytes sent, as far as known.
+    pub(crate) fn up_bytes(&self) -> u64 {
+        self.wire.up_bytes.max(self.log.up_bytes)
+    }
+
+    /// Contacts let through.
+    pub(crate) fn allowed(&self) -> u32 {
+        self.wire.allowed.max(self.log.allowed)
+    }
+
+    /// Contacts stopped.
+    fn blocked(&self) -> u32 {
+        self.wire.blocked.max(self.log.blocked)
+    }
+
+    /// Contacts whose volume neither side knows: what the wire measured needs no log.
+    fn unknown(&self) -> u32 {
+        let measured = self.wire.allowed - self.wire.unknown.min(self.wire.allowed);
+        self.wire.unknown.max(self.log.unknown.saturating_sub(measured))
+    }
+
+    /// Whether the volume of some contact is known.
+    pub(crate) fn has_volume(&self) -> bool {
+        self.up_bytes() > 0 || self.allowed() > self.unknown()
+    }
+
+    /// As an incident shows it.
+    pub(crate) fn observed(&self) -> Observed {
+        Observed {
+            up_bytes: self.up_bytes(),
+            down_bytes: self.wire.down_bytes.max(self.log.down_bytes),
+            contacts_of_unknown_volume: u64::from(self.unknown()),
+            contacts_allowed: u64::from(self.allowed()),
+            contacts_blocked: u64::from(self.blocked()),
+            distinct_blocked: u64::from(self.blocked() > 0),
+            events: u64::from(self.events),
+        }
+    }
+}
+
+/// Adds what was observed at a further destination.
+pub(crate) fn add_observed(sum: &mut Observed, further: &Observed) {
+    sum.up_bytes = sum.up_bytes.saturating_add(further.up_bytes);
+    sum.down_bytes = sum.down_bytes.saturating_add(further.down_bytes);
+    sum.contacts_of_unknown_volume += further.contacts_of_unknown_volume;
+    sum.contacts_allowed += further.contacts_allowed;
+    sum.contacts_blocked += further.contacts_blocked;
+    sum.distinct_blocked += further.distinct_blocked;
+    sum.events += further.events;
+}
+
+/// The time between the first and the last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) first: Timestamp,
+    pub(crate) last: Timestamp,
+}
+
+impl Seen {
+    /// Of the first event.
+    pub(crate) fn at(at: Timestamp) -> Self {
+        Self { first: at, last: at }
+    }
+
+    /// Includes a further event, which may be out of order.
+    pub(crate) fn include(&mut self, at: Timestamp) {
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+    }
+}

@@ -1,0 +1,351 @@
+//! A session sees an event: it counts, asks the detectors, and says what changed.
+
+use egret_event::{Event, Fact, SmolStr};
+
+use crate::baseline::Ladder;
+use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise};
+use crate::detect::rate_burst::{Lane, Look};
+use crate::detect::upload_size::{Subject, next_look};
+use crate::detect::{NOTABLE, new_destination};
+use crate::hash::quick;
+use crate::incident::{ChangeKind, IncidentChange};
+use crate::session::{Session, Slot, Target};
+use crate::size::{Class, Kind, Measure};
+use crate::tally::{Seen, Tally, view};
+use crate::world::World;
+
+impl Session {
+    /// Takes in an event of this session. Changes are appended to `out`.
+    pub(crate) fn observe(&mut self, event: &Event, world: &World, out: &mut Vec<IncidentChange>) {
+        // A DNS question is no contact with the name asked for, and carries nothing to it.
+        if matches!(event.fact, Fact::Dns(_) | Fact::Gap(_)) || is_noise(event) {
+            return;
+        }
+        let target = self.count(event, world);
+        let mut many_is_touched = target == Target::Many;
+        many_is_touched |= self.check_policy(target, event, world);
+        if event.is_contact() {
+            many_is_touched |= self.check_contact(target, event, world);
+        }
+        self.check_size(target, event, world);
+        let first = out.len();
+        if let Target::Slot(_) = target {
+            self.report(target, event, world, out);
+        }
+        if many_is_touched {
+            self.report(Target::Many, event, world, out);
+        }
+        out[first..].sort_by_key(|change| (change.at, change.incident.id, change.number));
+    }
+
+    /// Judges anew after a baseline was frozen. Open incidents keep what was found.
+    pub(crate) fn refresh(&mut self, world: &World) {
+        let ladder = world.baseline.ladder(&self.place);
+        for slot in &mut self.slots {
+            slot.novelty = new_destination::judge(&ladder, &slot.domain, slot.key);
+            slot.next_look = first_looks(&slot.subject(&ladder), &ladder);
+            if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
+                dossier.findings.clear();
+                let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
+                dossier.set_finding(novelty, &world.baseline, ladder.template_sessions());
+            }
+        }
+        if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
+            many.findings.clear();
+        }
+        self.overflow.next_look = 0;
+    }
+
+    /// Counts the event where it belongs.
+    fn count(&mut self, event: &Event, world: &World) -> Target {
+        let domain = &event.destination.domain;
+        let target = match self.find(domain) {
+            Some(at) => Target::Slot(at),
+            None => self.place_slot(Slot::new(event, &world.baseline.ladder(&self.place))),
+        };
+        let up_bytes = event.up_bytes().unwrap_or(0);
+        let of_contact = match &event.fact {
+            Fact::Flow(flow) => self.flows.add(flow, up_bytes),
+            _ => up_bytes,
+        };
+        match target {
+            Target::Slot(at) => self.slots[at].count(event, of_contact),
+            Target::Many => {
+                let mut tally = Tally::default();
+                tally.add(event);
+                crate::tally::add_observed(&mut self.overflow.observed, &tally.observed());
+            }
+        }
+        target
+    }
+
+    /// Whether the dossier about many destinations was touched.
+    fn check_policy(&mut self, target: Target, event: &Event, world: &World) -> bool {
+        let destination = &event.destination;
+        let transport = match &event.fact {
+            Fact::Flow(flow) => Some(flow.transport),
+            _ => None,
+        };
+        let judge = || world.policy.judge(destination, transport);
+        let (rule, is_fresh) = match target {
+            Target::Many => (judge(), event.is_contact()),
+            Target::Slot(at) => {
+                let what = quick((&destination.host, destination.address, destination.port));
+                let judged = &mut self.slots[at].judged;
+                let is_fresh = judged.0 != what;
+                if is_fresh {
+                    *judged = (what, judge());
+                }
+                (judged.1, is_fresh || event.is_contact())
+            }
+        };
+        match rule {
+            Some(rule) if is_fresh => self.note_rule(rule, target, event, world),
+            _ => false,
+        }
+    }
+
+    fn note_rule(&mut self, rule: Rule, target: Target, event: &Event, world: &World) -> bool {
+        let mut target = target;
+        let mut rule = rule;
+        if rule == Rule::Private {
+            let private = self.private.get_or_insert_default();
+            private.insert(quick((event.destination.address, event.destination.port)));
+            let is_scan = private.count() >= SCAN_TARGETS;
+            let is_open = self.known_dossier(target).is_some_and(|d| d.opened.is_some());
+            if is_scan && !is_open {
+                (rule, target) = (Rule::PrivateScan, Target::Many);
+            }
+        }
+        self.open_dossier(target, world);
+        self.dossier(target).hit(rule, event);
+        if target == Target::Many {
+            self.dossier(target).note(event);
+        }
+        target == Target::Many
+    }
+
+    /// Bursts and blocked contacts. Whether the dossier about many destinations was touched.
+    fn check_contact(&mut self, target: Target, event: &Event, world: &World) -> bool {
+        let lane = match target {
+            Target::Slot(at) if self.slots[at].novelty.class.is_familiar() => Lane::Familiar,
+            _ => Lane::New,
+        };
+        let looks = self.burst.contact(event.at, (lane, view(event)), &self.bars);
+        let mut touched = false;
+        for look in looks.into_iter().flatten() {
+            touched |= self.note_burst(look, target, event, world);
+        }
+        touched | self.check_probe(event, world)
+    }
+
+    fn note_burst(&mut self, look: Look, target: Target, event: &Event, world: &World) -> bool {
+        let ladder = world.baseline.ladder(&self.place);
+        let p = look.tail(&ladder);
+        // Four of five contacts went to this destination: the burst is about it alone.
+        let alone = match target {
+            Target::Slot(at) => {
+                self.slots[at].minute.1.saturating_mul(5) >= look.count.saturating_mul(4)
+            }
+            Target::Many => false,
+        };
+        let target = if alone { target } else { Target::Many };
+        let known = self.known_dossier(target).and_then(|dossier| {
+            dossier.findings.iter().find(|f| f.detector == crate::Detector::RateBurst)
+        });
+        if p >= NOTABLE || known.is_some_and(|known| known.p < p) {
+            return false;
+        }
+        let finding = look.finding(&ladder, &self.origin);
+        self.open_dossier(target, world);
+        let dossier = self.dossier(target);
+        dossier.note(event);
+        dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        target == Target::Many
+    }
+
+    fn check_probe(&mut self, event: &Event, world: &World) -> bool {
+        let destination = &event.destination;
+        let name = destination.host.as_ref().unwrap_or(&destination.domain);
+        let target = || quick((name, destination.port));
+        if !event.verdict.is_blocked() {
+            if let Some(probes) = &mut self.probes {
+                probes.reach(target());
+            }
+            return false;
+        }
+        let probes = self.probes.get_or_insert_default();
+        if !probes.block(target()) {
+            return false;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let finding =
+            (probes.tail(&ladder) < NOTABLE).then(|| probes.finding(&ladder, &self.origin));
+        let dossier = self.dossier(Target::Many);
+        dossier.note(event);
+        if let Some(finding) = finding {
+            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        }
+        true
+    }
+
+    fn check_size(&mut self, target: Target, event: &Event, world: &World) {
+        match target {
+            Target::Slot(at) => self.check_slot_size(at, event, world),
+            Target::Many => self.check_overflow_size(event, world),
+        }
+    }
+
+    fn check_slot_size(&mut self, at: usize, event: &Event, world: &World) {
+        let slot = &self.slots[at];
+        let sent = slot.sent();
+        if sent[0] < slot.next_look[0] && sent[1] < slot.next_look[1] {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let subject = slot.subject(&ladder);
+        let (p, _) = subject.tail(&ladder, sent);
+        let finding = (p < NOTABLE).then(|| subject.finding(&ladder, sent, &self.origin));
+        let next = &mut self.slots[at].next_look;
+        for (next, sent) in next.iter_mut().zip(sent) {
+            *next = next_look(sent).max(*next);
+        }
+        if let Some(finding) = finding {
+            self.open_dossier(Target::Slot(at), world);
+            let dossier = self.dossier(Target::Slot(at));
+            dossier.note(event);
+            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        }
+    }
+
+    fn check_overflow_size(&mut self, event: &Event, world: &World) {
+        let sum = self.overflow.observed.up_bytes;
+        if sum < self.overflow.next_look {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let subject = Subject { class: Class::Many, kind: Kind::Web, seen: None };
+        let quiet = subject.first_below(&ladder, Measure::Sum, NOTABLE);
+        self.overflow.next_look = next_look(sum).max(quiet);
+        // There is no largest contact of many destinations; the sum is looked at alone.
+        let sent = [0, sum];
+        if subject.tail(&ladder, sent).0 < NOTABLE {
+            let finding = subject.finding(&ladder, sent, &self.origin);
+            let dossier = self.dossier(Target::Many);
+            dossier.note(event);
+            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        }
+    }
+
+    /// Makes sure that a slot's dossier exists and says how new the destination is.
+    fn open_dossier(&mut self, target: Target, world: &World) {
+        let Target::Slot(at) = target else { return };
+        if self.slots[at].dossier.is_some() {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let slot = &self.slots[at];
+        let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
+        self.dossier(target).set_finding(novelty, &world.baseline, ladder.template_sessions());
+    }
+
+    /// Adds the change that is due at a target, if any.
+    fn report(
+        &mut self,
+        target: Target,
+        event: &Event,
+        world: &World,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        if self.known_dossier(target).is_none() {
+            return;
+        }
+        let up_bytes = self.up_bytes(target);
+        let dossier = self.dossier(target);
+        if matches!(target, Target::Slot(_)) {
+            dossier.note(event);
+        }
+        if let Some(kind) = dossier.change(event.at, up_bytes) {
+            out.extend(self.change(target, kind, world));
+        }
+    }
+
+    /// The changes that the end of the session makes, at `at`.
+    pub(crate) fn end(
+        &mut self,
+        at: egret_event::Timestamp,
+        world: &World,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        for target in self.open_targets() {
+            if let Some(opened) = &mut self.dossier(target).opened {
+                opened.number += 1;
+                opened.changed_at = opened.changed_at.max(at);
+            }
+            out.extend(self.change(target, ChangeKind::Ended, world));
+        }
+    }
+}
+
+impl Slot {
+    fn new(event: &Event, ladder: &Ladder<'_>) -> Self {
+        let domain: SmolStr = event.destination.domain.clone();
+        let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
+        let novelty = new_destination::judge(ladder, &domain, key);
+        let mut slot = Self {
+            domain,
+            key,
+            kind: kind_of(event),
+            novelty,
+            tally: Tally::default(),
+            seen: Seen::at(event.at),
+            largest: 0,
+            next_look: [0; 2],
+            minute: (event.at, 0),
+            judged: (0, None),
+            dossier: None,
+        };
+        slot.next_look = first_looks(&slot.subject(ladder), ladder);
+        slot
+    }
+
+    fn count(&mut self, event: &Event, bytes_of_contact: u64) {
+        self.seen.include(event.at);
+        self.tally.add(event);
+        self.largest = self.largest.max(bytes_of_contact);
+        if event.is_contact() {
+            if event.at.since(self.minute.0).as_secs() >= 60 {
+                self.minute = (event.at, 0);
+            }
+            self.minute.1 = self.minute.1.saturating_add(1);
+        }
+    }
+
+    /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.
+    pub(crate) fn sent(&self) -> [u64; 2] {
+        [self.largest, self.tally.up_bytes()]
+    }
+
+    /// What its uploads are compared with.
+    pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
+        Subject {
+            class: self.novelty.class,
+            kind: self.kind,
+            seen: ladder.seen_by_template(self.key),
+        }
+    }
+}
+
+/// The smallest sizes that are worth a look, by measure.
+fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> [u64; 2] {
+    Measure::ALL.map(|measure| subject.first_below(ladder, measure, NOTABLE))
+}
+
+/// By the first event: what a destination is contacted for seldom changes.
+fn kind_of(event: &Event) -> Kind {
+    match (&event.fact, event.destination.port) {
+        (Fact::Http(_), _) | (_, 80 | 443 | 8080 | 8443) => Kind::Web,
+        (_, 53 | 853) => Kind::Dns,
+        _ => Kind::Other,
+    }
+}
