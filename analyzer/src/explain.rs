@@ -1,0 +1,263 @@
+//! An incident in full: everything an analyst needs to judge it, in words and numbers.
+
+use egret_event::{SmolStr, Timestamp};
+
+use crate::detect::policy::{Rule, RuleHits};
+use crate::dossier::{Dossier, margin, pull};
+use crate::incident::{
+    ChangeBy, ChangeKind, Detector, Explanation, Finding, GapSeen, Incident, IncidentChange,
+    Observed, Quantity, Severity, Stage, Tail,
+};
+use crate::priors::THRESHOLD;
+use crate::session::{Session, Target};
+use crate::steps::{next_steps, techniques};
+use crate::tally::Seen;
+use crate::words::{bytes_words, count_words, duration_words, probability_words};
+use crate::world::World;
+
+/// What the parts of an explanation are made from.
+pub(crate) struct Case<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) target: Target,
+    pub(crate) dossier: &'a Dossier,
+    pub(crate) destination: SmolStr,
+    pub(crate) observed: Observed,
+    pub(crate) seen: Seen,
+    /// Strongest first, with shares.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Session {
+    /// The change of a target's incident. `None` when it has no open incident.
+    pub(crate) fn change(
+        &self,
+        target: Target,
+        kind: ChangeKind,
+        world: &World,
+    ) -> Option<IncidentChange> {
+        let dossier = self.known_dossier(target)?;
+        let opened = dossier.opened?;
+        let case = Case {
+            session: self,
+            target,
+            dossier,
+            destination: self.destination(target),
+            observed: self.observed(target),
+            seen: match target {
+                Target::Slot(at) => self.slots[at].seen,
+                Target::Many => self.seen,
+            },
+            findings: shared_out(dossier),
+        };
+        Some(IncidentChange {
+            kind,
+            at: opened.changed_at,
+            by: ChangeBy::Engine,
+            number: opened.number,
+            incident: case.incident(opened.at, opened.changed_at, world),
+        })
+    }
+}
+
+/// The findings with their shares, strongest first. A detector without evidence is left out.
+fn shared_out(dossier: &Dossier) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = dossier.findings.clone();
+    findings.extend(policy_finding(&dossier.rules));
+    findings.retain(|finding| pull(finding) > 0.0);
+    let sum: f64 = findings.iter().map(pull).sum();
+    for finding in &mut findings {
+        finding.share = pull(finding) / sum;
+    }
+    findings.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.detector.cmp(&b.detector)));
+    findings
+}
+
+fn policy_finding(rules: &[RuleHits]) -> Option<Finding> {
+    rules.first()?;
+    let words: Vec<String> = rules.iter().map(rule_words).collect();
+    let contacts: u32 = rules.iter().map(|r| r.allowed.saturating_add(r.blocked)).sum();
+    Some(Finding {
+        detector: Detector::Policy,
+        p: 0.0,
+        tail: Tail::Rule,
+        share: 0.0,
+        observed: Quantity {
+            value: f64::from(contacts),
+            unit: SmolStr::new_static("contacts against policy"),
+        },
+        normal: None,
+        words: words.join("; "),
+    })
+}
+
+fn rule_words(hits: &RuleHits) -> String {
+    let what = match hits.rule {
+        Rule::Metadata => "the cloud's metadata service hands out credentials",
+        Rule::PrivateScan => "many private addresses and ports were contacted",
+        Rule::Outside => "the destination is outside the allowlist",
+        Rule::Private => "the address is private and not in analyzer.allow_private",
+    };
+    format!("{what} ({} let through, {} blocked)", hits.allowed, hits.blocked)
+}
+
+impl Case<'_> {
+    fn incident(&self, opened_at: Timestamp, updated_at: Timestamp, world: &World) -> Incident {
+        let assessment = self.dossier.assess(self.observed.up_bytes);
+        let by_rule = !self.dossier.rules.is_empty();
+        Incident {
+            id: self.session.incident_id(self.target),
+            title: self.title(),
+            severity: assessment.severity,
+            score: if by_rule { rule_score(assessment.severity) } else { score(assessment.p) },
+            stage: if by_rule { Stage::Rules } else { Stage::Priors },
+            origin: (*self.session.origin).clone(),
+            session: self.session.name.clone(),
+            destination: self.destination.clone(),
+            hosts: self.dossier.hosts.clone(),
+            addresses: self.dossier.addresses.clone(),
+            ports: self.dossier.ports.clone(),
+            opened_at,
+            updated_at,
+            first_seen: self.seen.first,
+            last_seen: self.seen.last,
+            observed: self.observed.clone(),
+            explanation: self.explanation(assessment.p, world),
+        }
+    }
+
+    fn explanation(&self, p_combined: f64, world: &World) -> Explanation {
+        let judged = self.dossier.judged_by;
+        let frozen_at = judged.map_or(world.baseline.frozen_at(), |by| by.frozen_at);
+        Explanation {
+            summary: self.summary(p_combined, frozen_at),
+            p_combined,
+            threshold: THRESHOLD,
+            baseline: judged.map_or(world.baseline.id(), |by| by.baseline),
+            baseline_frozen_at: frozen_at,
+            baseline_sessions: judged.map_or(0, |by| by.template_sessions),
+            evidence: self.dossier.evidence.clone(),
+            gaps: self.gaps(world),
+            techniques: techniques(self),
+            next_steps: next_steps(self),
+            findings: self.findings.clone(),
+        }
+    }
+
+    fn title(&self) -> String {
+        let destination = &self.destination;
+        let up = bytes_words(self.observed.up_bytes);
+        let strongest = self.findings.first().map(|finding| (finding.detector, finding));
+        match (strongest, self.target) {
+            (Some((Detector::Policy, _)), _) => self.rule_title(),
+            (Some((Detector::UploadSize, _)), Target::Many) => {
+                format!("{up} sent to many small destinations")
+            }
+            (Some((Detector::UploadSize, _)), _) => format!("{up} sent to {destination}"),
+            (Some((Detector::RateBurst, f)), Target::Many) => {
+                format!("{} {} with many destinations", f.observed.value, f.observed.unit)
+            }
+            (Some((Detector::RateBurst, f)), _) => {
+                format!("{} {} with {destination}", f.observed.value, f.observed.unit)
+            }
+            (Some((Detector::BlockedProbes, f)), _) => {
+                format!("{} distinct destinations were blocked", f.observed.value)
+            }
+            (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {destination}"),
+        }
+    }
+
+    fn rule_title(&self) -> String {
+        let destination = &self.destination;
+        let Some(hits) = self.dossier.rules.first() else { return destination.to_string() };
+        let blocked = if hits.allowed == 0 { " (blocked)" } else { "" };
+        match hits.rule {
+            Rule::Metadata => format!("cloud metadata service contacted{blocked}"),
+            Rule::PrivateScan => format!("many private addresses and ports contacted{blocked}"),
+            Rule::Outside => format!("{destination} is outside the allowlist{blocked}"),
+            Rule::Private => format!("private address {destination} contacted{blocked}"),
+        }
+    }
+
+    /// What was seen; what is normal; how unlikely, and how much is known.
+    fn summary(&self, p: f64, frozen_at: Option<Timestamp>) -> String {
+        let mut sentences = vec![self.seen_words()];
+        let words: Vec<&str> = self.findings.iter().map(|f| f.words.as_str()).collect();
+        if !words.is_empty() {
+            sentences.push(format!("Why: {}.", words.join("; ")));
+        }
+        let basis = match frozen_at {
+            None => "based on shipped priors, nothing was learned yet".to_owned(),
+            Some(at) => format!(
+                "based on {} of this template learned until {at}, joined with shipped priors",
+                count_words(self.dossier.judged_by.map_or(0, |by| by.template_sessions), "session"),
+            ),
+        };
+        sentences.push(if self.dossier.rules.is_empty() {
+            format!(
+                "A benign session gets this far with probability {} ({basis}).",
+                probability_words(p),
+            )
+        } else {
+            "A rule says so; nothing was estimated for it.".to_owned()
+        });
+        sentences.join(" ")
+    }
+
+    fn seen_words(&self) -> String {
+        let (seen, observed) = (&self.seen, &self.observed);
+        let whereto = match self.target {
+            Target::Slot(_) => self.destination.to_string(),
+            Target::Many => "all its destinations together".to_owned(),
+        };
+        let mut words = format!(
+            "Session {} sent {} to {whereto} in {} and received {}: {} let through, {} blocked",
+            self.session.name,
+            bytes_words(observed.up_bytes),
+            duration_words(seen.last.since(seen.first)),
+            bytes_words(observed.down_bytes),
+            count_words(observed.contacts_allowed, "contact"),
+            observed.contacts_blocked,
+        );
+        if observed.contacts_of_unknown_volume > 0 {
+            words.push_str(&format!(
+                "; the volume of {} is not known, so more may have been sent",
+                count_words(observed.contacts_of_unknown_volume, "contact"),
+            ));
+        }
+        words.push('.');
+        words
+    }
+
+    fn gaps(&self, world: &World) -> Vec<GapSeen> {
+        let overlaps = |gap: &&GapSeen| gap.from <= self.seen.last && self.seen.first <= gap.until;
+        world.gaps.iter().filter(overlaps).cloned().collect()
+    }
+}
+
+/// From the combined probability: 0.5 at the threshold, towards 1 with every power of ten below
+/// it, 0.82 after three and 0.96 after eight; 1 would be certainty, which no estimate reaches.
+fn score(p: f64) -> f64 {
+    1.0 - 0.5 * (-margin(p) / 3.0).exp()
+}
+
+/// Rules have no probability: their score follows the severity.
+fn rule_score(severity: Severity) -> f64 {
+    match severity {
+        Severity::Low => 0.3,
+        Severity::Medium => 0.5,
+        Severity::High => 0.8,
+        Severity::Critical => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::score;
+
+    #[test]
+    fn the_score_rises_with_the_evidence_and_starts_at_one_half() {
+        assert!((score(1e-4) - 0.5).abs() < 1e-12);
+        let scores: Vec<f64> = [1e-4, 1e-5, 1e-8, 1e-15].map(score).to_vec();
+        assert!(scores.is_sorted() && scores[3] < 1.0, "{scores:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! What an incident may mean (ATT&CK) and what to do about it.
+
+use egret_event::SmolStr;
+
+use crate::detect::policy::Rule;
+use crate::explain::Case;
+use crate::incident::{Detector, Technique};
+use crate::session::Target;
+use crate::size::Kind;
+
+/// The techniques that the findings point to, strongest first. Source: MITRE ATT&CK v16.
+pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
+    let mut techniques: Vec<Technique> = Vec::new();
+    let mut add = |(id, name): (&'static str, &'static str)| {
+        if !techniques.iter().any(|known| known.id == id) {
+            let (id, name) = (SmolStr::new_static(id), SmolStr::new_static(name));
+            techniques.push(Technique { id, name });
+        }
+    };
+    for finding in &case.findings {
+        match finding.detector {
+            Detector::Policy => case.dossier.rules.iter().for_each(|hits| add(of_rule(hits.rule))),
+            Detector::UploadSize => add(of_upload(case)),
+            Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
+            Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
+            Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
+            // Being new is no technique.
+            Detector::NewDestination => {}
+        }
+    }
+    techniques
+}
+
+const DISCOVERY_OF_SERVICES: (&str, &str) = ("T1046", "Network Service Discovery");
+const OTHER_PROTOCOL: (&str, &str) = ("T1048", "Exfiltration Over Alternative Protocol");
+
+fn of_rule(rule: Rule) -> (&'static str, &'static str) {
+    match rule {
+        Rule::Metadata => ("T1552.005", "Unsecured Credentials: Cloud Instance Metadata API"),
+        Rule::PrivateScan | Rule::Private => ("T1018", "Remote System Discovery"),
+        Rule::Outside => OTHER_PROTOCOL,
+    }
+}
+
+fn of_upload(case: &Case<'_>) -> (&'static str, &'static str) {
+    match case.target {
+        Target::Slot(at) if case.session.slots[at].kind != Kind::Web => OTHER_PROTOCOL,
+        _ => ("T1567", "Exfiltration Over Web Service"),
+    }
+}
+
+/// What to do next, most useful first.
+pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
+    let mut steps = Vec::new();
+    let executor = &case.session.origin.executor;
+    let name = &case.destination;
+    let rules = &case.dossier.rules;
+    if rules.iter().any(|hits| hits.rule == Rule::Metadata && hits.allowed > 0) {
+        steps.push(format!(
+            "Revoke the credentials that the cloud role of executor {executor} can get, and look \
+             for their use elsewhere."
+        ));
+    }
+    steps.push(ask_owner(case));
+    match case.target {
+        Target::Slot(_) if case.observed.contacts_allowed > 0 => {
+            steps.push(format!("Block {name} at the proxy or firewall until that is answered."))
+        }
+        Target::Slot(_) => steps.push(format!("Confirm that {name} is still blocked.")),
+        Target::Many => steps.push(format!(
+            "Stop executor {executor} if nobody can explain it: it tries one destination after \
+             another."
+        )),
+    }
+    steps.push(format!(
+        "Look at the files and the commands of session {} since {}.",
+        case.session.name, case.seen.first
+    ));
+    steps.extend(rules.first().map(|hits| exception(case, hits.rule)));
+    if case.observed.contacts_of_unknown_volume > 0 {
+        steps.push(
+            "Let the proxy log bytes sent, so that the volume is known next time.".to_owned(),
+        );
+    }
+    steps
+}
+
+fn ask_owner(case: &Case<'_>) -> String {
+    let whom = match &case.session.origin.tenant {
+        Some(tenant) => format!("the owner of tenant {tenant:?}"),
+        None => format!("the owner of executor {}", case.session.origin.executor),
+    };
+    match case.target {
+        Target::Slot(_) => format!("Ask {whom} whether the task needs {}.", case.destination),
+        Target::Many => {
+            format!("Ask {whom} whether the task is meant to contact many destinations.")
+        }
+    }
+}
+
+fn exception(case: &Case<'_>, rule: Rule) -> String {
+    let name = &case.destination;
+    match rule {
+        Rule::Metadata => "Block the metadata service for executors in the network.".to_owned(),
+        Rule::Outside => format!("If executors should reach {name}, add it to analyzer.allow."),
+        Rule::Private | Rule::PrivateScan => {
+            "If executors should reach these addresses, add them to analyzer.allow_private."
+                .to_owned()
+        }
+    }
+}
