@@ -1,0 +1,5 @@
+//! What the engine promises, on made-up traffic.
+
+mod properties;
+mod scenarios;
+mod traffic;

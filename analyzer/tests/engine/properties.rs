@@ -1,0 +1,158 @@
+//! What holds for any traffic.
+
+use std::time::Duration;
+
+use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange};
+use egret_event::{Event, FlowPhase};
+use proptest::prelude::*;
+
+use crate::traffic::*;
+
+/// Short epochs and silences, so that little traffic crosses many of them.
+fn config(shards: usize) -> AnalyzerConfig {
+    AnalyzerConfig {
+        epoch: Duration::from_secs(300),
+        lateness: Duration::from_secs(30),
+        session_idle: Duration::from_secs(120),
+        shards,
+        allow_private: vec!["10.2.0.0/16".parse().unwrap()],
+        ..AnalyzerConfig::default()
+    }
+}
+
+/// One step of made-up traffic: who, after how long, where to, how much, in what manner.
+type Step = (u8, u32, u8, u64, u8);
+
+/// Steps that lead to quiet and to loud sessions, in order and slightly out of order.
+fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let sizes = prop_oneof![4 => 0u64..3_000, 1 => 0u64..40_000_000];
+    let pauses = prop_oneof![8 => 0u32..3_000, 1 => 0u32..200_000];
+    prop::collection::vec((0u8..12, pauses, 0u8..60, sizes, 0u8..20), 1..most)
+}
+
+fn events(steps: &[Step]) -> Vec<Event> {
+    let mut executors: Vec<Executor> = (0..12)
+        .map(|i| {
+            Executor::with(&format!("sandbox-{i}"), |origin| {
+                origin.session = (i % 3 == 0).then(|| "task".into());
+                origin.tenant = Some(format!("tenant-{}", i % 4).into());
+                origin.template = (i % 5 != 0).then(|| format!("template-{}", i % 2).into());
+            })
+        })
+        .collect();
+    let mut now = 0i64;
+    steps
+        .iter()
+        .map(|(who, pause_ms, whereto, up, manner)| {
+            now += i64::from(*pause_ms);
+            let executor = &mut executors[usize::from(*who)];
+            event(executor, now, (*whereto, *up, *manner))
+        })
+        .collect()
+}
+
+fn event(executor: &mut Executor, now: i64, (whereto, up, manner): (u8, u64, u8)) -> Event {
+    let ms = now - if manner == 19 { 40_000 } else { i64::from(manner) * 100 };
+    let host = format!("h.example{whereto}.org");
+    let long_flow = (u64::from(whereto), u32::from(manner), FlowPhase::Open);
+    match manner {
+        0 => executor.logged(ms, &host, None, 500),
+        1 => executor.logged(ms, &host, Some(up), 500),
+        2..=4 => executor.blocked(ms, web(&host)),
+        5 => executor.flow(ms, bare(&format!("10.{}.0.1", whereto % 4), 22), up, 0),
+        6 => executor.flow(ms, bare("169.254.169.254", 80), 100, 100),
+        7 | 8 => executor.interval(ms, web(&host), long_flow, (up, 10)),
+        _ => executor.flow(ms, web(&host), up, 1000),
+    }
+}
+
+/// All changes, as the outputs write them, and the state at the end.
+fn replay(mut engine: Engine, batches: &[&[Event]]) -> (String, Vec<u8>) {
+    let mut out: Vec<IncidentChange> = Vec::new();
+    for batch in batches {
+        engine.observe(batch, &mut out);
+    }
+    engine.finish(&mut out);
+    (serde_json::to_string(&out).unwrap(), engine.snapshot())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_number_of_shards_changes_nothing(steps in steps(400)) {
+        let events = events(&steps);
+        let one = replay(Engine::new(config(1)), &[&events]);
+        for shards in [2, 7, 64] {
+            prop_assert_eq!(&replay(Engine::new(config(shards)), &[&events]), &one);
+        }
+        prop_assert_eq!(&replay(Engine::new(config(1)), &[&events]), &one, "the same again");
+    }
+
+    #[test]
+    fn cutting_the_events_into_batches_changes_nothing(
+        steps in steps(400),
+        size in 1usize..50,
+    ) {
+        let events = events(&steps);
+        let batches: Vec<&[Event]> = events.chunks(size).collect();
+        let whole = replay(Engine::new(config(2)), &[&events]);
+        prop_assert_eq!(replay(Engine::new(config(2)), &batches), whole);
+    }
+
+    #[test]
+    fn a_restored_engine_goes_on_as_if_nothing_had_happened(
+        steps in steps(400),
+        cut in 0usize..400,
+        shards in 1usize..9,
+    ) {
+        let events = events(&steps);
+        let (before, after) = events.split_at(cut.min(events.len()));
+        let uninterrupted = replay(Engine::new(config(3)), &[&events]);
+        let mut first = Engine::new(config(3));
+        let mut out = Vec::new();
+        first.observe(before, &mut out);
+        let snapshot = first.snapshot();
+        let mut second = Engine::restore(config(shards), &snapshot).unwrap();
+        prop_assert_eq!(second.snapshot(), snapshot, "restoring is exact");
+        second.observe(after, &mut out);
+        second.finish(&mut out);
+        prop_assert_eq!(serde_json::to_string(&out).unwrap(), uninterrupted.0);
+        prop_assert_eq!(second.snapshot(), uninterrupted.1);
+    }
+
+    #[test]
+    fn shares_add_up_and_numbers_count(steps in steps(300)) {
+        let changes = run(config(1), &events(&steps));
+        let mut numbers = std::collections::BTreeMap::new();
+        for change in &changes {
+            let why = &change.incident.explanation;
+            let shares: f64 = why.findings.iter().map(|finding| finding.share).sum();
+            prop_assert!((shares - 1.0).abs() < 1e-9);
+            prop_assert!(why.p_combined < why.threshold);
+            prop_assert!((0.0..=1.0).contains(&change.incident.score));
+            prop_assert!(change.incident.first_seen <= change.incident.last_seen);
+            let next = numbers.entry(change.incident.id).or_insert(0);
+            prop_assert_eq!(change.number, *next);
+            *next += 1;
+        }
+    }
+
+    #[test]
+    fn damaged_snapshots_are_refused_or_read_but_never_panic(
+        steps in steps(60),
+        at: prop::sample::Index,
+        byte: u8,
+    ) {
+        let mut engine = Engine::new(config(1));
+        engine.observe(&events(&steps), &mut Vec::new());
+        let mut bytes = engine.snapshot();
+        let position = at.index(bytes.len());
+        bytes[position] = byte;
+        if let Ok(mut engine) = Engine::restore(config(1), &bytes) {
+            engine.observe(&events(&steps), &mut Vec::new());
+        }
+        bytes.truncate(position);
+        prop_assert!(Engine::restore(config(1), &bytes).is_err());
+    }
+}
