@@ -22,6 +22,9 @@ const STORE_WAIT: Duration = Duration::from_secs(3);
 /// Live streams at a time. Each holds a connection for as long as a page is open.
 const MAX_STREAMS: usize = 64;
 
+/// Names the targets that want an alert about such a change of an incident.
+pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<String> + Send + Sync;
+
 /// What the API needs from its surroundings.
 #[derive(Clone)]
 pub struct ApiState {
@@ -36,7 +39,7 @@ pub struct ApiState {
     /// Everything that happens to incidents, for the live stream; the API sends what people do.
     pub stream: broadcast::Sender<Arc<IncidentChange>>,
     /// Names of the targets that want an alert about such a change.
-    pub targets: Arc<dyn Fn(&Incident, ChangeKind) -> Vec<String> + Send + Sync>,
+    pub targets: Arc<TargetsOf>,
     /// Told after something was put into the outbox.
     pub wake_outbox: Arc<Notify>,
     /// Told of every registration, after it is stored.

@@ -66,7 +66,7 @@ impl Kind {
             Self::MethodNotAllowed => {
                 (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
-            Self::Conflict => (S::CONFLICT, "conflict", "It exists already"),
+            Self::Conflict => (S::CONFLICT, "conflict", "It does not fit what is there"),
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::UnsupportedMediaType => {
                 (S::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "JSON is expected")
@@ -155,9 +155,9 @@ pub(crate) async fn render(request: Request, next: Next) -> Response {
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None if status == StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = response.headers().get("allow").and_then(|value| value.to_str().ok());
-            let allowed = allowed.unwrap_or("other methods").to_owned();
-            Problem::new(Kind::MethodNotAllowed, format!("this path allows {allowed}"))
+            // The router adds the header later than here.
+            let what = "the header `allow` names the methods of this path";
+            Problem::new(Kind::MethodNotAllowed, what)
         }
         None => return response,
     };

@@ -38,7 +38,7 @@ pub(crate) struct EventParams {
     ids: Vec<EventId>,
     /// After this: the `next` of the page before.
     after: Option<String>,
-    /// At most so many, 1 to 1000. Default 50.
+    /// At most so many, 1 to 1000. Default 50, or as many as `ids`.
     #[serde(default, deserialize_with = "whole::<_, 1, 1000>")]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
@@ -74,6 +74,8 @@ impl FactKind {
 
 impl From<EventParams> for EventQuery {
     fn from(params: EventParams) -> Self {
+        let limit = params.limit.map(|limit| limit as usize);
+        let asked_for = Some(params.ids.len()).filter(|n| *n > 0);
         Self {
             since: params.since,
             until: params.until,
@@ -83,7 +85,7 @@ impl From<EventParams> for EventQuery {
             kind: params.kind.map(|kind| kind.word().into()),
             ids: params.ids,
             after: params.after.map(Cursor),
-            limit: params.limit.map(|limit| limit as usize),
+            limit: limit.or(asked_for),
         }
     }
 }

@@ -234,12 +234,14 @@ pub(crate) struct BulkAction {
 }
 
 /// What became of one action on many incidents. It stops at nothing: each incident stands alone.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 pub(crate) struct BulkOutcome {
     /// Incidents that changed.
     changed: Vec<EventId>,
     /// Incidents that were already so.
     unchanged: Vec<EventId>,
+    /// Incidents for which it is not the next step: closed ones cannot be acknowledged.
+    refused: Vec<EventId>,
     /// Incidents that do not exist.
     not_found: Vec<EventId>,
 }
@@ -268,12 +270,12 @@ fn act_on_many(
     ids: &BTreeSet<EventId>,
     action: &Action,
 ) -> Result<BulkOutcome, StoreError> {
-    let mut outcome =
-        BulkOutcome { changed: Vec::new(), unchanged: Vec::new(), not_found: Vec::new() };
+    let mut outcome = BulkOutcome::default();
     for &id in ids {
         match act(outside, id, action) {
             Ok(ActionOutcome { changed: true, .. }) => outcome.changed.push(id),
             Ok(ActionOutcome { changed: false, .. }) => outcome.unchanged.push(id),
+            Err(StoreError::BadQuery(_)) => outcome.refused.push(id),
             Err(StoreError::NotFound { .. }) => outcome.not_found.push(id),
             Err(failure) => return Err(failure),
         }
@@ -282,7 +284,15 @@ fn act_on_many(
 }
 
 async fn act_on_one(app: Shared, id: EventId, action: Action) -> Outcome<JsonBody<ActionOutcome>> {
-    app.ask(move |outside| act(outside, id, &action)).await.map(JsonBody)
+    let acted = app.ask(move |outside| match act(outside, id, &action) {
+        // The action itself was checked before: it is the incident that does not stand so.
+        Err(StoreError::BadQuery(reason)) => Ok(Err(reason)),
+        other => other.map(Ok),
+    });
+    match acted.await? {
+        Ok(outcome) => Ok(JsonBody(outcome)),
+        Err(reason) => Err(Problem::new(Kind::Conflict, reason)),
+    }
 }
 
 /// Carries out an action and tells the live stream and the outbox of it.
