@@ -36,6 +36,8 @@ test('a logarithmic axis holds all values between powers of ten', () => {
   expect(logBounds([0, 4, 3200])).toEqual({ from: 1, to: 10_000, marks: [1, 10, 100, 1000, 10_000] });
   expect(logBounds([0])).toEqual({ from: 1, to: 10, marks: [1, 10] });
   expect(logBounds([100])).toEqual({ from: 100, to: 1000, marks: [100, 1000] });
+  expect(logBounds([1000, 1e6]).marks).toEqual([1e3, 1e4, 1e5, 1e6]);
+  expect(logBounds([1024, 70_000], 4).marks).toEqual([1024, 4096, 16_384, 65_536, 262_144]);
   expect(logPosition(10, 1, 100)).toBeCloseTo(0.5);
   expect(logPosition(0, 1, 100)).toBe(0);
   expect(logPosition(1000, 1, 100)).toBe(1);

@@ -54,18 +54,21 @@ export function logPosition(value: number, from: number, to: number): number {
   return Math.min(1, Math.log(value / from) / Math.log(to / from));
 }
 
-/** Powers of ten that hold all values, with at least one decade. Zero counts as below the start. */
-export function logBounds(values: readonly number[]): { from: number; to: number; marks: number[] } {
+/** Powers of `base` that hold all values, at least two. Zero counts as below the start. */
+export function logBounds(values: readonly number[], base = 10): { from: number; to: number; marks: number[] } {
   const positive = values.filter((value) => value > 0 && Number.isFinite(value));
-  if (positive.length === 0) return { from: 1, to: 10, marks: [1, 10] };
-  const first = Math.floor(Math.log10(Math.min(...positive)));
-  const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(...positive))));
+  if (positive.length === 0) return { from: 1, to: base, marks: [1, base] };
+  const power = (value: number) => Math.log(value) / Math.log(base);
+  const first = Math.floor(power(Math.min(...positive)) + ROUNDING);
+  const last = Math.max(first + 1, Math.ceil(power(Math.max(...positive)) - ROUNDING));
   const every = Math.ceil((last - first) / 5);
   const marks: number[] = [];
-  for (let power = first; power <= last; power += every) marks.push(10 ** power);
-  return { from: 10 ** first, to: 10 ** last, marks };
+  for (let n = first; n <= last; n += every) marks.push(base ** n);
+  return { from: base ** first, to: base ** last, marks };
 }
 
+/** Logarithms of exact powers are off by less than this. */
+const ROUNDING = 1e-9;
 /** The API gives at most so many steps. */
 const MOST_BARS = 1000;
 

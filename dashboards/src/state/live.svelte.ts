@@ -29,6 +29,7 @@ class Live {
   #listeners = new Set<Listener>();
   #source: EventSource | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #wasLost = false;
 
   /**
    * Connects. A broken connection is made again by the browser; a refused one is not, so that is
@@ -56,13 +57,14 @@ class Live {
 
   #connect(onRefused: () => void): void {
     const source = new EventSource('/v1/stream');
-    const isRepeat = this.state === 'lost';
     this.#source = source;
     source.onopen = () => {
-      if (isRepeat || this.state === 'lost') this.#missed();
+      if (this.#wasLost) this.#missed();
+      this.#wasLost = false;
       this.state = 'live';
     };
     source.onerror = () => {
+      this.#wasLost = true;
       this.state = 'lost';
       if (source.readyState === EventSource.CLOSED) onRefused();
     };
