@@ -87,6 +87,8 @@ fn every_scalar_key_has_an_effect() {
         ("store.keep_history", "30d"),
         ("store.max_size", "1GiB"),
         ("api.listen", "127.0.0.1:9999"),
+        ("api.request_timeout", "20s"),
+        ("api.public_url", "https://egret.example.org"),
     ];
     let of = |set: Vec<String>| {
         let args = ConfigArgs { config: Some(example()), set };

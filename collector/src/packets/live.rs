@@ -70,6 +70,14 @@ pub(crate) fn run_live(
     Ok(())
 }
 
+/// Whether the interface can be captured from: opens it and lets go again.
+///
+/// # Errors
+/// Why not, and what helps.
+pub fn can_capture(options: &LiveOptions) -> Result<(), CollectError> {
+    open(options).map(drop)
+}
+
 /// A capture that goes on.
 struct Live<'a, 'b> {
     name: &'a SmolStr,

@@ -30,6 +30,8 @@ mod tests;
 pub mod tls;
 
 pub use decoder::{Decoder, Sink};
+pub use file::count_packets;
 pub(crate) use file::run_file;
 pub use link::{Fragment, Link, Packet, dissect};
+pub use live::can_capture;
 pub(crate) use live::run_live;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use egret_api::{SourceState, SourceStatus, Status};
-use egret_collector::{SourceKind, can_capture};
+use egret_collector::SourceKind;
+use egret_collector::packets::can_capture;
 use egret_store::Store;
 
 use crate::cli::ConfigArgs;

@@ -125,6 +125,7 @@ impl Running {
             wake_outbox,
             attribution,
             metrics,
+            api: config.api,
             require_token,
             stop: stopped,
         };

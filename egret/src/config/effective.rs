@@ -1,6 +1,7 @@
 //! The effective values, each with its origin.
 
 use egret_analyzer::RawAnalyzer;
+use egret_api::RawApi;
 use egret_event::{ByteSize, HumanDuration};
 use egret_store::RawStore;
 use toml::Value;
@@ -27,7 +28,7 @@ pub(super) fn list(config: &Config, raw: &RawConfig, layers: &Layers) -> Vec<Eff
         analyzer: filled_analyzer(config),
         store: filled_store(config),
         notify: raw.notify.clone(),
-        api: config.api.to_raw(),
+        api: filled_api(config),
     };
     let mut values = Vec::new();
     match Value::try_from(full) {
@@ -56,6 +57,15 @@ fn filled_store(config: &Config) -> RawStore {
         keep_events: Some(HumanDuration(from.keep_events)),
         keep_history: Some(HumanDuration(from.keep_history)),
         max_size: Some(ByteSize(from.max_size_bytes)),
+    }
+}
+
+fn filled_api(config: &Config) -> RawApi {
+    let from = &config.api;
+    RawApi {
+        listen: Some(from.listen),
+        request_timeout: Some(HumanDuration(from.request_timeout)),
+        public_url: from.public_origin.clone(),
     }
 }
 

@@ -104,11 +104,12 @@ fn check(raw: &RawConfig) -> Result<Config, Problem> {
 }
 
 impl Problem {
-    /// Rooms report a problem as `key: what is wrong and what helps`.
+    /// Rooms begin what they say of a problem with its key.
     fn of(problem: impl std::fmt::Display) -> Self {
         let text = problem.to_string();
-        let key = text.split(": ").next().unwrap_or_default().to_owned();
-        Self { key, text }
+        let is_of_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._[]".contains(c);
+        let end = text.find(|c: char| !is_of_key(c)).unwrap_or(text.len());
+        Self { key: text[..end].to_owned(), text }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use egret_analyzer::IncidentChange;
-use egret_api::{ApiState, TargetStatus};
+use egret_api::{ApiConfig, ApiState, TargetStatus};
 use egret_collector::AttributionTable;
 use egret_notify::Target;
 use egret_store::Store;
@@ -35,6 +35,8 @@ pub struct Serve {
     pub attribution: Arc<AttributionTable>,
     /// The metrics page.
     pub metrics: PrometheusHandle,
+    /// How the API serves.
+    pub api: ApiConfig,
     /// Whether requests need a token.
     pub require_token: bool,
     /// Turns true when the process ends.
@@ -62,6 +64,7 @@ fn api_state(serve: Serve) -> ApiState {
     let Serve { store, targets, board, stream, wake_outbox, attribution, metrics, .. } = serve;
     let counted = store.clone();
     ApiState {
+        config: serve.api,
         store,
         require_token: serve.require_token,
         now: clock::now,
