@@ -124,7 +124,7 @@ impl Courier {
 
     async fn run(mut self, mut wakes: watch::Receiver<()>, mut stop: watch::Receiver<bool>) {
         self.show_up();
-        while !*stop.borrow() {
+        while !is_stopped(&stop) {
             wakes.mark_unchanged();
             let pause = match self.round(&stop).await {
                 Ok(Next::Continue) => continue,
@@ -164,7 +164,9 @@ impl Courier {
     /// How long the target is still to be left alone.
     fn held(&mut self) -> Option<Duration> {
         let left = self.held_until?.since((self.now)());
-        if left.is_zero() {
+        // Nothing is held for longer: the wall clock was set back meanwhile.
+        let is_absurd = left > LONGEST_RETRY_AFTER;
+        if left.is_zero() || is_absurd {
             self.held_until = None;
             return None;
         }
@@ -184,7 +186,7 @@ impl Courier {
         stop: &watch::Receiver<bool>,
     ) -> Result<(), StoreError> {
         for delivery in due {
-            if *stop.borrow() {
+            if is_stopped(stop) {
                 break;
             }
             let state = if self.held_until.is_some() {
@@ -368,9 +370,13 @@ impl Courier {
     }
 }
 
-/// Returns once `stop` has been true for `patience`.
+/// Whether to stop. A sender that is gone can no longer say so: that counts as saying it.
+fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
+    *stop.borrow() || stop.has_changed().is_err()
+}
+
+/// Returns once [`is_stopped`] has been true for `patience`.
 async fn stopped_for(patience: Duration, mut stop: watch::Receiver<bool>) {
-    // A sender that is gone can no longer say stop: that is one.
     _ = stop.wait_for(|stopped| *stopped).await;
     sleep(patience).await;
 }

@@ -1,6 +1,8 @@
 //! Alerts from a real outbox to real receivers: rsyslog over TCP and TLS, and HTTP servers that
 //! answer as the scenario says. Time is virtual: it moves only when a test moves it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod certificates;
 mod http;
 mod outbox;

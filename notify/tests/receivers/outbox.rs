@@ -1,5 +1,6 @@
 //! An outbox on disk, the delivery that empties it, and the clock both go by.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +106,11 @@ impl Outbox {
         let delivery =
             run(self.store.clone(), self.targets.clone(), self.wake.clone(), stopped, now);
         Running { stop, task: tokio::spawn(delivery) }
+    }
+
+    /// Path of the store's file.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("egret.db")
     }
 
     /// How many alerts wait for `target`, and how many are dead.

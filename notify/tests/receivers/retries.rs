@@ -1,5 +1,7 @@
 //! Faults of receivers, and when the alerts they did not take come again.
 
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use egret_analyzer::ChangeKind;
@@ -192,4 +194,57 @@ async fn stopping_in_the_middle_leaves_the_alert_in_the_outbox() {
     running.stop().await;
     assert_eq!(again.header("webhook-id"), first.header("webhook-id"));
     assert_eq!(outbox.counts("hook"), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_after_a_delivery_does_not_make_it_a_second_one() {
+    let clock = HeldClock::hold();
+    let path = Arc::new(OnceLock::<PathBuf>::new());
+    let store = Arc::clone(&path);
+    let mut receiver = Receiver::start(move |_| {
+        break_store(store.get().unwrap());
+        status("200 OK")
+    })
+    .await;
+    let outbox = Outbox::new(&receiver.target("hook"));
+    path.set(outbox.path()).unwrap();
+    outbox.put(&[change(ChangeKind::Opened, 0, incident("a"))]);
+    let running = outbox.start();
+    receiver.next().await;
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(20)).await;
+        breathe().await;
+    }
+    mend_store(&outbox.path());
+    assert_eq!(outbox.counts("hook"), (1, 0));
+    clock.pass_until("the delivery is written down", || outbox.counts("hook") == (0, 0)).await;
+    running.stop().await;
+    assert!(receiver.requests.try_recv().is_err(), "it was sent again");
+}
+
+/// Takes the outbox's table away, so that every question about it is an error.
+fn break_store(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute("ALTER TABLE outbox RENAME TO elsewhere", []).unwrap();
+}
+
+fn mend_store(path: &Path) {
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.execute("ALTER TABLE elsewhere RENAME TO outbox", []).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_receiver_can_ask_for_more_than_a_day() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| {
+        let years = "HTTP/1.1 503 Busy\r\nretry-after: 999999999\r\ncontent-length: 0\r\n\r\n";
+        Some(years.to_owned())
+    })
+    .await;
+    let outbox = Outbox::new(&receiver.target("hook"));
+    outbox.put(&[change(ChangeKind::Opened, 0, incident("a"))]);
+    let running = outbox.start();
+    receiver.next().await;
+    assert_eq!(outbox.next_wait("hook").await, Duration::from_secs(24 * HOUR));
+    running.stop().await;
 }
