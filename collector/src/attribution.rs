@@ -158,7 +158,7 @@ impl AttributionTable {
         });
         let evicted = self.write().registrations.add(address, registration, who);
         if evicted > 0 {
-            metrics::counter!("egret_registrations_evicted_total").increment(evicted);
+            metrics::counter!("egret_collector_registrations_evicted_total").increment(evicted);
         }
     }
 
@@ -215,7 +215,7 @@ impl AttributionTable {
         });
         let mut learned = self.write();
         if learned.derived.len() >= MAX_DERIVED {
-            metrics::counter!("egret_attribution_cache_emptied_total").increment(1);
+            metrics::counter!("egret_collector_attribution_cache_emptied_total").increment(1);
             learned.derived.clear();
         }
         let key = Client { address: client.address, user: client.user.into() };

@@ -1,5 +1,8 @@
 //! What keeps a source from going on.
 
+use std::io;
+use std::path::Path;
+
 /// What keeps a source from going on. Each says what it was about and what helps.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
@@ -55,4 +58,19 @@ pub enum CollectError {
         /// Path of the file.
         path: String,
     },
+}
+
+impl CollectError {
+    /// The file at `path` cannot be read because of `error`.
+    pub(crate) fn reading(path: &Path, error: &io::Error) -> Self {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => "no such file".to_owned(),
+            io::ErrorKind::PermissionDenied => {
+                "permission denied (run egret as a user or group that may read it)".to_owned()
+            }
+            io::ErrorKind::IsADirectory => "it is a directory; name a file in it".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::Read { path: path.to_string_lossy().into_owned(), reason }
+    }
 }

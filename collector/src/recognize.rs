@@ -1,15 +1,151 @@
-//! CONTRACT STUB: which kind of input a file is, by its content.
-#![allow(missing_docs, clippy::todo)]
-use crate::{CollectError, Dialect};
+//! Which kind of input a file is, by its content.
+
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+
+use crate::logs::{self, Line, LineProblem, Lines};
+use crate::{CollectError, Dialect};
+
 /// What a file was recognized as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recognized {
+    /// A packet capture, pcap or pcapng.
     Capture,
+    /// A log of this dialect.
     Log(Dialect),
 }
+
+/// First four bytes of a capture: pcap in both byte orders, with micro- and nanoseconds, and a
+/// pcapng section header.
+const CAPTURE_MAGICS: [[u8; 4]; 5] = [
+    [0xd4, 0xc3, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0xc3, 0xd4],
+    [0x4d, 0x3c, 0xb2, 0xa1],
+    [0xa1, 0xb2, 0x3c, 0x4d],
+    [0x0a, 0x0d, 0x0d, 0x0a],
+];
+
+/// How much of a file is looked at: a log whose first lines are damaged is still a log.
+const MAX_LINES: usize = 64;
+const MAX_BYTES: u64 = 256 * 1024;
+
 /// Recognizes a file by its content.
+///
+/// # Errors
+/// When the file cannot be read, is empty, or is of no kind that egret reads.
 pub fn recognize(path: &Path) -> Result<Recognized, CollectError> {
-    let _ = path;
-    todo!()
+    let failed = |error: &std::io::Error| CollectError::reading(path, error);
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    let mut head = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut head).map_err(|error| failed(&error))?;
+    if head.is_empty() {
+        return Err(CollectError::Read {
+            path: path.to_string_lossy().into_owned(),
+            reason: "the file is empty, so its kind cannot be told (name the dialect to follow a \
+                     log that has no lines yet)"
+                .to_owned(),
+        });
+    }
+    if head.first_chunk().is_some_and(|magic| CAPTURE_MAGICS.contains(magic)) {
+        return Ok(Recognized::Capture);
+    }
+    let unrecognized = || CollectError::Unrecognized { path: path.to_string_lossy().into_owned() };
+    dialect_of(&head).map(Recognized::Log).ok_or_else(unrecognized)
+}
+
+/// The dialect of the first line that can be read.
+fn dialect_of(head: &[u8]) -> Option<Dialect> {
+    let mut lines = Lines::starting_at(0);
+    let mut rest = head;
+    let mut looked_at = 0;
+    loop {
+        // Reading from memory cannot fail.
+        let read = lines.fill(&mut rest).unwrap_or(0);
+        while let Some(line) = lines.next() {
+            looked_at += 1;
+            if let Some(dialect) = readable_as(&line) {
+                return Some(dialect);
+            }
+            if looked_at == MAX_LINES {
+                return None;
+            }
+        }
+        if read == 0 {
+            return lines.rest().and_then(|line| readable_as(&line));
+        }
+    }
+}
+
+fn readable_as(line: &Line<'_>) -> Option<Dialect> {
+    let Line::Whole { bytes, .. } = line else { return None };
+    let dialect = logs::looks_like(bytes);
+    match logs::parse(Some(dialect), bytes) {
+        Ok(_) | Err(LineProblem::NoDestination) => Some(dialect),
+        Err(LineProblem::Malformed(_)) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NATIVE: &[u8] = b"1795451434.428      1 10.20.0.17 TCP_MISS/200 1246 GET \
+        http://up.example/ - HIER_DIRECT/192.0.2.1 -\n";
+
+    fn recognized(content: &[u8]) -> Result<Recognized, CollectError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("input");
+        std::fs::write(&path, content).unwrap();
+        recognize(&path)
+    }
+
+    #[test]
+    fn captures_are_known_by_their_magic() {
+        for magic in CAPTURE_MAGICS {
+            let content = [&magic[..], &[0; 20]].concat();
+            assert_eq!(recognized(&content).unwrap(), Recognized::Capture);
+        }
+    }
+
+    #[test]
+    fn logs_are_known_by_their_first_readable_line() {
+        let late = [b"half a line\n\n\xff\xfe\n", NATIVE].concat();
+        let without_end = &NATIVE[..NATIVE.len() - 1];
+        for (content, dialect) in [
+            (NATIVE, Dialect::SquidNative),
+            (&late, Dialect::SquidNative),
+            (without_end, Dialect::SquidNative),
+            (
+                b"1795451434.428 1 10.20.0.17:9 TCP_MISS/200 up=1 down=2 GET http://a/ -:-\n",
+                Dialect::SquidEgret,
+            ),
+            (
+                b"{\"start_time\":\"2026-01-31T09:30:00.123Z\",\"authority\":\"a\",\
+                  \"downstream_remote_address\":\"10.20.0.17:9\"}\n",
+                Dialect::EnvoyJson,
+            ),
+        ] {
+            assert_eq!(recognized(content).unwrap(), Recognized::Log(dialect));
+        }
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_a_reason() {
+        for content in [&b"hello\n"[..], b"{\"a\":1}\n", b"\0\0\0\0", &[b'x'; 300_000]] {
+            let error = recognized(content).unwrap_err();
+            assert!(matches!(error, CollectError::Unrecognized { .. }), "{error}");
+        }
+        let error = recognized(b"").unwrap_err().to_string();
+        assert!(error.contains("the file is empty"), "{error}");
+    }
+
+    #[test]
+    fn unreadable_files_are_named_with_the_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = recognize(&folder.path().join("nothing")).unwrap_err().to_string();
+        assert!(missing.contains("nothing\": no such file"), "{missing}");
+        let directory = recognize(folder.path()).unwrap_err().to_string();
+        assert!(directory.contains("is a directory"), "{directory}");
+    }
 }

@@ -1,0 +1,97 @@
+//! Which file this is: one generation of a log, whatever it is called at the moment.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use egret_event::{InputPosition, Scope, Timestamp};
+
+/// As much of a first line as tells one file from another, in bytes. Access logs begin with a
+/// time in milliseconds and the client, well within it.
+const FIRST_LINE_BYTES: usize = 1_024;
+
+/// One generation of a log.
+#[derive(Debug, Clone)]
+pub(super) struct Generation {
+    /// Device that holds the file.
+    pub(super) device: u64,
+    /// Its inode.
+    pub(super) inode: u64,
+    /// The begin of its first line, as far as that is written.
+    pub(super) first_line: Vec<u8>,
+    /// Whether the first line will not change any more.
+    pub(super) is_settled: bool,
+    /// Its size when it was looked at.
+    pub(super) size: u64,
+    /// When it was last written to.
+    pub(super) modified: Timestamp,
+}
+
+impl Generation {
+    /// Looks at an open file, without moving its reading position.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let mut first_line = vec![0; FIRST_LINE_BYTES];
+        let mut filled = 0;
+        while filled < first_line.len() {
+            match file.read_at(&mut first_line[filled..], filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        first_line.truncate(filled);
+        let line_end = memchr::memchr(b'\n', &first_line);
+        first_line.truncate(line_end.unwrap_or(filled));
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            is_settled: line_end.is_some() || filled == FIRST_LINE_BYTES,
+            first_line,
+            size: metadata.size(),
+            modified: modified(&metadata),
+        })
+    }
+
+    /// Whether it is the file that `metadata` was taken of.
+    pub(super) fn is_file(&self, metadata: &Metadata) -> bool {
+        (self.device, self.inode) == (metadata.dev(), metadata.ino())
+    }
+
+    /// Whether both are the same file.
+    pub(super) fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether both are the same file, or begin with the same line.
+    pub(super) fn is_copy_of(&self, other: &Self) -> bool {
+        let same_begin = self.is_settled && self.first_line == other.first_line;
+        self.is_same_file(other) || same_begin
+    }
+
+    /// The place `offset` of this file, for a log configured as `path`.
+    pub(super) fn position(&self, path: &str, offset: u64) -> InputPosition {
+        InputPosition {
+            path: path.to_owned(),
+            device: self.device,
+            inode: self.inode,
+            first_line: self.fingerprint(),
+            offset,
+        }
+    }
+
+    /// Whether `position` can be a place in this file: the content decides, so that a copy, or a
+    /// file on a device with a new number, is recognized too.
+    pub(super) fn holds(&self, position: &InputPosition) -> bool {
+        self.is_settled && self.fingerprint() == position.first_line && self.size >= position.offset
+    }
+
+    fn fingerprint(&self) -> u64 {
+        Scope::of(&[b"first line", &self.first_line]).short()
+    }
+}
+
+fn modified(metadata: &Metadata) -> Timestamp {
+    Timestamp::from_parts(metadata.mtime(), metadata.mtime_nsec())
+}

@@ -1,0 +1,264 @@
+//! What happens to each line, read whole or followed: it becomes an event, or is counted for what
+//! it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use egret_event::{Gap, GapReason, Ledger, Loss, SmolStr, Timestamp};
+
+use super::complaints::Complaints;
+use super::generation::Generation;
+use super::lines::Line;
+use super::record::LineProblem;
+use super::scribe::{Ids, Scribe};
+use crate::{Batcher, Context, Dialect, Emit, Refused};
+
+/// How long to wait before a batch is offered again to a full queue.
+const OFFER_AGAIN: Duration = Duration::from_millis(5);
+
+/// Nobody listens any more, or the source was told to stop while its batch was not taken.
+#[derive(Debug)]
+pub(super) struct Closed;
+
+/// Turns the lines of one source into batches.
+pub(super) struct Intake {
+    path: String,
+    dialect: Option<Dialect>,
+    scribe: Scribe,
+    batcher: Batcher,
+    ledger: Arc<Ledger>,
+    stop: Arc<AtomicBool>,
+    tally: Tally,
+    complaints: Complaints,
+    reading: Option<Reading>,
+    /// What could not be read and was not reported yet: the time of the next line is its end.
+    unread: Option<Unread>,
+    /// The latest time that a line told.
+    last_at: Option<Timestamp>,
+    /// Whether lines were consumed since the last batch was handed over.
+    has_moved: bool,
+}
+
+/// The file that lines come from.
+struct Reading {
+    generation: Generation,
+    ids: Ids,
+    consumed: u64,
+}
+
+/// What could not be read in one place for one reason: a run of lines, or a lost part.
+struct Unread {
+    gap: Gap,
+    ids: Ids,
+    offset: u64,
+}
+
+/// Counts since the last batch: atomic counters are too dear to touch for each line.
+#[derive(Default)]
+struct Tally {
+    received: u64,
+    passed: u64,
+    not_egress: u64,
+    malformed: u64,
+    too_long: u64,
+}
+
+impl Intake {
+    pub(super) fn new(
+        name: &SmolStr,
+        path: &str,
+        dialect: Option<Dialect>,
+        context: &Context,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            dialect,
+            scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
+            batcher: Batcher::new(name.clone()),
+            ledger: Arc::clone(&context.ledger),
+            stop: Arc::clone(&context.stop),
+            tally: Tally::default(),
+            complaints: Complaints::new(name.clone()),
+            reading: None,
+            unread: None,
+            last_at: None,
+            has_moved: false,
+        }
+    }
+
+    /// The lines that follow come from this file, of which `consumed` bytes were taken before.
+    pub(super) fn begin(&mut self, generation: Generation, consumed: u64) {
+        let ids = Ids::of(self.scribe.source(), &generation.first_line);
+        self.reading = Some(Reading { generation, ids, consumed });
+    }
+
+    /// Takes a line. [`Self::begin`] was called for its file.
+    pub(super) fn take(&mut self, line: &Line<'_>, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        let Some(reading) = &mut self.reading else { return Ok(()) };
+        self.tally.received += 1;
+        self.has_moved = true;
+        let ids = reading.ids;
+        match line {
+            Line::Whole { offset, next, bytes } => {
+                reading.consumed = *next;
+                self.take_whole(bytes, ids, *offset, emit)
+            }
+            Line::TooLong { offset, next } => {
+                reading.consumed = *next;
+                self.tally.too_long += 1;
+                self.complaints.add("too long");
+                self.miss(GapReason::LineTooLong, ids, *offset, emit)
+            }
+        }
+    }
+
+    fn take_whole(
+        &mut self,
+        bytes: &[u8],
+        ids: Ids,
+        offset: u64,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Closed> {
+        let record = match super::parse(self.dialect, bytes) {
+            Ok(record) => record,
+            Err(LineProblem::NoDestination) => {
+                self.tally.not_egress += 1;
+                return Ok(());
+            }
+            Err(LineProblem::Malformed(what)) => {
+                tracing::debug!(
+                    source = %self.scribe.source(), offset, what,
+                    line = %bytes.escape_ascii(), "a log line cannot be read"
+                );
+                self.tally.malformed += 1;
+                self.complaints.add(what);
+                return self.miss(GapReason::Malformed, ids, offset, emit);
+            }
+        };
+        self.report_unread(record.at, emit)?;
+        self.last_at = self.last_at.max(Some(record.at));
+        self.batcher.seen(record.at);
+        let Some(event) = self.scribe.event(&record, ids, offset) else {
+            self.tally.not_egress += 1;
+            return Ok(());
+        };
+        self.tally.passed += 1;
+        if self.batcher.push(event) { self.hand_over(emit) } else { Ok(()) }
+    }
+
+    /// Notes a line that could not be read: one gap tells of all in a row.
+    fn miss(
+        &mut self,
+        reason: GapReason,
+        ids: Ids,
+        offset: u64,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Closed> {
+        if let Some(unread) = self.unread.as_mut().filter(|unread| unread.gap.reason == reason) {
+            unread.gap.count += 1;
+            return Ok(());
+        }
+        self.report_unread(self.time_now(), emit)?;
+        let gap = Gap { reason, count: 1, from: self.time_now() };
+        self.unread = Some(Unread { gap, ids, offset });
+        Ok(())
+    }
+
+    /// Notes that part of the log was lost unread, before the file that was begun last: at least
+    /// `bytes` of it.
+    pub(super) fn lose(&mut self, bytes: u64, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        let now = self.time_now();
+        self.report_unread(now, emit)?;
+        let Some(reading) = &self.reading else { return Ok(()) };
+        metrics::counter!(
+            "egret_collector_log_losses_total", "source" => self.scribe.source().to_string()
+        )
+        .increment(1);
+        let gap = Gap { reason: GapReason::LogLost, count: bytes, from: now };
+        self.unread = Some(Unread { gap, ids: reading.ids, offset: reading.consumed });
+        self.has_moved = true;
+        Ok(())
+    }
+
+    /// The log's own time: the latest that a line told, or else when the file was last written.
+    fn time_now(&self) -> Timestamp {
+        let modified = || self.reading.as_ref().map(|reading| reading.generation.modified);
+        self.last_at.or_else(modified).unwrap_or(Timestamp::MIN)
+    }
+
+    fn report_unread(&mut self, until: Timestamp, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        let Some(unread) = self.unread.take() else { return Ok(()) };
+        let gap = Gap { from: unread.gap.from.min(until), ..unread.gap };
+        let event = self.scribe.gap(gap, until, unread.ids, unread.offset);
+        if self.batcher.push(event) { self.hand_over(emit) } else { Ok(()) }
+    }
+
+    /// Whether there is something to hand over.
+    pub(super) fn has_moved(&self) -> bool {
+        self.has_moved
+    }
+
+    /// Complains about unreadable lines, if it is time to by the clock `now`.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        self.complaints.tick(now);
+    }
+
+    /// Hands over what there is, with the place after the last line taken.
+    pub(super) fn flush(&mut self, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        if !self.has_moved {
+            return Ok(());
+        }
+        self.report_unread(self.time_now(), emit)?;
+        self.hand_over(emit)
+    }
+
+    /// At the end of the source: hands over the rest and complains of what was not yet told.
+    pub(super) fn finish(&mut self, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        self.complaints.finish();
+        self.flush(emit)
+    }
+
+    /// The place handed over is that after the last line taken, and all events up to there are in
+    /// this batch or were in one before it.
+    fn hand_over(&mut self, emit: &mut Emit<'_>) -> Result<(), Closed> {
+        if let Some(reading) = &self.reading {
+            self.batcher.stands_at(reading.generation.position(&self.path, reading.consumed));
+        }
+        self.has_moved = false;
+        self.tally.settle(&self.ledger, self.scribe.source());
+        let mut offered = self.batcher.flush(emit);
+        while let Err(Refused::Full(batch)) = offered {
+            if self.stop.load(Relaxed) {
+                return Err(Closed);
+            }
+            std::thread::sleep(OFFER_AGAIN);
+            offered = emit(batch);
+        }
+        offered.map_err(|_| Closed)
+    }
+}
+
+impl Tally {
+    fn settle(&mut self, ledger: &Ledger, source: &SmolStr) {
+        let tally = std::mem::take(self);
+        ledger.receive(tally.received);
+        ledger.pass(tally.passed);
+        let lost = [
+            (Loss::NotEgress, tally.not_egress),
+            (Loss::Malformed, tally.malformed),
+            (Loss::TooLong, tally.too_long),
+        ];
+        for (reason, count) in lost {
+            if count == 0 {
+                continue;
+            }
+            ledger.lose(reason, count);
+            metrics::counter!(
+                "egret_collector_log_lines_left_out_total",
+                "source" => source.to_string(), "reason" => reason.word()
+            )
+            .increment(count);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a log line says, whichever dialect it is written in.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use egret_event::{NameSource, Timestamp, Verdict};
+
+/// What one log line says. Borrows from the line; nothing in it has been made printable yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// When the request or tunnel ended.
+    pub at: Timestamp,
+    /// The proxy's client: address and port, 0 where the log has no port.
+    pub client: (IpAddr, u16),
+    /// The host asked for, a name or an address in text, without brackets.
+    pub host: Cow<'a, [u8]>,
+    /// Where the log has `host` from.
+    pub named_by: NameSource,
+    /// The port asked for; 0 where nothing tells it.
+    pub port: u16,
+    /// The address that the proxy connected to, where it is the destination's own.
+    pub address: Option<IpAddr>,
+    /// Whether the proxy let it through.
+    pub verdict: Verdict,
+    /// Bytes that the proxy took from the client for the destination. `None`: not logged.
+    pub up_bytes: Option<u64>,
+    /// Bytes that the proxy gave to the client. `None`: not logged.
+    pub down_bytes: Option<u64>,
+    /// The request's method.
+    pub method: Cow<'a, [u8]>,
+    /// The path without its query. `None` for tunnels.
+    pub path: Option<Cow<'a, [u8]>>,
+    /// Length of the query. `None` where the log has removed it, and for tunnels.
+    pub query_bytes: Option<u32>,
+    /// The User-Agent header.
+    pub user_agent: Option<Cow<'a, [u8]>>,
+    /// The status answered.
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+    /// The user that the proxy names.
+    pub user: Option<Cow<'a, [u8]>>,
+    /// The server name of the TLS session inside.
+    pub sni: Option<Cow<'a, [u8]>>,
+}
+
+/// The status by which a proxy asks its client to log in first (RFC 9110, section 15.5.8).
+pub(super) const PROXY_LOGIN: u16 = 407;
+
+impl LogRecord<'_> {
+    /// Whether the proxy only asked its client to log in: no rule refused the destination, which
+    /// was sent nothing, and the user that the line may name is not proven.
+    pub fn is_login_challenge(&self) -> bool {
+        self.status == Some(PROXY_LOGIN)
+    }
+}
+
+/// Why a line gives no [`LogRecord`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LineProblem {
+    /// The line is sound and tells of no destination: a connection that sent no request, or one
+    /// that the proxy could not make sense of. Nothing left through it.
+    #[error("no destination")]
+    NoDestination,
+    /// The line is not of the dialect, or was damaged.
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+}

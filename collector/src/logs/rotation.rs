@@ -1,0 +1,120 @@
+//! Finding a log's earlier generations after it was rotated.
+
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use egret_event::InputPosition;
+
+use super::generation::Generation;
+
+/// Ends of file names whose content is not text any more.
+const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
+
+/// A file that was opened, to be read from `offset` on. Held open, so that it stays the same file
+/// when it is renamed once more.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    pub(super) generation: Generation,
+    pub(super) offset: u64,
+}
+
+impl Opened {
+    /// Opens the file at `path` to be read from its begin.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no regular file: opening a pipe could wait for ever, and
+    /// nothing could be read again after a restart.
+    pub(super) fn at(path: &Path) -> io::Result<Self> {
+        let kind = fs::metadata(path)?;
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !kind.is_file() {
+            return Err(io::Error::other("it is no regular file; write the log to one"));
+        }
+        let file = File::open(path)?;
+        let generation = Generation::of(&file)?;
+        Ok(Self { file, generation, offset: 0 })
+    }
+}
+
+/// The rotated file that `position` is a place in, and those that came after it, oldest first.
+/// Empty: there is none, so what was in it is lost.
+pub(super) fn continued(path: &Path, position: &InputPosition) -> VecDeque<Opened> {
+    let mut files = rotated(path);
+    let matches = |opened: &Opened| opened.generation.holds(position);
+    let same_inode = |opened: &Opened| opened.generation.inode == position.inode;
+    let found = files
+        .iter()
+        .position(|opened| matches(opened) && same_inode(opened))
+        .or_else(|| files.iter().position(matches));
+    let Some(found) = found else { return VecDeque::new() };
+    let mut rest = files.split_off(found);
+    if let Some(first) = rest.front_mut() {
+        first.offset = position.offset;
+    }
+    rest
+}
+
+/// The rotated files that came after `generation`, which was the log until it was rotated.
+pub(super) fn successors(path: &Path, generation: &Generation) -> VecDeque<Opened> {
+    let mut files = rotated(path);
+    match files.iter().position(|opened| opened.generation.is_same_file(generation)) {
+        Some(found) => files.split_off(found + 1),
+        None => VecDeque::new(),
+    }
+}
+
+/// A copy of `generation`'s content, as `copytruncate` leaves it, that holds `position`.
+pub(super) fn copy_with(path: &Path, position: &InputPosition) -> Option<Opened> {
+    let mut copies = rotated(path);
+    copies.retain(|opened| opened.generation.holds(position));
+    let mut copy = copies.pop_back()?;
+    copy.offset = position.offset;
+    Some(copy)
+}
+
+/// The log's rotated files, oldest first by their last change: those in its folder whose names
+/// begin with its own name and a dot or a dash (`access.log.1`, `access.log-20260131`). What is
+/// compressed, not a file or not readable is left out, and so is a second copy of the same
+/// content.
+fn rotated(path: &Path) -> VecDeque<Opened> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+        return VecDeque::new();
+    };
+    let current = Opened::at(path).ok();
+    let mut files: Vec<Opened> = entries(path)
+        .filter(|entry| is_rotated_name(&entry.file_name().to_string_lossy(), name))
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .filter_map(|entry| Opened::at(&entry.path()).ok())
+        .filter(|opened| opened.generation.size > 0)
+        .filter(|opened| {
+            current.as_ref().is_none_or(|now| !opened.generation.is_copy_of(&now.generation))
+        })
+        .collect();
+    // The longest of several copies is the one to keep, then the oldest.
+    files.sort_by_key(|opened| (Reverse(opened.generation.size), opened.generation.modified));
+    let mut kept: Vec<Opened> = Vec::with_capacity(files.len());
+    for opened in files {
+        if !kept.iter().any(|longer| opened.generation.is_copy_of(&longer.generation)) {
+            kept.push(opened);
+        }
+    }
+    kept.sort_by_key(|opened| (opened.generation.modified, opened.generation.inode));
+    kept.into()
+}
+
+fn entries(path: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten()
+}
+
+fn is_rotated_name(candidate: &str, name: &str) -> bool {
+    let rest = candidate.strip_prefix(name);
+    rest.is_some_and(|rest| rest.starts_with(['.', '-']))
+        && !COMPRESSED.iter().any(|ending| candidate.ends_with(ending))
+}

@@ -1,0 +1,197 @@
+//! From what a line says to an event: attribution, destination, id.
+
+use std::borrow::Cow;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use egret_event::{
+    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, HttpRequest, NamedBy, Scope,
+    SeenBy, SmolStr, Timestamp, Verdict, Volume,
+};
+use foldhash::quality::FixedState;
+
+use super::record::LogRecord;
+use super::text::{address, printable};
+use crate::AttributionTable;
+
+/// Longest method kept, in bytes.
+const MAX_METHOD_BYTES: usize = 32;
+
+/// Longest path, user agent and user kept, in bytes.
+const MAX_TEXT_BYTES: usize = 256;
+
+/// Host names whose registrable domain is remembered, about 200 bytes each.
+const REMEMBERED_HOSTS: usize = 4_096;
+
+/// Seed of the hash that picks a host's slot, fixed so that runs are repeatable.
+const HOSTS_SEED: u64 = 0x686f_7374;
+
+/// Writes the events of one source.
+pub(super) struct Scribe {
+    source: SmolStr,
+    attribution: Arc<AttributionTable>,
+    /// The origin of gaps, which belong to a source and not to an executor.
+    nobody: Arc<Attribution>,
+    hosts: Hosts,
+}
+
+/// The ids of what comes from one generation of a log file.
+///
+/// They depend on the source's name, the file's first line and the place in the file, so the same
+/// line is the same event whatever the file is called by then.
+#[derive(Clone, Copy)]
+pub(super) struct Ids {
+    lines: Scope,
+    gaps: Scope,
+}
+
+impl Ids {
+    pub(super) fn of(source: &SmolStr, first_line: &[u8]) -> Self {
+        Self {
+            lines: Scope::of(&[b"log", source.as_bytes(), first_line]),
+            gaps: Scope::of(&[b"log gap", source.as_bytes(), first_line]),
+        }
+    }
+}
+
+impl Scribe {
+    pub(super) fn new(source: SmolStr, attribution: Arc<AttributionTable>) -> Self {
+        let nobody = Arc::new(Attribution {
+            executor: SmolStr::default(),
+            session: None,
+            template: None,
+            tenant: None,
+            segment: SmolStr::default(),
+            named_by: NamedBy::Address,
+        });
+        Self { source, attribution, nobody, hosts: Hosts::default() }
+    }
+
+    pub(super) fn source(&self) -> &SmolStr {
+        &self.source
+    }
+
+    /// The event of a line at `offset`. `None`: its client is not watched.
+    pub(super) fn event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
+        let user = record.user.as_deref().map(|user| printable(user, MAX_TEXT_BYTES));
+        // A name that was not proven must not put events on somebody else's account.
+        let proven = user.as_deref().filter(|_| !record.is_login_challenge());
+        let (client, port) = record.client;
+        let origin = self.attribution.attribute_user(client, proven, record.at)?;
+        Some(Event {
+            id: ids.lines.id(offset),
+            at: record.at,
+            source: self.source.clone(),
+            origin,
+            client: (client.to_canonical(), port),
+            destination: self.hosts.destination(record),
+            verdict: record.verdict,
+            up: volume(record.up_bytes),
+            down: volume(record.down_bytes),
+            fact: Fact::Http(Box::new(request(record, user))),
+        })
+    }
+
+    /// The event that says that something of the log could not be seen.
+    pub(super) fn gap(&self, gap: Gap, at: Timestamp, ids: Ids, offset: u64) -> Event {
+        Event {
+            id: gap_id(ids, gap.reason, offset),
+            at,
+            source: self.source.clone(),
+            origin: Arc::clone(&self.nobody),
+            client: (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            destination: Destination::address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+            verdict: Verdict::Allowed,
+            up: Volume::UNKNOWN,
+            down: Volume::UNKNOWN,
+            fact: Fact::Gap(gap),
+        }
+    }
+}
+
+/// Gaps for different reasons at the same place are different events: the reason takes the top
+/// bits of the counter, which no file is long enough to use.
+fn gap_id(ids: Ids, reason: GapReason, offset: u64) -> EventId {
+    ids.gaps.id(offset | (reason as u64) << 44)
+}
+
+fn volume(bytes: Option<u64>) -> Volume {
+    bytes.map_or(Volume::UNKNOWN, Volume::logged)
+}
+
+fn request(record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
+    let text = |field: &Option<Cow<'_, [u8]>>| {
+        field.as_deref().map(|field| printable(field, MAX_TEXT_BYTES))
+    };
+    let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
+    HttpRequest {
+        seen_by: SeenBy::Proxy,
+        method: printable(&record.method, MAX_METHOD_BYTES),
+        path: text(&record.path),
+        query_bytes: record.query_bytes,
+        user_agent: text(&record.user_agent),
+        status: record.status,
+        duration_ms: record.duration_ms,
+        user,
+        sni: sni.map(egret_event::clean_name_bytes),
+    }
+}
+
+/// Remembers the clean form and the registrable domain of hosts, because working them out costs
+/// as much as the rest of a line. A host takes the place of another with the same slot.
+struct Hosts {
+    slots: Vec<Option<Names>>,
+    hasher: FixedState,
+}
+
+/// A host as written in the log, and what follows from it.
+struct Names {
+    written: Box<[u8]>,
+    host: SmolStr,
+    domain: SmolStr,
+}
+
+impl Default for Hosts {
+    fn default() -> Self {
+        let mut slots = Vec::new();
+        slots.resize_with(REMEMBERED_HOSTS, || None);
+        Self { slots, hasher: FixedState::with_seed(HOSTS_SEED) }
+    }
+}
+
+impl Hosts {
+    fn destination(&mut self, record: &LogRecord<'_>) -> Destination {
+        if let Some(literal) = literal(&record.host) {
+            return Destination::address(literal, record.port);
+        }
+        let names = self.names(&record.host);
+        Destination {
+            domain: names.domain.clone(),
+            host: Some(names.host.clone()),
+            named_by: Some(record.named_by),
+            address: record.address.map(|address| address.to_canonical()),
+            port: record.port,
+        }
+    }
+
+    fn names(&mut self, written: &[u8]) -> &Names {
+        let place = self.hasher.hash_one(written) as usize % REMEMBERED_HOSTS;
+        let slot = &mut self.slots[place];
+        if slot.as_ref().is_some_and(|names| *names.written != *written) {
+            *slot = None;
+        }
+        slot.get_or_insert_with(|| {
+            let host = egret_event::clean_name_bytes(written);
+            let domain = egret_event::registrable_domain(&host);
+            Names { written: written.into(), host, domain }
+        })
+    }
+}
+
+/// The host as an address, if it is one in text. No name begins like an address but for a digit.
+fn literal(host: &[u8]) -> Option<IpAddr> {
+    let may_be =
+        host.first().is_some_and(u8::is_ascii_digit) || memchr::memchr(b':', host).is_some();
+    may_be.then(|| address(host)).flatten()
+}

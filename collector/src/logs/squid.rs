@@ -1,0 +1,313 @@
+//! Squid's access log: the native format and Egret's own.
+//!
+//! Native (`logformat squid`) names neither the client's port nor what was sent, so the upload is
+//! unknown, not zero:
+//!
+//! ```text
+//! %ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un %Sh/%<a %mt
+//! ```
+//!
+//! Egret's (`deploy/squid`) has both, and ends in `key=value` fields, of which each may be absent
+//! and unknown ones are skipped. Their values are percent-encoded (`%#…`):
+//!
+//! ```text
+//! %ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p \
+//!     hier=%Sh user=%#un sni=%#ssl::>sni ua=%#{User-Agent}>h
+//! ```
+//!
+//! What the lines mean here:
+//! - The time is the transaction's end; a tunnel is logged when it closes.
+//! - `TCP_DENIED` is a refusal by rule. Not so with status 407, by which Squid asks for a login,
+//!   nor `TCP_DENIED_REPLY`, where the request had gone out and only the answer was withheld.
+//! - An upstream that could not be reached (500, 502, 503, 504 without a server) was allowed: no
+//!   rule refused it.
+//! - `error:…`, a relative URL or one without a host is a request that Squid could not act on:
+//!   [`LineProblem::NoDestination`].
+//! - Where Squid intercepts TLS, CONNECT names an address and `sni=` the host.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use egret_event::{BlockReason, NameSource, Timestamp, Verdict};
+
+use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
+use super::text::{
+    address, address_and_port, host_and_port, number, path_and_query, percent_decoded,
+};
+
+/// Reads a line of the native format, without its line end.
+///
+/// # Errors
+/// See [`LineProblem`].
+pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+    let mut fields = Fields { rest: line };
+    let at = fields.timestamp()?;
+    let duration_ms = number(fields.next()?);
+    let client = address(fields.next()?).ok_or(LineProblem::Malformed("client address"))?;
+    let outcome = fields.outcome()?;
+    let down_bytes = number(fields.next()?);
+    let method = fields.next()?;
+    let target = Target::parse(method, fields.next()?);
+    let end = NativeEnd::parse(fields.rest)?;
+    let target = target?;
+    Ok(LogRecord {
+        at,
+        client: (client, 0),
+        host: Cow::Borrowed(target.host),
+        named_by: target.named_by,
+        port: target.port,
+        address: address(end.server).filter(|_| leads_to_the_destination(end.way)),
+        verdict: outcome.verdict,
+        up_bytes: None,
+        down_bytes,
+        method: Cow::Borrowed(method),
+        path: target.path.map(Cow::Borrowed),
+        query_bytes: target.query_bytes,
+        user_agent: None,
+        status: outcome.status,
+        duration_ms,
+        user: given(end.user).map(percent_decoded),
+        sni: None,
+    })
+}
+
+/// Reads a line of Egret's own format, without its line end.
+///
+/// # Errors
+/// See [`LineProblem`].
+pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+    let mut fields = Fields { rest: line };
+    let at = fields.timestamp()?;
+    let duration_ms = number(fields.next()?);
+    let client =
+        address_and_port(fields.next()?).ok_or(LineProblem::Malformed("client address"))?;
+    let outcome = fields.outcome()?;
+    let up_bytes = fields.volume(b"up=")?;
+    let down_bytes = fields.volume(b"down=")?;
+    let method = fields.next()?;
+    let target = Target::parse(method, fields.next()?)?;
+    let server = address_and_port(fields.next()?).map(|(address, _)| address);
+    let extra = Extra::parse(fields.rest);
+    let (host, named_by, server) = target.behind(extra.sni, server);
+    let passed_on = outcome.status != Some(PROXY_LOGIN);
+    Ok(LogRecord {
+        at,
+        client,
+        host: Cow::Borrowed(host),
+        named_by,
+        port: target.port,
+        address: server.filter(|_| extra.way.is_none_or(leads_to_the_destination)),
+        verdict: outcome.verdict,
+        up_bytes: up_bytes.map(|bytes| if passed_on { bytes } else { 0 }),
+        down_bytes,
+        method: Cow::Borrowed(method),
+        path: target.path.map(Cow::Borrowed),
+        query_bytes: target.query_bytes,
+        user_agent: extra.user_agent.map(percent_decoded),
+        status: outcome.status,
+        duration_ms,
+        user: extra.user.map(percent_decoded),
+        sni: extra.sni.map(Cow::Borrowed),
+    })
+}
+
+/// Fields separated by one or more spaces.
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Result<&'a [u8], LineProblem> {
+        let start = self.rest.iter().position(|byte| *byte != b' ');
+        let from = &self.rest[start.ok_or(LineProblem::Malformed("too few fields"))?..];
+        let end = memchr::memchr(b' ', from).unwrap_or(from.len());
+        self.rest = &from[end..];
+        Ok(&from[..end])
+    }
+
+    /// `SECONDS.MILLISECONDS`.
+    fn timestamp(&mut self) -> Result<Timestamp, LineProblem> {
+        const WRONG: LineProblem = LineProblem::Malformed("time");
+        let field = self.next()?;
+        let dot = memchr::memchr(b'.', field).ok_or(WRONG)?;
+        let (seconds, millis) = (number(&field[..dot]), number(&field[dot + 1..]));
+        let millis = millis.filter(|millis| *millis < 1000).ok_or(WRONG)?;
+        // Eleven digits reach the year 5138: more is no time.
+        let seconds = seconds.filter(|_| dot <= 11).ok_or(WRONG)?;
+        Ok(Timestamp::from_parts(seconds as i64, millis as i64 * 1_000_000))
+    }
+
+    /// `RESULT/STATUS`.
+    fn outcome(&mut self) -> Result<Outcome, LineProblem> {
+        let field = self.next()?;
+        let slash = memchr::memchr(b'/', field).ok_or(LineProblem::Malformed("result"))?;
+        let (result, status) = (&field[..slash], &field[slash + 1..]);
+        let status = number(status).and_then(|status| u16::try_from(status).ok());
+        Ok(Outcome::of(result, status.filter(|status| *status > 0)))
+    }
+
+    /// `KEY=BYTES`.
+    fn volume(&mut self, key: &[u8]) -> Result<Option<u64>, LineProblem> {
+        let field = self.next()?;
+        field.strip_prefix(key).map(number).ok_or(LineProblem::Malformed("volume"))
+    }
+}
+
+/// What Squid did with a request.
+struct Outcome {
+    verdict: Verdict,
+    status: Option<u16>,
+}
+
+impl Outcome {
+    fn of(result: &[u8], status: Option<u16>) -> Self {
+        let denied = result.starts_with(b"TCP_DENIED") && !result.starts_with(b"TCP_DENIED_REPLY");
+        let verdict = if denied && status != Some(PROXY_LOGIN) {
+            Verdict::Blocked(BlockReason::ProxyDenied)
+        } else {
+            Verdict::Allowed
+        };
+        Self { verdict, status }
+    }
+}
+
+/// Where a request was to go.
+struct Target<'a> {
+    host: &'a [u8],
+    named_by: NameSource,
+    port: u16,
+    path: Option<&'a [u8]>,
+    query_bytes: Option<u32>,
+}
+
+impl<'a> Target<'a> {
+    fn parse(method: &[u8], url: &'a [u8]) -> Result<Self, LineProblem> {
+        let target = if method == b"CONNECT" { Self::of_tunnel(url) } else { Self::of_url(url)? };
+        if target.host.is_empty() || target.host == b"-" {
+            return Err(LineProblem::NoDestination);
+        }
+        Ok(target)
+    }
+
+    /// `HOST:PORT`.
+    fn of_tunnel(url: &'a [u8]) -> Self {
+        let (host, port) = host_and_port(url);
+        Self {
+            host: if url.starts_with(b"error:") { b"" } else { host },
+            named_by: NameSource::Connect,
+            port: port.unwrap_or(0),
+            path: None,
+            query_bytes: None,
+        }
+    }
+
+    /// `SCHEME://[USER@]HOST[:PORT][/PATH][?QUERY]`.
+    fn of_url(url: &'a [u8]) -> Result<Self, LineProblem> {
+        let colon = memchr::memchr(b':', url).ok_or(LineProblem::NoDestination)?;
+        let (scheme, rest) = url.split_at(colon);
+        let rest = rest.strip_prefix(b"://").ok_or(LineProblem::NoDestination)?;
+        let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
+        let (host, port) = host_and_port(host);
+        let (path, query_bytes) = path_and_query(path);
+        Ok(Self {
+            host,
+            named_by: NameSource::ProxyLog,
+            port: port.unwrap_or_else(|| default_port(scheme)),
+            path: Some(path).filter(|path| !path.is_empty()),
+            query_bytes,
+        })
+    }
+
+    /// The destination of an intercepted connection: its TLS server name, where the target
+    /// itself is only an address.
+    fn behind(
+        &self,
+        sni: Option<&'a [u8]>,
+        server: Option<IpAddr>,
+    ) -> (&'a [u8], NameSource, Option<IpAddr>) {
+        match (sni, address(self.host)) {
+            (Some(sni), Some(target)) => (sni, NameSource::Sni, server.or(Some(target))),
+            _ => (self.host, self.named_by, server),
+        }
+    }
+}
+
+/// The port of a URL without one; 0 for schemes that have none.
+fn default_port(scheme: &[u8]) -> u16 {
+    match scheme {
+        b"http" | b"ws" => 80,
+        b"https" | b"wss" => 443,
+        b"ftp" => 21,
+        _ => 0,
+    }
+}
+
+/// Whether the server that Squid went to by this way (`%Sh`) is the destination, and not another
+/// proxy.
+fn leads_to_the_destination(way: &[u8]) -> bool {
+    matches!(way, b"HIER_DIRECT" | b"DIRECT" | b"PINNED" | b"ORIGINAL_DST")
+}
+
+fn given(field: &[u8]) -> Option<&[u8]> {
+    (!field.is_empty() && field != b"-").then_some(field)
+}
+
+/// The end of a native line: `USER WAY/SERVER TYPE`.
+struct NativeEnd<'a> {
+    user: &'a [u8],
+    way: &'a [u8],
+    server: &'a [u8],
+}
+
+impl<'a> NativeEnd<'a> {
+    /// Reads from the end, because a user name may hold spaces; way and type cannot.
+    fn parse(rest: &'a [u8]) -> Result<Self, LineProblem> {
+        const WRONG: LineProblem = LineProblem::Malformed("too few fields");
+        let rest = rest.trim_ascii_end();
+        // `log_mime_hdrs on` adds the headers in brackets, which users and types never hold.
+        let headers = rest.ends_with(b"]").then(|| memchr::memmem::find(rest, b" [")).flatten();
+        let rest = headers.map_or(rest, |start| &rest[..start]);
+        let rest = &rest[..memchr::memrchr(b' ', rest).ok_or(WRONG)?];
+        let split = memchr::memrchr(b' ', rest).ok_or(WRONG)?;
+        let (user, hierarchy) = (rest[..split].trim_ascii(), &rest[split + 1..]);
+        let slash = memchr::memchr(b'/', hierarchy).ok_or(LineProblem::Malformed("hierarchy"))?;
+        if user.is_empty() {
+            return Err(WRONG);
+        }
+        Ok(Self { user, way: &hierarchy[..slash], server: &hierarchy[slash + 1..] })
+    }
+}
+
+/// The `key=value` fields at the end of a line in Egret's format.
+#[derive(Default)]
+struct Extra<'a> {
+    way: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
+    sni: Option<&'a [u8]>,
+    user_agent: Option<&'a [u8]>,
+}
+
+impl<'a> Extra<'a> {
+    /// Of a key that occurs twice the last counts: what comes before Squid's own fields may be
+    /// part of a URL with spaces, which the client wrote.
+    fn parse(rest: &'a [u8]) -> Self {
+        let mut extra = Self::default();
+        for field in rest.split(|byte| *byte == b' ') {
+            let Some(equals) = memchr::memchr(b'=', field) else { continue };
+            let value = given(&field[equals + 1..]);
+            match &field[..equals] {
+                b"hier" => extra.way = value,
+                b"user" => extra.user = value,
+                b"sni" => extra.sni = value,
+                b"ua" => extra.user_agent = value,
+                _ => {}
+            }
+        }
+        extra
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Lines as Squid 5.7 writes them, with other names and addresses.
+
+use super::*;
+
+const BLOCKED: Verdict = Verdict::Blocked(BlockReason::ProxyDenied);
+
+fn native(line: &str) -> LogRecord<'_> {
+    parse_native(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+}
+
+fn egret(line: &str) -> LogRecord<'_> {
+    parse_egret(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+}
+
+fn text<'a>(field: &'a Option<Cow<'_, [u8]>>) -> Option<&'a str> {
+    field.as_deref().map(|bytes| str::from_utf8(bytes).unwrap())
+}
+
+#[test]
+fn a_native_line_says_all_but_the_upload() {
+    let record = native(
+        "1795451434.455      7 10.20.0.17 TCP_MISS/200 1246 POST \
+         http://up.example:8080/upload? alice HIER_DIRECT/192.0.2.7 text/html",
+    );
+    assert_eq!(
+        record,
+        LogRecord {
+            at: Timestamp::from_parts(1_795_451_434, 455_000_000),
+            client: ("10.20.0.17".parse().unwrap(), 0),
+            host: Cow::Borrowed(b"up.example"),
+            named_by: NameSource::ProxyLog,
+            port: 8080,
+            address: Some("192.0.2.7".parse().unwrap()),
+            verdict: Verdict::Allowed,
+            up_bytes: None,
+            down_bytes: Some(1246),
+            method: Cow::Borrowed(b"POST"),
+            path: Some(Cow::Borrowed(b"/upload")),
+            query_bytes: None,
+            user_agent: None,
+            status: Some(200),
+            duration_ms: Some(7),
+            user: Some(Cow::Borrowed(b"alice")),
+            sni: None,
+        }
+    );
+}
+
+#[test]
+fn our_own_format_says_what_went_up_and_from_which_port() {
+    let record = egret(
+        "1795451434.504 11 10.20.0.17:45266 TCP_TUNNEL/200 up=1050878 down=3044 CONNECT \
+         tls.example:8443 192.0.2.7:8443 hier=HIER_DIRECT user=al%20ice%20%C3%A9 sni=other.example \
+         ua=Mo%20zilla%20%22q%22 future=field",
+    );
+    assert_eq!(record.client, ("10.20.0.17".parse().unwrap(), 45266));
+    assert_eq!((record.up_bytes, record.down_bytes), (Some(1_050_878), Some(3044)));
+    assert_eq!((record.host.as_ref(), record.port), (&b"tls.example"[..], 8443));
+    assert_eq!((record.named_by, record.path.clone()), (NameSource::Connect, None));
+    assert_eq!(record.address, Some("192.0.2.7".parse().unwrap()));
+    assert_eq!(text(&record.user), Some("al ice é"));
+    assert_eq!(text(&record.user_agent), Some("Mo zilla \"q\""));
+    assert_eq!(text(&record.sni), Some("other.example"));
+}
+
+#[test]
+fn our_own_format_may_do_without_the_fields_at_the_end() {
+    let record = egret(
+        "1795451434.757 3 ::1:45350 TCP_MISS/200 up=126 down=1246 GET http://[2001:db8::7]:8080/six \
+         2001:db8::7:8080",
+    );
+    assert_eq!(record.client, ("::1".parse().unwrap(), 45350));
+    assert_eq!((record.host.as_ref(), record.port), (&b"2001:db8::7"[..], 8080));
+    assert_eq!(record.address, Some("2001:db8::7".parse().unwrap()));
+    assert_eq!((record.user, record.sni), (None, None));
+    assert_eq!(record.query_bytes, Some(0));
+}
+
+#[test]
+fn only_a_refusal_by_rule_is_blocked() {
+    for (outcome, verdict) in [
+        ("TCP_DENIED/403", BLOCKED),
+        ("TCP_DENIED_ABORTED/403", BLOCKED),
+        ("TCP_DENIED/407", Verdict::Allowed),
+        ("TCP_DENIED_REPLY/403", Verdict::Allowed),
+        ("TCP_MISS/403", Verdict::Allowed),
+        ("TCP_MISS/502", Verdict::Allowed),
+        ("NONE_NONE/503", Verdict::Allowed),
+        ("TAG_NONE/503", Verdict::Allowed),
+    ] {
+        let line = format!(
+            "1795451434.520 0 10.20.0.17:9 {outcome} up=142 down=3459 GET http://a.example/x -:-"
+        );
+        assert_eq!(egret(&line).verdict, verdict, "{outcome}");
+        let line = format!(
+            "1795451434.520      0 10.20.0.17 {outcome} 3459 GET http://a.example/x - HIER_NONE/- -"
+        );
+        assert_eq!(native(&line).verdict, verdict, "{outcome}");
+    }
+}
+
+#[test]
+fn a_request_to_log_in_sent_nothing_to_the_destination() {
+    let record = egret(
+        "1795451434.554 0 10.20.0.17:45286 TCP_DENIED/407 up=1137 down=3524 POST \
+         http://auth.example/ -:- user=mallory",
+    );
+    assert_eq!(record.up_bytes, Some(0));
+    assert!(record.is_login_challenge());
+}
+
+#[test]
+fn requests_that_squid_could_not_act_on_have_no_destination() {
+    for (method, url) in [
+        ("-", "error:transaction-end-before-headers"),
+        ("NONE", "error:invalid-request"),
+        ("garbage", "error:invalid-request"),
+        ("GET", "error:request-too-large"),
+        ("CONNECT", "error:invalid-request"),
+        ("GET", "/rel"),
+        ("OPTIONS", "http://:80*"),
+        ("OPTIONS", "*"),
+        ("GET", "-"),
+    ] {
+        let line = format!(
+            "1795451435.072      0 10.20.0.17 NONE_NONE/400 0 {method} {url} - HIER_NONE/- -"
+        );
+        assert_eq!(
+            parse_native(line.as_bytes()),
+            Err(LineProblem::NoDestination),
+            "{method} {url}"
+        );
+        let line =
+            format!("1795451435.072 0 10.20.0.17:9 NONE_NONE/000 up=0 down=0 {method} {url} -:-");
+        assert_eq!(parse_egret(line.as_bytes()), Err(LineProblem::NoDestination), "{method} {url}");
+    }
+}
+
+#[test]
+fn urls_are_split_into_host_port_path_and_length_of_query() {
+    for (url, host, port, path, query) in [
+        ("http://a.example", "a.example", 80, None, Some(0)),
+        ("https://a.example/", "a.example", 443, Some("/"), Some(0)),
+        ("http://a.example:81/x?y=z", "a.example", 81, Some("/x"), Some(3)),
+        ("http://a.example?y=z", "a.example", 80, None, Some(3)),
+        ("http://a.example/x?", "a.example", 80, Some("/x"), None),
+        ("http://u:p@a.example/@x", "a.example", 80, Some("/@x"), Some(0)),
+        ("ftp://a.example/x", "a.example", 21, Some("/x"), Some(0)),
+        ("cache_object://a.example/info", "a.example", 0, Some("/info"), Some(0)),
+        ("http://[2001:db8::1]/x", "2001:db8::1", 80, Some("/x"), Some(0)),
+        ("http://a.example:99999/", "a.example", 80, Some("/"), Some(0)),
+    ] {
+        let line = format!("1795451434.4 1 10.0.0.1 TCP_MISS/200 1 GET {url} - HIER_DIRECT/- -");
+        let line = line.replace(".4 ", ".400 ");
+        let record = native(&line);
+        assert_eq!(str::from_utf8(&record.host).unwrap(), host, "{url}");
+        assert_eq!((record.port, text(&record.path)), (port, path), "{url}");
+        assert_eq!(record.query_bytes, query, "{url}");
+    }
+}
+
+#[test]
+fn a_user_name_with_spaces_does_not_shift_the_fields() {
+    let record = native(
+        "1795451497.322      4 10.20.0.17 TCP_MISS/200 1246 GET http://a.example/q \
+         x hier_direct/9.9.9.9 a%1b\"%5b%5d HIER_DIRECT/192.0.2.7 -",
+    );
+    assert_eq!(text(&record.user), Some("x hier_direct/9.9.9.9 a\u{1b}\"[]"));
+    assert_eq!(record.address, Some("192.0.2.7".parse().unwrap()));
+    let record = native(
+        "1795451497.322 4 10.20.0.17 TCP_MISS/200 1 GET http://a.example/q bob HIER_DIRECT/192.0.2.7 \
+         text/html [User-Agent: x\\r\\n] [Server: y z\\r\\n]",
+    );
+    assert_eq!(text(&record.user), Some("bob"));
+}
+
+#[test]
+fn a_field_forged_in_a_url_with_spaces_is_overruled_by_squids_own() {
+    let record = egret(
+        "1795451434.428 1 10.20.0.17:9 TCP_MISS/200 up=1 down=2 GET http://a.example/ user=root \
+         sni=b.example 192.0.2.7:80 hier=HIER_DIRECT user=- sni=- ua=-",
+    );
+    assert_eq!((record.user, record.sni, record.user_agent), (None, None, None));
+}
+
+#[test]
+fn the_address_of_a_parent_proxy_is_not_the_destinations() {
+    for (way, is_destination) in
+        [("HIER_DIRECT", true), ("PINNED", true), ("FIRSTUP_PARENT", false), ("SIBLING_HIT", false)]
+    {
+        let line =
+            format!("1795451434.428 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - {way}/192.0.2.7 -");
+        assert_eq!(native(&line).address.is_some(), is_destination, "{way}");
+        let line = format!(
+            "1795451434.428 1 10.0.0.1:9 TCP_MISS/200 up=1 down=1 GET http://a/ 192.0.2.7:80 \
+             hier={way}"
+        );
+        assert_eq!(egret(&line).address.is_some(), is_destination, "{way}");
+    }
+}
+
+#[test]
+fn an_intercepted_connection_is_named_by_its_tls_server_name() {
+    let record = egret(
+        "1795451590.825 3 10.20.0.17:50096 TCP_TUNNEL/500 up=703 down=3005 CONNECT 192.0.2.7:443 \
+         192.0.2.7:443 hier=ORIGINAL_DST user=- sni=api.example ua=-",
+    );
+    assert_eq!((record.host.as_ref(), record.named_by), (&b"api.example"[..], NameSource::Sni));
+    assert_eq!(record.address, Some("192.0.2.7".parse().unwrap()));
+    assert_eq!(record.port, 443);
+}
+
+#[test]
+fn damaged_lines_are_malformed() {
+    for line in [
+        "",
+        " ",
+        "hello",
+        "1795451434.428",
+        "-1.000 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_DIRECT/- -",
+        "1795451434.4281 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_DIRECT/- -",
+        "999999999999.000 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_DIRECT/- -",
+        "1795451434.428 1 client TCP_MISS/200 1 GET http://a/ - HIER_DIRECT/- -",
+        "1795451434.428 1 10.0.0.1 TCP_MISS 1 GET http://a/ - HIER_DIRECT/- -",
+        "1795451434.428 1 10.0.0.1 TCP_MISS/200 1 GET http://a/ - HIER_DIRECT",
+        "1795451434.428 1 10.0.0.1 TCP_MISS/200 1 GET http://a/",
+    ] {
+        assert!(
+            matches!(parse_native(line.as_bytes()), Err(LineProblem::Malformed(_))),
+            "{line:?}"
+        );
+        assert!(matches!(parse_egret(line.as_bytes()), Err(LineProblem::Malformed(_))), "{line:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn parsers_never_panic(line in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+        let _ = parse_native(&line);
+        let _ = parse_egret(&line);
+    }
+
+    #[test]
+    fn parsers_never_panic_on_nearly_good_lines(
+        at in 0usize..200,
+        put in proptest::collection::vec(proptest::num::u8::ANY, 0..4),
+        cut in 0usize..4,
+    ) {
+        let good = b"1795451434.504 11 10.20.0.17:45266 TCP_TUNNEL/200 up=1050878 down=3044 CONNECT \
+            tls.example:8443 192.0.2.7:8443 hier=HIER_DIRECT user=a%20b sni=other.example ua=x";
+        let at = at.min(good.len());
+        let end = (at + cut).min(good.len());
+        let line = [&good[..at], &put, &good[end..]].concat();
+        let _ = parse_native(&line);
+        let _ = parse_egret(&line);
+    }
+}

@@ -1,0 +1,167 @@
+//! Small conversions of text fields, shared by the dialects.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use egret_event::SmolStr;
+
+/// Makes text from a log printable and short: control characters and bytes that are not UTF-8
+/// are escaped or replaced, and what would exceed `max_bytes` is left out.
+pub(super) fn printable(raw: &[u8], max_bytes: usize) -> SmolStr {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    if raw.len() <= max_bytes
+        && raw.iter().all(plain)
+        && let Ok(text) = str::from_utf8(raw)
+    {
+        return SmolStr::new(text);
+    }
+    // Four bytes make at most one character, so this much is enough to fill the limit.
+    let head = &raw[..raw.len().min(max_bytes.saturating_mul(4))];
+    let mut clean = String::with_capacity(max_bytes);
+    for character in String::from_utf8_lossy(head).chars() {
+        let before = clean.len();
+        if character.is_control() {
+            clean.extend(character.escape_default());
+        } else {
+            clean.push(character);
+        }
+        if clean.len() > max_bytes {
+            clean.truncate(before);
+            break;
+        }
+    }
+    clean.into()
+}
+
+/// Undoes `%XX`. What is no valid escape stays as it is.
+pub(super) fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'%', raw) else { return Cow::Borrowed(raw) };
+    let mut decoded = raw[..first].to_vec();
+    let mut rest = &raw[first..];
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = (byte == b'%').then(|| after.first_chunk::<2>()).flatten();
+        if let Some(value) = escaped.and_then(|pair| hex_pair(*pair)) {
+            decoded.push(value);
+            rest = &after[2..];
+        } else {
+            decoded.push(byte);
+            rest = after;
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+fn hex_pair([high, low]: [u8; 2]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// A decimal number of at most 19 digits and nothing else.
+pub(super) fn number(raw: &[u8]) -> Option<u64> {
+    if raw.is_empty() || raw.len() > 19 {
+        return None;
+    }
+    raw.iter().try_fold(0u64, |value, byte| {
+        byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'))
+    })
+}
+
+/// A port number.
+pub(super) fn port(raw: &[u8]) -> Option<u16> {
+    number(raw).and_then(|port| u16::try_from(port).ok())
+}
+
+/// An address in text, with or without brackets.
+pub(super) fn address(raw: &[u8]) -> Option<IpAddr> {
+    let bare = raw.strip_prefix(b"[").and_then(|raw| raw.strip_suffix(b"]")).unwrap_or(raw);
+    str::from_utf8(bare).ok()?.parse().ok()
+}
+
+/// `ADDRESS:PORT`. An IPv6 address may come without brackets, as Squid writes it: the port is
+/// what follows the last colon.
+pub(super) fn address_and_port(raw: &[u8]) -> Option<(IpAddr, u16)> {
+    let colon = memchr::memrchr(b':', raw)?;
+    Some((address(&raw[..colon])?, port(&raw[colon + 1..])?))
+}
+
+/// The host, without brackets, and the port of `HOST[:PORT]`.
+pub(super) fn host_and_port(raw: &[u8]) -> (&[u8], Option<u16>) {
+    if let Some(inner) = raw.strip_prefix(b"[")
+        && let Some(end) = memchr::memchr(b']', inner)
+    {
+        return (&inner[..end], inner[end + 1..].strip_prefix(b":").and_then(port));
+    }
+    match memchr::memchr(b':', raw) {
+        // More than one colon and no brackets: an IPv6 address without a port.
+        Some(colon) if memchr::memrchr(b':', raw) == Some(colon) => {
+            (&raw[..colon], port(&raw[colon + 1..]))
+        }
+        _ => (raw, None),
+    }
+}
+
+/// Splits `PATH?QUERY` into the path and the length of the query, where that is known: proxies
+/// that strip queries leave a bare question mark.
+pub(super) fn path_and_query(raw: &[u8]) -> (&[u8], Option<u32>) {
+    match memchr::memchr(b'?', raw) {
+        None => (raw, Some(0)),
+        Some(mark) => {
+            let query = u32::try_from(raw.len() - mark - 1).unwrap_or(u32::MAX);
+            (&raw[..mark], (query > 0).then_some(query))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_becomes_printable_and_short() {
+        assert_eq!(printable(b"curl/8.5", 256), "curl/8.5");
+        assert_eq!(printable(b"a\x1b[2J\n", 256), "a\\u{1b}[2J\\n");
+        assert_eq!(printable(b"caf\xc3\xa9 \xff", 256), "café \u{fffd}");
+        assert_eq!(printable("éé".as_bytes(), 3), "é");
+        assert_eq!(printable(b"abcdef", 4), "abcd");
+    }
+
+    #[test]
+    fn escapes_are_undone_and_broken_ones_kept() {
+        assert_eq!(percent_decoded(b"al%20ice%C3%a9").as_ref(), "al iceé".as_bytes());
+        assert_eq!(percent_decoded(b"100%").as_ref(), b"100%");
+        assert_eq!(percent_decoded(b"%zz%4").as_ref(), b"%zz%4");
+        assert_eq!(percent_decoded(b"%2520").as_ref(), b"%20");
+    }
+
+    #[test]
+    fn hosts_ports_and_addresses_are_told_apart() {
+        assert_eq!(host_and_port(b"example.org:8443"), (&b"example.org"[..], Some(8443)));
+        assert_eq!(host_and_port(b"example.org"), (&b"example.org"[..], None));
+        assert_eq!(host_and_port(b"[2001:db8::1]:443"), (&b"2001:db8::1"[..], Some(443)));
+        assert_eq!(host_and_port(b"2001:db8::1"), (&b"2001:db8::1"[..], None));
+        let squid = address_and_port(b"2001:db8::1:443").unwrap();
+        assert_eq!(squid, ("2001:db8::1".parse().unwrap(), 443));
+        assert_eq!(address_and_port(b"-:-"), None);
+        assert_eq!(number(b"99999999999999999999"), None);
+        assert_eq!(port(b"65536"), None);
+    }
+
+    #[test]
+    fn a_stripped_query_has_an_unknown_length() {
+        assert_eq!(path_and_query(b"/a"), (&b"/a"[..], Some(0)));
+        assert_eq!(path_and_query(b"/a?"), (&b"/a"[..], None));
+        assert_eq!(path_and_query(b"/a?b=c"), (&b"/a"[..], Some(3)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn printable_text_is_printable_and_within_the_limit(
+            raw in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+            limit in 0usize..300,
+        ) {
+            let clean = printable(&raw, limit);
+            proptest::prop_assert!(clean.len() <= limit);
+            proptest::prop_assert!(!clean.chars().any(char::is_control));
+        }
+    }
+}
