@@ -11,8 +11,11 @@ pub enum StoreError {
         /// Why, and what helps.
         reason: String,
     },
-    /// The disk (or the quota) is full. What was not written is still with the caller.
-    #[error("no space left for the store {path:?}: free some, or lower store.max_size")]
+    /// The disk is full. What was not written is still with the caller. Deleting rows needs some
+    /// space too, so retention alone cannot get out of this.
+    #[error(
+        "no space left for the store {path:?}: free some, and keep store.max_size below what the disk can hold"
+    )]
     Full {
         /// Path of the file.
         path: String,

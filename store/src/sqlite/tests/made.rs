@@ -200,10 +200,52 @@ pub(super) fn every_kind() -> Vec<Event> {
     let bare =
         Attribution { session: None, template: None, tenant: None, ..(*base.origin).clone() };
     events.push(Event { origin: Arc::new(bare), ..base.clone() });
-    events.push(Event { at: Timestamp::from_nanos(-1), ..base });
+    events.push(Event { at: Timestamp::from_nanos(-1), ..base.clone() });
+    events.extend(every_variant(&base));
     for (n, event) in (1..).zip(&mut events) {
         event.id = id(n << 64 | n);
     }
+    events
+}
+
+/// The base event with every variant of the enums inside: the packed form knows them by number.
+fn every_variant(base: &Event) -> Vec<Event> {
+    use {BlockReason as B, FlowPhase as P, GapReason as G, NameSource as N, Transport as T};
+    let with_fact = |fact| Event { fact, ..base.clone() };
+    let interval = |transport, phase| {
+        let Fact::Flow(base) = &base.fact else { panic!("a flow was made") };
+        with_fact(Fact::Flow(FlowInterval { transport, phase, ..base.clone() }))
+    };
+    let mut events = Vec::new();
+    for reason in [B::ProxyDenied, B::Reset, B::Unreachable, B::NoAnswer] {
+        events.push(Event { verdict: Verdict::Blocked(reason), ..base.clone() });
+    }
+    for phase in [P::Open, P::Finished, P::Reset, P::Idle, P::Evicted, P::InputEnded] {
+        events.push(interval(T::Tcp, phase));
+    }
+    for transport in [T::Udp, T::Icmp, T::Other(47)] {
+        events.push(interval(transport, P::Open));
+    }
+    for source in [N::Dns, N::Sni, N::HttpHost, N::Connect, N::ProxyLog, N::DnsQuestion] {
+        let destination = Destination { named_by: Some(source), ..base.destination.clone() };
+        events.push(Event { destination, ..base.clone() });
+    }
+    let reasons = [G::KernelDrop, G::QueueFull, G::Malformed, G::Truncated, G::LineTooLong];
+    for reason in reasons.into_iter().chain([G::LogLost, G::FlowTableFull, G::Stopped]) {
+        events.push(with_fact(Fact::Gap(Gap { reason, count: 1, from: START })));
+    }
+    let request = HttpRequest {
+        seen_by: SeenBy::Wire,
+        method: "GET".into(),
+        path: None,
+        query_bytes: None,
+        user_agent: None,
+        status: None,
+        duration_ms: None,
+        user: None,
+        sni: Some("inner.example".into()),
+    };
+    events.push(with_fact(Fact::Http(Box::new(request))));
     events
 }
 
