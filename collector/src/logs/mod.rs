@@ -15,6 +15,8 @@ mod record;
 mod rotation;
 mod scribe;
 pub mod squid;
+#[cfg(test)]
+mod testing;
 mod text;
 mod wake;
 mod whole;

@@ -65,3 +65,6 @@ pub(super) fn take_rest(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
