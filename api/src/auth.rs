@@ -1,9 +1,9 @@
 //! Who is asking, and what they may do.
 //!
 //! A token is 256 random bits. Only its BLAKE3 hash is stored, and a token is looked up by that
-//! hash: how long the look-up takes can tell something about hashes, but nobody can choose a
-//! token for the hash it has, so no comparison in constant time is needed; and at 256 bits no
-//! slow password hash is.
+//! hash. How long the look-up takes may tell a little about stored hashes, but that helps nobody:
+//! what must be guessed is a token, and the hash of a guess cannot be steered. So nothing is
+//! compared in constant time; and 256 bits need no slow password hash.
 
 use std::collections::HashMap;
 use std::time::Duration;

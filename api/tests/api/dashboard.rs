@@ -21,6 +21,7 @@ async fn every_answer_carries_the_headers_that_make_browsers_careful() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
         assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{path}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{path}");
         let caching = if path == "/" { "no-cache" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), caching, "{path}");
     }

@@ -1,4 +1,5 @@
 //! Claims about the API, against the real router and a real store.
+#![allow(clippy::unwrap_used, reason = "clippy takes functions shared by tests for no tests")]
 
 mod access;
 mod answers;
@@ -6,6 +7,8 @@ mod dashboard;
 mod forgery;
 mod garbage;
 mod incidents;
+mod limits;
+mod observed;
 mod problems;
 mod stream;
 mod suppressions;

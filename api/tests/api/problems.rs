@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use serde_json::json;
 
 use crate::world::{World, id, local, request};
@@ -111,17 +111,4 @@ async fn a_panic_is_answered_and_its_message_kept_in_the_log() {
     let body = json!({"address": "10.0.0.7", "from": "2026-01-31T09:00:00Z"});
     let answer = stored.send(Method::PUT, "/v1/executors/job-1", &body).await;
     assert_eq!(answer.problem().status, 500);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_that_takes_too_long_is_told_to_come_back() {
-    let world = local();
-    let body =
-        Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-    let request = request(Method::POST, &format!("/v1/incidents/{}/comments", id(1)))
-        .header("content-type", "application/json");
-    let answer = world.ask(request.body(body).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answer.header("retry-after"), "2");
-    assert_eq!(answer.problem().detail, "not answered within 10 s");
 }
