@@ -51,7 +51,7 @@ impl Rsyslog {
     /// Waits until it listens on the free port that it chose.
     async fn read_port(&mut self) {
         let [file, log] = ["port", "log"].map(|name| self.dir.path().join(name));
-        until("rsyslogd listens", || {
+        until("rsyslogd listens (for TLS it needs the package rsyslog-gnutls)", || {
             let log = || std::fs::read_to_string(&log).unwrap_or_default();
             assert!(self.process.try_wait().unwrap().is_none(), "rsyslogd ended: {}", log());
             let text = std::fs::read_to_string(&file).unwrap_or_default();
