@@ -100,7 +100,8 @@ pub struct EventQuery {
     pub blocked: Option<bool>,
     /// This kind of fact: `flow`, `dns`, `tls`, `http`, `gap`.
     pub kind: Option<SmolStr>,
-    /// These events.
+    /// These events, at most 1,000. What an incident names as evidence is found at once; for
+    /// other ids the time asked for is searched through, so narrow it.
     pub ids: Vec<EventId>,
     /// After this.
     pub after: Option<Cursor>,

@@ -37,12 +37,13 @@ impl SqliteStore {
             "WITH pairs AS (
                 SELECT destination, executor, {LARGER_VIEW} FROM {table}{pairs}
                 GROUP BY destination, executor),
+            sums AS (
+                SELECT destination, {SUM_OF_VIEWS}, sum(allowed) + sum(blocked) AS contacts,
+                    count(*) AS executors, max(last_seen) AS last_seen
+                FROM pairs GROUP BY destination),
             totals AS (
-                SELECT name, {SUM_OF_VIEWS}, sum(allowed) + sum(blocked) AS contacts,
-                    count(*) AS executors, d.first_seen AS first_seen,
-                    max(pairs.last_seen) AS last_seen
-                FROM pairs JOIN destinations d ON d.id = pairs.destination{names}
-                GROUP BY pairs.destination)
+                SELECT sums.*, d.name AS name, d.first_seen AS first_seen
+                FROM sums JOIN destinations d ON d.id = sums.destination{names})
             SELECT name, up, down, allowed, blocked, executors, first_seen, last_seen, {column}
             FROM totals{rest} ORDER BY {column} DESC, name LIMIT {limit}",
             table = periods.table,

@@ -114,21 +114,24 @@ fn add_sums(
 ) -> Result<(), StoreError> {
     let filter = pairs_filter(query, step);
     let (group, name) = match query.group_by {
-        GroupBy::Nothing => ("0", "''"),
+        GroupBy::Nothing => ("NULL", "''"),
         GroupBy::Destination => {
             ("destination", "(SELECT name FROM destinations WHERE id = destination)")
         }
         GroupBy::Executor => ("executor", "(SELECT name FROM executors WHERE id = executor)"),
     };
+    let largest = match query.group_by {
+        GroupBy::Nothing => String::new(),
+        _ => format!(
+            "WHERE {group} IN (SELECT {group} FROM pairs GROUP BY {group}
+                ORDER BY total(up) DESC, {group} LIMIT {GROUPS_KEPT})"
+        ),
+    };
     let sql = format!(
-        "WITH pairs AS MATERIALIZED (
+        "WITH pairs AS (
             SELECT {start} AS start, destination, executor, {LARGER_VIEW} FROM {table}{filter}
-            GROUP BY start, destination, executor),
-        largest AS MATERIALIZED (
-            SELECT {group} AS grouped FROM pairs GROUP BY grouped
-            ORDER BY total(up) DESC, grouped LIMIT {GROUPS_KEPT})
-        SELECT start, {name}, {SUM_OF_VIEWS}, {group} AS grouped FROM pairs
-        WHERE grouped IN (SELECT grouped FROM largest) GROUP BY start, grouped",
+            GROUP BY start, destination, executor)
+        SELECT start, {name}, {SUM_OF_VIEWS} FROM pairs {largest} GROUP BY start, {group}",
         start = step.start(),
         table = step.periods.table,
         filter = filter.sql(),
