@@ -462,6 +462,8 @@ export interface components {
             changed: components["schemas"]["EventId"][];
             /** @description Incidents that do not exist. */
             not_found: components["schemas"]["EventId"][];
+            /** @description Incidents for which it is not the next step: closed ones cannot be acknowledged. */
+            refused: components["schemas"]["EventId"][];
             /** @description Incidents that were already so. */
             unchanged: components["schemas"]["EventId"][];
         };
@@ -1630,7 +1632,7 @@ export interface operations {
                 ids?: components["schemas"]["EventId"][];
                 /** @description After this: the `next` of the page before. */
                 after?: string;
-                /** @description At most so many, 1 to 1000. Default 50. */
+                /** @description At most so many, 1 to 1000. Default 50, or as many as `ids`. */
                 limit?: number;
             };
             header?: never;

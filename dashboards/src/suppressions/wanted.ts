@@ -25,18 +25,22 @@ export function parts(incident: IncidentRow): Parts {
   };
 }
 
-/** The request for the chosen parts. */
-export function wanted(
-  values: Parts,
-  chosen: Record<keyof Parts, boolean>,
-  { reason, days, now }: { reason: string; days: number; now: number },
-): NewSuppression {
+/** The chosen ones of them, without what is blank. */
+export function chosenParts(values: Parts, chosen: Record<keyof Parts, boolean>): Parts {
   return {
-    destination: chosen.destination ? values.destination : undefined,
+    destination: (chosen.destination && values.destination?.trim()) || undefined,
     template: chosen.template ? values.template : undefined,
     tenant: chosen.tenant ? values.tenant : undefined,
     detector: chosen.detector ? values.detector : undefined,
-    reason: reason.trim(),
-    expires_at: new Date(now + days * DAY_MS).toISOString(),
   };
+}
+
+/** Whether nothing is asked for: the API refuses what would match everything. */
+export function isEmpty(asked: Parts): boolean {
+  return Object.values(asked).every((value) => value === undefined);
+}
+
+/** The request. */
+export function request(asked: Parts, reason: string, { days, now }: { days: number; now: number }): NewSuppression {
+  return { ...asked, reason: reason.trim(), expires_at: new Date(now + days * DAY_MS).toISOString() };
 }
