@@ -173,6 +173,9 @@ impl Case<'_> {
         match hits.rule {
             Rule::Metadata => format!("cloud metadata service contacted{blocked}"),
             Rule::PrivateScan => format!("many private addresses and ports contacted{blocked}"),
+            Rule::Outside if self.target == Target::Many => {
+                format!("many destinations outside the allowlist contacted{blocked}")
+            }
             Rule::Outside => format!("{destination} is outside the allowlist{blocked}"),
             Rule::Private => format!("private address {destination} contacted{blocked}"),
         }

@@ -3,6 +3,7 @@
 //! This file holds the state and how destinations find their place in it. What is concluded from
 //! it stands in `watch`, what it teaches in `teach`.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
@@ -13,7 +14,7 @@ use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
 use crate::dossier::Dossier;
-use crate::hash::{SessionKey, quick};
+use crate::hash::quick;
 use crate::incident::Observed;
 use crate::learned::Place;
 use crate::seen_set::SeenSet;
@@ -38,7 +39,8 @@ pub(crate) struct Session {
     pub(crate) generation: u32,
     pub(crate) bars: Arc<Bars>,
     /// Quick hashes of the slots' names, in the order of the slots: what is searched first.
-    pub(crate) names: Vec<u64>,
+    #[serde(skip)]
+    names: Vec<u64>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) overflow: Overflow,
     pub(crate) flows: OpenFlows,
@@ -51,6 +53,38 @@ pub(crate) struct Session {
     pub(crate) many: Option<Box<Dossier>>,
     /// When silence ends it, in whole seconds, as far as its partition has noted.
     pub(crate) due_s: i64,
+}
+
+/// What orders sessions: executor, then given session.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionKey {
+    pub(crate) origin: Arc<Attribution>,
+}
+
+impl SessionKey {
+    fn names(&self) -> (&SmolStr, &Option<SmolStr>) {
+        (&self.origin.executor, &self.origin.session)
+    }
+}
+
+impl PartialEq for SessionKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.names() == other.names()
+    }
+}
+
+impl Eq for SessionKey {}
+
+impl Ord for SessionKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.names().cmp(&other.names())
+    }
+}
+
+impl PartialOrd for SessionKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// One destination of a session.
@@ -82,6 +116,13 @@ pub(crate) struct Overflow {
     pub(crate) observed: Observed,
     /// The sum of bytes at which they are looked at again. 0: not known yet.
     pub(crate) next_look: u64,
+}
+
+impl Slot {
+    /// Whether it has an open incident.
+    pub(crate) fn is_open(&self) -> bool {
+        self.dossier.as_deref().is_some_and(|dossier| dossier.opened.is_some())
+    }
 }
 
 impl Overflow {
@@ -160,9 +201,22 @@ impl Session {
         }
     }
 
-    /// What it is found by.
+    /// What orders it among sessions.
     pub(crate) fn key(&self) -> SessionKey {
-        SessionKey { executor: self.origin.executor.clone(), session: self.origin.session.clone() }
+        SessionKey { origin: Arc::clone(&self.origin) }
+    }
+
+    /// Whether events of `origin` are its own. All events of one flow share one origin, so that
+    /// most comparisons end at the pointer.
+    pub(crate) fn is_of(&self, origin: &Attribution) -> bool {
+        std::ptr::eq(&raw const *self.origin, origin)
+            || (self.origin.executor == origin.executor && self.origin.session == origin.session)
+    }
+
+    /// Makes the slots findable after they were read from a snapshot.
+    pub(crate) fn index_slots(&mut self) {
+        self.slots.truncate(MOST_SLOTS);
+        self.names = self.slots.iter().map(|slot| quick(&slot.domain)).collect();
     }
 
     /// The slot of a destination, if it has one.
@@ -172,8 +226,8 @@ impl Session {
         same.find(|(at, _)| self.slots[*at].domain == *domain).map(|(at, _)| at)
     }
 
-    /// Gives a new destination a slot: a free one, or that of the least destination without a
-    /// dossier, which joins the overflow.
+    /// Gives a new destination a slot: a free one, or that of the least destination without an
+    /// incident, which joins the overflow.
     pub(crate) fn place_slot(&mut self, slot: Slot) -> Target {
         let name = quick(&slot.domain);
         if self.slots.len() < MOST_SLOTS {
@@ -181,8 +235,10 @@ impl Session {
             self.slots.push(slot);
             return Target::Slot(self.slots.len() - 1);
         }
-        let without_dossier = self.slots.iter().enumerate().filter(|(_, s)| s.dossier.is_none());
-        let least = without_dossier.min_by_key(|(at, s)| (s.tally.up_bytes(), s.seen.last, *at));
+        let without_incident = self.slots.iter().enumerate().filter(|(_, s)| !s.is_open());
+        let least = without_incident.min_by_key(|(at, slot)| {
+            (slot.dossier.is_some(), slot.tally.up_bytes(), slot.seen.last, *at)
+        });
         let Some((at, least)) = least else {
             self.overflow.destinations = self.overflow.destinations.saturating_add(1);
             return Target::Many;

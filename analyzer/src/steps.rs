@@ -64,7 +64,7 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
     steps.push(ask_owner(case));
     match case.target {
         Target::Slot(_) if case.observed.contacts_allowed > 0 => {
-            steps.push(format!("Block {name} at the proxy or firewall until that is answered."))
+            steps.push(format!("Block {name} at the proxy or firewall until that is answered."));
         }
         Target::Slot(_) => steps.push(format!("Confirm that {name} is still blocked.")),
         Target::Many => steps.push(format!(
@@ -102,6 +102,9 @@ fn exception(case: &Case<'_>, rule: Rule) -> String {
     let name = &case.destination;
     match rule {
         Rule::Metadata => "Block the metadata service for executors in the network.".to_owned(),
+        Rule::Outside if case.target == Target::Many => {
+            "If executors should reach these destinations, add them to analyzer.allow.".to_owned()
+        }
         Rule::Outside => format!("If executors should reach {name}, add it to analyzer.allow."),
         Rule::Private | Rule::PrivateScan => {
             "If executors should reach these addresses, add them to analyzer.allow_private."

@@ -8,8 +8,8 @@ use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
 use crate::detect::{NOTABLE, new_destination};
 use crate::hash::quick;
-use crate::incident::{ChangeKind, IncidentChange};
-use crate::session::{Session, Slot, Target};
+use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
+use crate::session::{MOST_SLOTS, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::tally::{Seen, Tally, view};
 use crate::world::World;
@@ -27,7 +27,7 @@ impl Session {
         if event.is_contact() {
             many_is_touched |= self.check_contact(target, event, world);
         }
-        self.check_size(target, event, world);
+        many_is_touched |= self.check_size(target, event, world);
         let first = out.len();
         if let Target::Slot(_) = target {
             self.report(target, event, world, out);
@@ -88,7 +88,7 @@ impl Session {
         };
         let judge = || world.policy.judge(destination, transport);
         let (rule, is_fresh) = match target {
-            Target::Many => (judge(), event.is_contact()),
+            Target::Many => (judge(), false),
             Target::Slot(at) => {
                 let what = quick((&destination.host, destination.address, destination.port));
                 let judged = &mut self.slots[at].judged;
@@ -96,33 +96,49 @@ impl Session {
                 if is_fresh {
                     *judged = (what, judge());
                 }
-                (judged.1, is_fresh || event.is_contact())
+                (judged.1, is_fresh)
             }
         };
+        // Not every flow shows its beginning, and names come late: a first sight counts too.
+        let is_known = |rule| {
+            let dossier = self.known_dossier(target);
+            dossier.is_some_and(|dossier| dossier.rules.iter().any(|hits| hits.rule == rule))
+        };
         match rule {
-            Some(rule) if is_fresh => self.note_rule(rule, target, event, world),
+            Some(rule) if event.is_contact() || (is_fresh && !is_known(rule)) => {
+                self.note_rule(rule, target, event, world)
+            }
             _ => false,
         }
     }
 
     fn note_rule(&mut self, rule: Rule, target: Target, event: &Event, world: &World) -> bool {
-        let mut target = target;
-        let mut rule = rule;
-        if rule == Rule::Private {
-            let private = self.private.get_or_insert_default();
-            private.insert(quick((event.destination.address, event.destination.port)));
-            let is_scan = private.count() >= SCAN_TARGETS;
-            let is_open = self.known_dossier(target).is_some_and(|d| d.opened.is_some());
-            if is_scan && !is_open {
-                (rule, target) = (Rule::PrivateScan, Target::Many);
+        let is_open = self.known_dossier(target).is_some_and(|d| d.opened.is_some());
+        let (rule, target) = match rule {
+            Rule::Private if self.is_scan(event) && !is_open => (Rule::PrivateScan, Target::Many),
+            Rule::Outside if event.verdict.is_blocked() && !is_open && self.has_many_open() => {
+                (rule, Target::Many)
             }
-        }
+            _ => (rule, target),
+        };
         self.open_dossier(target, world);
         self.dossier(target).hit(rule, event);
         if target == Target::Many {
             self.dossier(target).note(event);
         }
         target == Target::Many
+    }
+
+    fn is_scan(&mut self, event: &Event) -> bool {
+        let private = self.private.get_or_insert_default();
+        private.insert(quick((event.destination.address, event.destination.port)));
+        private.count() >= SCAN_TARGETS
+    }
+
+    /// Whether half of the slots hold open incidents: the other half is left for what matters
+    /// more than a further blocked attempt.
+    fn has_many_open(&self) -> bool {
+        self.slots.iter().filter(|slot| slot.is_open()).count() >= MOST_SLOTS / 2
     }
 
     /// Bursts and blocked contacts. Whether the dossier about many destinations was touched.
@@ -151,7 +167,7 @@ impl Session {
         };
         let target = if alone { target } else { Target::Many };
         let known = self.known_dossier(target).and_then(|dossier| {
-            dossier.findings.iter().find(|f| f.detector == crate::Detector::RateBurst)
+            dossier.findings.iter().find(|f| f.detector == Detector::RateBurst)
         });
         if p >= NOTABLE || known.is_some_and(|known| known.p < p) {
             return false;
@@ -189,11 +205,12 @@ impl Session {
         true
     }
 
-    fn check_size(&mut self, target: Target, event: &Event, world: &World) {
-        match target {
-            Target::Slot(at) => self.check_slot_size(at, event, world),
-            Target::Many => self.check_overflow_size(event, world),
+    /// Whether the dossier about many destinations was touched.
+    fn check_size(&mut self, target: Target, event: &Event, world: &World) -> bool {
+        if let Target::Slot(at) = target {
+            self.check_slot_size(at, event, world);
         }
+        self.overflow.destinations > 0 && self.check_overflow_size(event, world)
     }
 
     fn check_slot_size(&mut self, at: usize, event: &Event, world: &World) {
@@ -218,10 +235,10 @@ impl Session {
         }
     }
 
-    fn check_overflow_size(&mut self, event: &Event, world: &World) {
+    fn check_overflow_size(&mut self, event: &Event, world: &World) -> bool {
         let sum = self.overflow.observed.up_bytes;
         if sum < self.overflow.next_look {
-            return;
+            return false;
         }
         let ladder = world.baseline.ladder(&self.place);
         let subject = Subject { class: Class::Many, kind: Kind::Web, seen: None };
@@ -229,12 +246,14 @@ impl Session {
         self.overflow.next_look = next_look(sum).max(quiet);
         // There is no largest contact of many destinations; the sum is looked at alone.
         let sent = [0, sum];
-        if subject.tail(&ladder, sent).0 < NOTABLE {
-            let finding = subject.finding(&ladder, sent, &self.origin);
-            let dossier = self.dossier(Target::Many);
-            dossier.note(event);
-            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        if subject.tail(&ladder, sent).0 >= NOTABLE {
+            return false;
         }
+        let finding = subject.finding(&ladder, sent, &self.origin);
+        let dossier = self.dossier(Target::Many);
+        dossier.note(event);
+        dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        true
     }
 
     /// Makes sure that a slot's dossier exists and says how new the destination is.
@@ -266,6 +285,7 @@ impl Session {
             dossier.note(event);
         }
         if let Some(kind) = dossier.change(event.at, up_bytes) {
+            self.renew_size_finding(target, world);
             out.extend(self.change(target, kind, world));
         }
     }
@@ -282,8 +302,23 @@ impl Session {
                 opened.number += 1;
                 opened.changed_at = opened.changed_at.max(at);
             }
+            self.renew_size_finding(target, world);
             out.extend(self.change(target, ChangeKind::Ended, world));
         }
+    }
+
+    /// Brings a finding about bytes up to the last one: it was made at the last look.
+    fn renew_size_finding(&mut self, target: Target, world: &World) {
+        let Target::Slot(at) = target else { return };
+        let dossier = self.slots[at].dossier.as_deref();
+        let is_upload = |f: &Finding| f.detector == Detector::UploadSize;
+        if !dossier.is_some_and(|dossier| dossier.findings.iter().any(is_upload)) {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let slot = &self.slots[at];
+        let finding = slot.subject(&ladder).finding(&ladder, slot.sent(), &self.origin);
+        self.dossier(target).set_finding(finding, &world.baseline, ladder.template_sessions());
     }
 }
 
