@@ -2,9 +2,8 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use egret_event::{Scope, SmolStr};
+use egret_event::Scope;
 use foldhash::fast::FixedState;
-use serde::{Deserialize, Serialize};
 
 /// Seed of the quick hash. Any value does; it is part of what makes runs repeatable.
 const SEED: u64 = 0x6567_7265_7400_0001;
@@ -35,24 +34,4 @@ pub(crate) fn quick(value: impl Hash) -> u64 {
 /// only the hash is kept, and a collision would make a stranger look familiar.
 pub(crate) fn key(parts: &[&[u8]]) -> u64 {
     Scope::of(parts).short()
-}
-
-/// What a session is found by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct SessionKey {
-    pub(crate) executor: SmolStr,
-    pub(crate) session: Option<SmolStr>,
-}
-
-/// A [`SessionKey`] that is looked for, without copying the names.
-#[derive(Hash)]
-pub(crate) struct WantedSession<'a> {
-    pub(crate) executor: &'a SmolStr,
-    pub(crate) session: &'a Option<SmolStr>,
-}
-
-impl hashbrown::Equivalent<SessionKey> for WantedSession<'_> {
-    fn equivalent(&self, key: &SessionKey) -> bool {
-        *self.executor == key.executor && *self.session == key.session
-    }
 }

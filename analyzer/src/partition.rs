@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egret_event::{Event, Timestamp};
+use egret_event::{Attribution, Event, Timestamp};
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::rate_burst::Bars;
-use crate::hash::{Map, SessionKey, WantedSession, quick};
+use crate::hash::{Map, quick};
 use crate::incident::IncidentChange;
 use crate::learned::{Learned, Place};
-use crate::session::Session;
+use crate::session::{Session, SessionKey};
 use crate::world::World;
 
 /// Number of partitions, and so the most shards.
@@ -35,7 +36,8 @@ pub(crate) fn partition_of(executor: &str) -> usize {
 /// Sessions of some executors and what they taught in this epoch.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
-    sessions: Map<SessionKey, Box<Session>>,
+    /// Found by executor and given session; both stand in the session itself.
+    sessions: HashTable<Box<Session>>,
     /// When each session's silence should next be checked, in seconds.
     due: BTreeSet<(i64, SessionKey)>,
     taught: Taught,
@@ -99,9 +101,8 @@ impl Partition {
         out: &mut Vec<IncidentChange>,
     ) {
         let idle = world.config.session_idle;
-        let wanted =
-            WantedSession { executor: &event.origin.executor, session: &event.origin.session };
-        if let Some(session) = self.sessions.get_mut(&wanted)
+        let hash = hash_of(&event.origin);
+        if let Some(session) = self.sessions.find_mut(hash, |s| s.is_of(&event.origin))
             && event.at.since(session.seen.last) <= idle
         {
             session.seen.include(event.at);
@@ -113,12 +114,22 @@ impl Partition {
             session.observe(event, world, out);
             return;
         }
-        if let Some(session) = self.sessions.remove(&wanted) {
+        if let Some(session) = self.take(&event.origin) {
             self.due.remove(&(session.due_s, session.key()));
             let ended_at = session.seen.last + idle;
             self.end(session, ended_at, world, out);
         }
         self.begin(event, (world, bars), out);
+    }
+
+    fn take(&mut self, origin: &Attribution) -> Option<Box<Session>> {
+        let found = self.sessions.find_entry(hash_of(origin), |s| s.is_of(origin));
+        found.ok().map(|entry| entry.remove().0)
+    }
+
+    fn insert(&mut self, session: Box<Session>) {
+        let hash = hash_of(&session.origin);
+        self.sessions.insert_unique(hash, session, |s| hash_of(&s.origin));
     }
 
     fn begin(
@@ -135,18 +146,17 @@ impl Partition {
         session.due_s = due_s(session.seen.last, world);
         self.due.insert((session.due_s, session.key()));
         session.observe(event, world, out);
-        self.sessions.insert(session.key(), session);
+        self.insert(session);
     }
 
     /// Ends the sessions that have been idle longest.
     fn evict(&mut self, world: &World, out: &mut Vec<IncidentChange>) {
-        let mut oldest: Vec<(Timestamp, SessionKey)> =
-            self.sessions.values().map(|session| (session.seen.last, session.key())).collect();
+        let mut oldest: Vec<_> = self.sessions.iter().map(|s| (s.seen.last, s.key())).collect();
         oldest.select_nth_unstable(EVICTED_AT_ONCE);
         oldest.truncate(EVICTED_AT_ONCE);
         oldest.sort_unstable();
         for (last, key) in oldest {
-            if let Some(session) = self.sessions.remove(&key) {
+            if let Some(session) = self.take(&key.origin) {
                 self.due.remove(&(session.due_s, key));
                 self.counts.evicted_sessions += 1;
                 self.end(session, last, world, out);
@@ -162,16 +172,15 @@ impl Partition {
         out: &mut Vec<IncidentChange>,
     ) {
         let now_s = watermark.as_secs();
-        while let Some((due_s, _)) = self.due.first()
-            && *due_s <= now_s
-        {
+        while self.due.first().is_some_and(|(due_s, _)| *due_s <= now_s) {
             let Some((_, key)) = self.due.pop_first() else { return };
-            let Some(session) = self.sessions.get_mut(&key) else { continue };
-            let due_s = due_s_of(session, world);
+            let Some(mut session) = self.take(&key.origin) else { continue };
+            let due_s = due_s(session.seen.last, world);
             if due_s > now_s {
                 session.due_s = due_s;
                 self.due.insert((due_s, key));
-            } else if let Some(session) = self.sessions.remove(&key) {
+                self.insert(session);
+            } else {
                 let ended_at = session.seen.last + world.config.session_idle;
                 self.end(session, ended_at, world, out);
             }
@@ -181,14 +190,13 @@ impl Partition {
     /// Ends all sessions: the input has ended at `at`.
     pub(crate) fn finish(&mut self, world: &World, at: Timestamp, out: &mut Vec<IncidentChange>) {
         self.due.clear();
-        let mut sessions: Vec<_> = self.sessions.drain().map(|(_, session)| session).collect();
+        let mut sessions: Vec<_> = self.sessions.drain().collect();
         sessions.sort_unstable_by_key(|session| session.key());
         for session in sessions {
             self.end(session, at, world, out);
         }
     }
 
-    #[expect(clippy::boxed_local, reason = "sessions are kept boxed; unboxing would copy them")]
     fn end(
         &mut self,
         mut session: Box<Session>,
@@ -209,7 +217,7 @@ impl Partition {
 
     /// What was given up for lack of room.
     pub(crate) fn counts(&self) -> Counts {
-        let live = self.sessions.values().map(|s| u64::from(s.overflow.destinations));
+        let live = self.sessions.iter().map(|s| u64::from(s.overflow.destinations));
         let evicted_destinations = self.counts.evicted_destinations + live.sum::<u64>();
         Counts { evicted_destinations, ..self.counts }
     }
@@ -221,25 +229,28 @@ impl Partition {
 
     /// For a snapshot: equal states give equal bytes.
     pub(crate) fn save(&self) -> SavedPartition {
-        let mut sessions: Vec<Session> =
-            self.sessions.values().map(|session| (**session).clone()).collect();
+        let mut sessions: Vec<Session> = self.sessions.iter().map(|s| (**s).clone()).collect();
         sessions.sort_unstable_by_key(Session::key);
         SavedPartition { sessions, taught: self.taught.clone(), counts: self.counts }
     }
 
     /// From a snapshot.
     pub(crate) fn restore(saved: SavedPartition) -> Self {
-        let due = saved.sessions.iter().map(|s| (s.due_s, s.key())).collect();
-        let sessions = saved.sessions.into_iter().map(|s| (s.key(), Box::new(s))).collect();
-        Self { sessions, due, taught: saved.taught, counts: saved.counts }
+        let mut restored = Self { taught: saved.taught, counts: saved.counts, ..Self::default() };
+        for mut session in saved.sessions {
+            session.index_slots();
+            restored.due.insert((session.due_s, session.key()));
+            restored.insert(Box::new(session));
+        }
+        restored
     }
+}
+
+fn hash_of(origin: &Attribution) -> u64 {
+    quick((&origin.executor, &origin.session))
 }
 
 /// The first whole second at which silence since `last` is long enough.
 fn due_s(last: Timestamp, world: &World) -> i64 {
     (last + world.config.session_idle).as_secs().saturating_add(1)
-}
-
-fn due_s_of(session: &Session, world: &World) -> i64 {
-    due_s(session.seen.last, world)
 }
