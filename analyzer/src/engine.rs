@@ -211,7 +211,9 @@ impl Engine {
         }
         if !taught.later.is_empty() {
             let counts_from = (at + WAIT_OF_THE_WARY).floor(DAY) + DAY;
-            self.waiting.entry(counts_from).or_default().merge(&taught.later);
+            let waiting = self.waiting.entry(counts_from).or_default();
+            waiting.merge(&taught.later);
+            self.forgotten_destinations += waiting.shrink_to(MOST_SCOPES, MOST_SEEN);
         }
         while let Some(entry) = self.waiting.first_entry()
             && *entry.key() <= at

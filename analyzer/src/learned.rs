@@ -151,3 +151,65 @@ impl Learned {
         (before - self.seen.len()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::baseline::Baseline;
+    use proptest::prelude::*;
+
+    /// What one session teaches: (scope, destination, bytes, tenant).
+    type Lesson = (u64, u64, u64, u64);
+
+    fn delta(lessons: &[Lesson]) -> Learned {
+        let mut delta = Learned::default();
+        for (scope, destination, bytes, tenant) in lessons {
+            let at = Timestamp::from_secs(*bytes as i64 % 1000);
+            let level = delta.scopes.entry(*scope).or_default();
+            level.sessions += 1;
+            level.sizes[0].add(*bytes);
+            level.blocked.add(*destination as u32);
+            let seen =
+                delta.seen.entry((*scope, *destination)).or_insert_with(|| Seen::between(at, at));
+            let mut one = Seen::between(at, at);
+            one.sessions = 1;
+            one.tenants.insert(crate::hash::key(&[&tenant.to_le_bytes()]));
+            one.sizes[1].add(*bytes);
+            seen.merge(&one);
+        }
+        delta
+    }
+
+    fn lessons() -> impl Strategy<Value = Vec<Lesson>> {
+        prop::collection::vec((0u64..4, 0u64..20, any::<u64>(), 0u64..30), 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn deltas_merge_in_any_order_and_grouping(a in lessons(), b in lessons(), c in lessons()) {
+            let [da, db, dc] = [&a, &b, &c].map(|lessons| delta(lessons));
+            let merged = |deltas: &[&Learned]| {
+                let mut sum = Learned::default();
+                deltas.iter().for_each(|delta| sum.merge(delta));
+                sum
+            };
+            let one_by_one = merged(&[&da, &db, &dc]);
+            let grouped = merged(&[&merged(&[&dc, &db]), &da]);
+            prop_assert_eq!(&one_by_one, &grouped);
+            prop_assert_eq!(&one_by_one, &delta(&[c, a, b].concat()));
+            let id = |learned| Baseline::freeze(learned, None, 0).id();
+            prop_assert_eq!(id(one_by_one), id(grouped));
+        }
+
+        #[test]
+        fn shrinking_keeps_the_best_known_and_the_fleet(lessons in lessons(), most in 0usize..20) {
+            let mut learned = delta(&lessons);
+            let before = learned.seen.clone();
+            let forgotten = learned.shrink_to(2, most);
+            prop_assert!(learned.seen.len() <= most && learned.scopes.len() <= 2);
+            prop_assert_eq!(before.len(), learned.seen.len() + forgotten as usize);
+            prop_assert!(!before.keys().any(|(scope, _)| *scope == FLEET)
+                || learned.scopes.contains_key(&FLEET));
+        }
+    }
+}
