@@ -1,5 +1,8 @@
 //! What the engine promises, on made-up traffic.
 
+#![allow(clippy::unwrap_used, reason = "this crate is a test")]
+
+mod limits;
 mod properties;
 mod scenarios;
 mod traffic;
