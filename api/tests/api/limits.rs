@@ -28,32 +28,31 @@ async fn a_request_that_takes_too_long_is_told_to_come_back() {
 
 #[tokio::test]
 async fn a_busy_store_sends_callers_away_and_recovers() {
-    let (entered, door) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(())));
+    let entered = Arc::new(Semaphore::new(0));
+    let (open_door, door) = std::sync::mpsc::channel::<()>();
     let world = Arc::new(World::new(|state| {
-        let (entered, door) = (entered.clone(), door.clone());
+        let (entered, door) = (entered.clone(), Mutex::new(door));
         state.register = Arc::new(move |_| {
             entered.add_permits(1);
-            drop(door.lock().unwrap());
+            let _ = door.lock().unwrap().recv();
         });
     }));
     let mut waiting = Vec::new();
-    {
-        let _closed = door.lock().unwrap();
-        for n in 0..8 {
-            let world = world.clone();
-            waiting.push(tokio::spawn(async move {
-                let body = json!({"address": "10.0.0.7", "from": "2026-01-31T09:00:00Z"});
-                world.send(Method::PUT, &format!("/v1/executors/job-{n}"), &body).await.status
-            }));
-        }
-        drop(entered.acquire_many(8).await.unwrap());
-        tokio::time::pause();
-        let patience = tokio::time::advance(Duration::from_secs(4));
-        let (answer, ()) = tokio::join!(world.get("/v1/incidents"), patience);
-        tokio::time::resume();
-        assert_eq!(answer.problem().kind, "urn:egret:problem:overloaded");
-        assert_eq!(answer.header("retry-after"), "2");
+    for n in 0..8 {
+        let world = world.clone();
+        waiting.push(tokio::spawn(async move {
+            let body = json!({"address": "10.0.0.7", "from": "2026-01-31T09:00:00Z"});
+            world.send(Method::PUT, &format!("/v1/executors/job-{n}"), &body).await.status
+        }));
     }
+    drop(entered.acquire_many(8).await.unwrap());
+    tokio::time::pause();
+    let patience = tokio::time::advance(Duration::from_secs(4));
+    let (answer, ()) = tokio::join!(world.get("/v1/incidents"), patience);
+    tokio::time::resume();
+    assert_eq!(answer.problem().kind, "urn:egret:problem:overloaded");
+    assert_eq!(answer.header("retry-after"), "2");
+    drop(open_door);
     for put in waiting {
         assert_eq!(put.await.unwrap(), StatusCode::OK);
     }
