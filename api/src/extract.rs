@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
+use egret_event::SmolStr;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, Unexpected};
-use smol_str::SmolStr;
 
 use crate::problem::{Kind, Problem};
 

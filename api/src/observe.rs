@@ -106,6 +106,8 @@ pub(crate) async fn limit_time(
 ) -> Outcome<Response> {
     let limit = app.outside.config.request_timeout;
     tokio::time::timeout(limit, next.run(request)).await.map_err(|_| {
-        Problem::new(Kind::Timeout, format!("not answered within {} s", limit.as_secs_f64()))
+        let limit_s = limit.as_secs_f64();
+        let what = format!("not answered within {limit_s} s; what was begun is carried out still");
+        Problem::new(Kind::Timeout, what)
     })
 }

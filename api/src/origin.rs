@@ -4,6 +4,8 @@
 //! asks for no token (request forgery). And a page's own name can be made to resolve to 127.0.0.1,
 //! so that the browser takes us for that page's server (DNS rebinding).
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Uri};
@@ -58,7 +60,7 @@ pub(crate) async fn refuse_rebinding(
     next: Next,
 ) -> Outcome<Response> {
     if !app.outside.require_token && !names_loopback(request.headers(), request.uri()) {
-        let what = "without tokens Egret answers to the names localhost, 127.0.0.1 and [::1] only";
+        let what = "without tokens Egret answers to localhost, 127.0.0.1 and [::1] only";
         return Err(Problem::new(Kind::CrossOrigin, what));
     }
     Ok(next.run(request).await)
@@ -71,13 +73,20 @@ fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
         (None, _) => uri.authority().map(|authority| authority.as_str()),
         (Some(_), Some(_)) => None,
     };
-    let Some(named) = named else { return false };
-    ["localhost", "127.0.0.1", "[::1]"].into_iter().any(|own| {
-        named.len() >= own.len()
-            && named.is_char_boundary(own.len())
-            && named[..own.len()].eq_ignore_ascii_case(own)
-            && is_port(&named[own.len()..])
-    })
+    named.is_some_and(is_loopback)
+}
+
+/// Whether the host of a Host header is this machine, whatever the port.
+///
+/// A literal address is as safe as the name `localhost`: only names can be made to resolve to
+/// another address.
+fn is_loopback(named: &str) -> bool {
+    let end =
+        if named.starts_with('[') { named.find(']').map(|at| at + 1) } else { named.find(':') };
+    let (host, port) = named.split_at(end.unwrap_or(named.len()));
+    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let is_own = |address: IpAddr| address.to_canonical().is_loopback();
+    is_port(port) && (host.eq_ignore_ascii_case("localhost") || literal.parse().is_ok_and(is_own))
 }
 
 /// Nothing, or a colon and digits.
@@ -98,7 +107,9 @@ mod tests {
 
     #[test]
     fn only_this_machines_own_names_pass_with_any_port() {
-        for own in ["localhost", "LocalHost:8787", "127.0.0.1", "127.0.0.1:80", "[::1]:8787"] {
+        for own in
+            ["localhost", "LocalHost:8787", "127.0.0.1", "127.0.0.2:80", "[::1]:8787", "[::1]"]
+        {
             assert!(named(own), "{own} was refused");
         }
         for other in [
@@ -108,7 +119,11 @@ mod tests {
             "127.0.0.1.nip.io",
             "127.0.0.1:x",
             "10.0.0.1",
+            "[::2]",
+            "[::1",
             "::1",
+            ":80",
+            "[::1].evil.example",
             "",
         ] {
             assert!(!named(other), "{other} was let through");

@@ -10,6 +10,8 @@ pub(crate) mod session;
 pub(crate) mod stream;
 pub(crate) mod suppressions;
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
@@ -108,5 +110,6 @@ pub(crate) fn router(app: &Shared) -> Router {
 
 /// The OpenAPI document. It holds no secret, so it is open to everybody.
 async fn get_openapi() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], crate::openapi())
+    static DOCUMENT: LazyLock<String> = LazyLock::new(crate::openapi);
+    ([(CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
 }

@@ -93,13 +93,9 @@ impl Feed {
             return Some((Ok(lagged()), self));
         }
         let event = tokio::select! {
+            // The heartbeat comes before the changes, so that no flood of them delays it.
             biased;
             () = stopped(&mut self.stop) => return None,
-            change = self.changes.recv() => match change {
-                Ok(change) => self.tell(&change).await,
-                Err(RecvError::Lagged(_)) => lagged(),
-                Err(RecvError::Closed) => return None,
-            },
             _ = self.heartbeat.tick() => {
                 // A token that was removed, or has expired, must not go on listening.
                 if !self.app.is_still_let_in(&self.proof).await {
@@ -107,6 +103,11 @@ impl Feed {
                 }
                 Event::default().comment("alive")
             }
+            change = self.changes.recv() => match change {
+                Ok(change) => self.tell(&change).await,
+                Err(RecvError::Lagged(_)) => lagged(),
+                Err(RecvError::Closed) => return None,
+            },
         };
         Some((Ok(event), self))
     }

@@ -23,7 +23,7 @@ async fn a_request_that_takes_too_long_is_told_to_come_back() {
     let answer = world.ask(request.body(body).unwrap()).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("retry-after"), "2");
-    assert_eq!(answer.problem().detail, "not answered within 10 s");
+    assert!(answer.problem().detail.starts_with("not answered within 10 s"));
 }
 
 #[tokio::test]
