@@ -45,6 +45,11 @@ class Location {
     return this.params.get(name) ?? '';
   }
 
+  /** The time range of this view, to be carried along to another one. */
+  get range(): Params {
+    return { range: this.get('range'), since: this.get('since'), until: this.get('until') };
+  }
+
   /** Goes back, or to `otherwise` when the reader came from elsewhere. */
   back(otherwise: string): void {
     if (this.canGoBack) window.history.back();

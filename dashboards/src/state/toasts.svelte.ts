@@ -31,7 +31,9 @@ class Toasts {
 
   #show(text: string, tone: Toast['tone']): number {
     const id = this.#next++;
-    this.shown = [...this.shown, { id, text, tone }].slice(-MOST);
+    // The same again takes the place of the first, so that what fails repeatedly stays one message.
+    const others = this.shown.filter((toast) => toast.text !== text);
+    this.shown = [...others, { id, text, tone }].slice(-MOST);
     return id;
   }
 }
