@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use egret_event::{ExecutorRegistration, Timestamp};
 
 use super::cast::Played;
-use super::truth::Truth;
+use super::session::Remains;
+use super::truth::{SessionTruth, Truth};
 use super::wire::capture::CaptureWriter;
 use super::wire::track::Track;
 use super::wire::{frame, merge};
@@ -21,47 +22,45 @@ pub(crate) fn write(
     out: &Path,
 ) -> Result<Written, SimulateError> {
     std::fs::create_dir_all(out).map_err(|source| failed(out, source))?;
-    let mut tracks = Vec::new();
-    let (mut squid, mut envoy) = (Vec::new(), Vec::new());
-    let mut sessions = Vec::new();
-    for Played { truth, remains } in played {
-        tracks.extend(remains.tracks);
-        squid.extend(remains.squid);
-        envoy.extend(remains.envoy);
-        sessions.push(truth);
-    }
+    let (remains, sessions) = together(played);
     let executors: Vec<_> = sessions.iter().map(|session| session.executor.clone()).collect();
     let mut truth = Truth::of(plan, sessions);
-    let file = |name: &str| out.join(name);
-
-    let capture = file("traffic.pcap");
-    tracks.sort_by_key(Track::begins);
-    let (packets, capture_bytes) =
-        create(&capture, |writer| write_capture(tracks.into_iter(), writer))?;
-    let squid_log = file("squid.log");
-    truth.squid_lines = create(&squid_log, |writer| write_lines(squid, writer))?;
-    let envoy_log = file("envoy.jsonl");
-    truth.envoy_lines = create(&envoy_log, |writer| write_lines(envoy, writer))?;
-    truth.packets = packets;
-    let truth_path = file("truth.json");
-    create(&truth_path, |writer| write_json(&truth, writer))?;
-    let registrations = file("executors.json");
-    create(&registrations, |writer| write_json(&executors, writer))?;
-    let configuration = file("egret.toml");
-    let text = configuration_text(plan, &executors);
-    create(&configuration, |writer| writer.write_all(text.as_bytes()))?;
-    Ok(Written {
-        capture,
-        squid_log,
-        envoy_log,
-        truth: truth_path,
-        registrations,
-        configuration,
+    let mut written = Written {
+        capture: out.join("traffic.pcap"),
+        squid_log: out.join("squid.log"),
+        envoy_log: out.join("envoy.jsonl"),
+        truth: out.join("truth.json"),
+        registrations: out.join("executors.json"),
+        configuration: out.join("egret.toml"),
         executors,
-        packets,
-        capture_bytes,
-        lines: truth.squid_lines + truth.envoy_lines,
-    })
+        packets: 0,
+        capture_bytes: 0,
+        lines: 0,
+    };
+    (truth.packets, written.capture_bytes) =
+        create(&written.capture, |file| write_capture(remains.tracks.into_iter(), file))?;
+    truth.squid_lines = create(&written.squid_log, |file| write_lines(remains.squid, file))?;
+    truth.envoy_lines = create(&written.envoy_log, |file| write_lines(remains.envoy, file))?;
+    (written.packets, written.lines) = (truth.packets, truth.squid_lines + truth.envoy_lines);
+    create(&written.truth, |file| write_json(&truth, file))?;
+    create(&written.registrations, |file| write_json(&written.executors, file))?;
+    let text = configuration_text(plan, &written.executors);
+    create(&written.configuration, |file| file.write_all(text.as_bytes()))?;
+    Ok(written)
+}
+
+/// What all sessions left behind, flows in the order in which they begin; and their truths.
+fn together(played: Vec<Played>) -> (Remains, Vec<SessionTruth>) {
+    let mut all = Remains::default();
+    let mut sessions = Vec::new();
+    for Played { truth, remains } in played {
+        all.tracks.extend(remains.tracks);
+        all.squid.extend(remains.squid);
+        all.envoy.extend(remains.envoy);
+        sessions.push(truth);
+    }
+    all.tracks.sort_by_key(Track::begins);
+    (all, sessions)
 }
 
 /// Makes a file, has it written, and flushes it.

@@ -3,6 +3,8 @@
 //!
 //! Benign profiles and attacks are written against this; it knows none of them.
 
+mod proxied;
+
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
@@ -11,7 +13,6 @@ use std::time::Duration;
 use egret_event::Timestamp;
 
 use super::dice::Dice;
-use super::logs::{Access, envoy_line, squid_line};
 use super::programs::Program;
 use super::wire::dns::{self, Record, RecordType};
 use super::wire::http::{self, Request};
@@ -29,9 +30,6 @@ const RESOLVER_LATENCY_MS: Range<u64> = 1..24;
 /// Bytes of request and answer headers inside TLS, beside the bodies.
 const SEALED_REQUEST_HEADER: Range<usize> = 180..420;
 const SEALED_ANSWER_HEADER: Range<usize> = 160..480;
-
-/// Squid's page that says no.
-const DENIED_PAGE_BYTES: Range<usize> = 3_300..3_900;
 
 /// How a session reaches the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,131 +280,6 @@ impl Session {
         self.play((ends, visit.host.link()), at, &steps, visit.ending).0
     }
 
-    /// A CONNECT tunnel through a proxy.
-    fn tunnel(&mut self, proxy: SocketAddr, at: Timestamp, visit: &Visit<'_>) -> Visited {
-        let port = if visit.over == Over::Tls { 443 } else { 80 };
-        let target = format!("{}:{port}", visit.host.name);
-        let agent = visit.program.agent;
-        let asked = Request { method: "CONNECT", target: &target, host: &target, agent };
-        let connect = http::request(asked, &[]);
-        let up_header_bytes = connect.len() as u64;
-        let far = Step::Pause(visit.host.round_trip);
-        let accepted = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
-        let mut steps = vec![Step::Up(connect), far.clone(), Step::Down(accepted)];
-        for step in self.steps(visit) {
-            let waits = matches!(step, Step::Up(_));
-            steps.push(step);
-            if waits {
-                steps.push(far.clone());
-            }
-        }
-        let ends = self.ends(proxy);
-        let path = (ends, world::proxy_link());
-        let (visited, down_bytes) = self.play(path, at, &steps, visit.ending);
-        self.log(
-            proxy,
-            &Access {
-                ended: visited.ended,
-                lasted: visited.ended.since(visited.began),
-                client: ends.client,
-                method: "CONNECT",
-                target: &target,
-                host: &visit.host.name,
-                agent,
-                upstream: Some((visit.host.v4, port).into()),
-                status: 200,
-                up_bytes: visited.up_bytes,
-                up_header_bytes,
-                down_bytes,
-            },
-        );
-        visited
-    }
-
-    /// Requests in clear that Squid forwards: a line for each.
-    fn forward(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
-        let ends = self.ends(world::SQUID);
-        let (host, agent) = (&visit.host.name, visit.program.agent);
-        let mut steps = Vec::new();
-        let mut sizes = Vec::new();
-        for call in visit.calls {
-            let url = format!("http://{host}{}", call.path);
-            let asked = Request { method: call.method, target: &url, host, agent };
-            let request = http::request(asked, &self.dice.noise(call.up));
-            let answer = http::answer(200, &self.dice.noise(call.down));
-            sizes.push((url, request.len() - call.up, request.len(), answer.len()));
-            let far = visit.host.round_trip + call.think;
-            steps.extend([
-                Step::Pause(call.after),
-                Step::Up(request),
-                Step::Pause(far),
-                Step::Down(answer),
-            ]);
-        }
-        let path = (ends, world::proxy_link());
-        let (visited, _) = self.play(path, at, &steps, visit.ending);
-        // Requests share the connection's time evenly: close enough for a log.
-        let share = visited.ended.since(visited.began) / (sizes.len().max(1) as u32);
-        let mut ended = visited.began;
-        for (call, (url, up_header, up, down)) in visit.calls.iter().zip(&sizes) {
-            ended = ended + share;
-            self.log(
-                world::SQUID,
-                &Access {
-                    ended,
-                    lasted: share,
-                    client: ends.client,
-                    method: call.method,
-                    target: url,
-                    host,
-                    agent,
-                    upstream: Some((visit.host.v4, 80).into()),
-                    status: 200,
-                    up_bytes: *up as u64,
-                    up_header_bytes: *up_header as u64,
-                    down_bytes: *down as u64,
-                },
-            );
-        }
-        visited
-    }
-
-    fn be_denied(&mut self, host: &Host, program: &Program) {
-        let proxy = match self.route {
-            Route::Envoy => world::ENVOY,
-            Route::Direct | Route::Squid => world::SQUID,
-        };
-        let target = format!("{}:443", host.name);
-        let asked =
-            Request { method: "CONNECT", target: &target, host: &target, agent: program.agent };
-        let connect = http::request(asked, &[]);
-        let up_header_bytes = connect.len() as u64;
-        let page = self.dice.count(DENIED_PAGE_BYTES);
-        let refusal = http::answer(403, &vec![b'x'; page]);
-        let steps = [Step::Up(connect), Step::Down(refusal)];
-        let ends = self.ends(proxy);
-        let path = (ends, world::proxy_link());
-        let (visited, down_bytes) = self.play(path, self.now, &steps, Ending::ServerCloses);
-        self.now = visited.ended;
-        self.log(
-            proxy,
-            &Access {
-                ended: visited.ended,
-                lasted: visited.ended.since(visited.began),
-                client: ends.client,
-                method: "CONNECT",
-                target: &target,
-                host: &host.name,
-                agent: program.agent,
-                upstream: None,
-                status: 403,
-                up_bytes: visited.up_bytes,
-                up_header_bytes,
-                down_bytes,
-            },
-        );
-    }
-
     /// What is said on a connection once it stands.
     fn steps(&mut self, visit: &Visit<'_>) -> Vec<Step> {
         let mut steps = match visit.over {
@@ -461,13 +334,5 @@ impl Session {
         let down_bytes = track.down.len() as u64;
         self.remains.tracks.push(track);
         (Visited { up_bytes, began: at, ended }, down_bytes)
-    }
-
-    fn log(&mut self, proxy: SocketAddr, access: &Access<'_>) {
-        if proxy == world::SQUID {
-            self.remains.squid.push((access.ended, squid_line(access)));
-        } else {
-            self.remains.envoy.push((access.ended, envoy_line(access)));
-        }
     }
 }

@@ -5,6 +5,12 @@ mod capture;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
+
+use egret_collector::{
+    AttributionTable, Context, Dialect, Segment, SourceConfig, SourceKind, logs,
+};
+use egret_event::{Event, Fact};
 
 use capture::{Seen, read_capture};
 
@@ -312,6 +318,66 @@ fn the_configuration_is_read_by_the_collectors_section() {
 }
 
 #[test]
+fn the_collector_reads_every_log_line_and_its_verdict() {
+    for scenario in Scenario::ALL {
+        let story = Story::of(scenario);
+        for (path, dialect) in [
+            (&story.written.squid_log, Dialect::SquidEgret),
+            (&story.written.envoy_log, Dialect::EnvoyJson),
+        ] {
+            for line in story.lines(path) {
+                let record = logs::parse(Some(dialect), line.as_bytes()).unwrap();
+                let refused = ["TCP_DENIED/403", "\"response_code\":403"];
+                let refused = refused.iter().any(|word| line.contains(word));
+                assert_eq!(record.verdict.is_blocked(), refused, "{line}");
+                assert!(refused || record.up_bytes.is_some_and(|bytes| bytes > 0), "{line}");
+                assert!(record.user_agent.is_some(), "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_collector_sees_the_bytes_that_the_truth_tells_under_the_attackers_name() {
+    for scenario in [Scenario::BulkUpload, Scenario::Burst, Scenario::SlowDrip] {
+        let story = Story::of(scenario);
+        let (_, attack) =
+            story.attacks().into_iter().find(|(_, attack)| attack.route == "direct").unwrap();
+        let up_bytes: u64 = events_of(&story.written.capture)
+            .iter()
+            .filter(|event| matches!(event.fact, Fact::Flow(_)))
+            .filter(|event| event.destination.domain == attack.destination)
+            .filter_map(Event::up_bytes)
+            .sum();
+        assert_eq!(up_bytes, attack.up_bytes, "{scenario}");
+    }
+}
+
+/// What the collector makes of a capture.
+fn events_of(capture: &Path) -> Vec<Event> {
+    let ranges = SEGMENT_RANGES.map(|range| range.parse().unwrap()).to_vec();
+    let segment = Segment { name: "executors".into(), ranges };
+    let context = Context {
+        attribution: Arc::new(AttributionTable::new(vec![segment], Vec::new())),
+        ledger: Arc::default(),
+        stop: Arc::default(),
+        now: || Timestamp::MIN,
+        progress: Arc::default(),
+    };
+    let kind = SourceKind::Capture { path: capture.to_owned() };
+    let source = SourceConfig { name: "tap".into(), kind };
+    let mut events = Vec::new();
+    egret_collector::run(&source, &[], &context, &mut |batch| {
+        events.extend(batch.events);
+        Ok(())
+    })
+    .unwrap();
+    let reading = context.ledger.read();
+    assert_eq!((reading.unaccounted(), reading.lost), (0, Vec::new()));
+    events
+}
+
+#[test]
 fn a_plan_that_cannot_be_written_down_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |plan: Plan| write(&plan, folder.path()).unwrap_err().to_string();
@@ -358,7 +424,7 @@ fn load_logs_have_the_lines_that_were_asked_for() {
     assert_eq!(squid.lines().filter(|line| line.starts_with("1769850000.")).count(), 1000);
     assert!(squid.contains("TCP_DENIED/403"));
     let envoy = std::fs::read_to_string(envoy).unwrap();
-    let objects = envoy.lines().map(|line| serde_json::from_str::<serde_json::Value>(line));
+    let objects = envoy.lines().map(serde_json::from_str::<serde_json::Value>);
     assert_eq!(objects.filter(|object| object.is_ok()).count(), 1000);
 }
 

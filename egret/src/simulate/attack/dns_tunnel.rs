@@ -17,7 +17,11 @@ const SLOW_APART_MS: Range<u64> = 300..1_600;
 /// Labels of encoded bytes in a question of the fast tunnel; it fills a name.
 const FAST_LABELS: usize = 3;
 
+/// A message of the slow tunnel: 9 bytes of header, then what the shell has to say.
+const SLOW_MESSAGE_BYTES: Range<usize> = 9..54;
+
 /// What comes back with an answer.
+const CNAME_ANSWER_LETTERS: usize = 36;
 const NULL_ANSWER_BYTES: Range<usize> = 60..900;
 const TEXT_ANSWER_BYTES: Range<usize> = 20..120;
 
@@ -52,32 +56,33 @@ pub(super) fn text_records(session: &mut Session) -> Attack {
     let domain = "lantern-moth.example";
     let mut attack = Attack::begin(domain, "resolver", session.now, &FOUND_BY);
     for turn in 0..session.dice.count(SLOW_QUESTIONS) {
-        // 9 bytes of header, then what the shell has to say.
-        let length = 2 * session.dice.count(9..54);
-        let letters = session.dice.text(HEX, length);
-        let labels: Vec<&str> = letters
-            .as_bytes()
-            .chunks(LONGEST_LABEL - 1)
-            .filter_map(|label| std::str::from_utf8(label).ok())
-            .collect();
-        let name = format!("{}.{domain}", labels.join("."));
-        let exchange = match turn % 3 {
-            0 => {
-                let reply = session.dice.text(HEX, 36);
-                let alias = Record::Alias(format!("{reply}.{domain}"));
-                found(name, RecordType::CNAME, vec![alias])
-            }
-            _ => {
-                let size = session.dice.count(TEXT_ANSWER_BYTES);
-                let text = session.dice.text(HEX, size).into_bytes();
-                found(name, RecordType::TXT, vec![Record::Text(text)])
-            }
-        };
+        let length = 2 * session.dice.count(SLOW_MESSAGE_BYTES);
+        let exchange = text_exchange(session, domain, (turn, length));
         ask(session, &mut attack, exchange);
         attack.stolen_bytes += (length * HEX_BITS / 8) as u64;
         session.wait(SLOW_APART_MS);
     }
     attack
+}
+
+/// A question of `length` letters; every third asks for an alias, the others for text.
+fn text_exchange(session: &mut Session, domain: &str, (turn, length): (usize, usize)) -> Exchange {
+    let letters = session.dice.text(HEX, length);
+    let labels: Vec<&str> = letters
+        .as_bytes()
+        .chunks(LONGEST_LABEL - 1)
+        .filter_map(|label| std::str::from_utf8(label).ok())
+        .collect();
+    let name = format!("{}.{domain}", labels.join("."));
+    if turn % 3 == 0 {
+        let reply = session.dice.text(HEX, CNAME_ANSWER_LETTERS);
+        let alias = Record::Alias(format!("{reply}.{domain}"));
+        found(name, RecordType::CNAME, vec![alias])
+    } else {
+        let size = session.dice.count(TEXT_ANSWER_BYTES);
+        let text = session.dice.text(HEX, size).into_bytes();
+        found(name, RecordType::TXT, vec![Record::Text(text)])
+    }
 }
 
 fn found(name: String, asked: RecordType, records: Vec<Record>) -> Exchange {

@@ -41,7 +41,8 @@ const TURNS_PER_CONNECTION: usize = 5;
 pub(super) const ACTIVITY: Activity = Activity { name: "llm-loop", run };
 
 fn run(session: &mut Session) {
-    let api = public(*session.dice.pick(&["api.anthropic.com", "api.openai.com"]));
+    let name = session.dice.pick(&["api.anthropic.com", "api.openai.com"]);
+    let api = public(name);
     let mut context = session.dice.size(FIRST_CONTEXT_BYTES);
     let turns: Vec<Call> =
         (0..session.dice.count(TURNS)).map(|_| turn(session, &mut context)).collect();

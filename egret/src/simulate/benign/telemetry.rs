@@ -51,7 +51,8 @@ fn run(session: &mut Session) {
 }
 
 fn knock(session: &mut Session) {
-    let host = public(*session.dice.pick(&OFTEN_BLOCKED));
+    let name = session.dice.pick(&OFTEN_BLOCKED);
+    let host = public(name);
     let block = match session.route {
         Route::Direct => Block::Refused(*session.dice.pick(&[Refusal::Reset, Refusal::Silence])),
         Route::Squid | Route::Envoy => Block::Denied,

@@ -62,7 +62,8 @@ fn run(session: &mut Session) {
 }
 
 fn read_page(session: &mut Session) {
-    let site = public(*session.dice.pick(&SITES));
+    let name = session.dice.pick(&SITES);
+    let site = public(name);
     let document = [Call::get("/article", session.dice.size(DOCUMENT_BYTES))];
     session.visit(&Visit::https(&site, &BROWSER, &document));
     let connections = session.dice.count(PART_CONNECTIONS);
@@ -77,7 +78,8 @@ fn visit<'a>(host: &'a Host, calls: &'a [Call], ending: Ending) -> Visit<'a> {
 }
 
 fn parts(session: &mut Session) -> (Host, Vec<Call>, Ending) {
-    let host = public(*session.dice.pick(&SHARED));
+    let name = session.dice.pick(&SHARED);
+    let host = public(name);
     let count = session.dice.count(PARTS_EACH);
     let calls = (0..count)
         .map(|part| Call::get(format!("/part-{part}.js"), session.dice.size(PART_BYTES)))
