@@ -88,8 +88,13 @@ struct ClientRef<'a> {
 
 impl Hash for ClientRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.address.hash(state);
-        self.user.hash(state);
+        // Fewer and larger writes than the derived form: this is done for each line of a log.
+        let bits = match self.address {
+            IpAddr::V4(v4) => u128::from(v4.to_bits()),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        state.write_u128(bits);
+        state.write(self.user.as_bytes());
     }
 }
 

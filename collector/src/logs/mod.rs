@@ -11,6 +11,7 @@ mod follow;
 mod generation;
 mod intake;
 mod lines;
+mod memo;
 mod record;
 mod rotation;
 mod scribe;

@@ -1,7 +1,5 @@
 //! From what a line says to an event: attribution, destination, id.
 
-use std::borrow::Cow;
-use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -9,10 +7,10 @@ use egret_event::{
     Attribution, Destination, Event, EventId, Fact, Gap, GapReason, HttpRequest, NamedBy, Scope,
     SeenBy, SmolStr, Timestamp, Verdict, Volume,
 };
-use foldhash::quality::FixedState;
 
+use super::memo::Memo;
 use super::record::LogRecord;
-use super::text::{address, printable};
+use super::text::{literal, printable};
 use crate::AttributionTable;
 
 /// Longest method kept, in bytes.
@@ -21,11 +19,12 @@ const MAX_METHOD_BYTES: usize = 32;
 /// Longest path, user agent and user kept, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// Host names whose registrable domain is remembered, about 200 bytes each.
+/// Host names whose clean form and registrable domain are remembered: working them out costs as
+/// much as the rest of a line. About 200 bytes each.
 const REMEMBERED_HOSTS: usize = 4_096;
 
-/// Seed of the hash that picks a host's slot, fixed so that runs are repeatable.
-const HOSTS_SEED: u64 = 0x686f_7374;
+/// User agents that are remembered; executors have few.
+const REMEMBERED_AGENTS: usize = 256;
 
 /// Writes the events of one source.
 pub(super) struct Scribe {
@@ -33,7 +32,8 @@ pub(super) struct Scribe {
     attribution: Arc<AttributionTable>,
     /// The origin of gaps, which belong to a source and not to an executor.
     nobody: Arc<Attribution>,
-    hosts: Hosts,
+    hosts: Memo<Names>,
+    agents: Memo<SmolStr>,
 }
 
 /// The ids of what comes from one generation of a log file.
@@ -65,7 +65,13 @@ impl Scribe {
             segment: SmolStr::default(),
             named_by: NamedBy::Address,
         });
-        Self { source, attribution, nobody, hosts: Hosts::default() }
+        Self {
+            source,
+            attribution,
+            nobody,
+            hosts: Memo::of(REMEMBERED_HOSTS),
+            agents: Memo::of(REMEMBERED_AGENTS),
+        }
     }
 
     pub(super) fn source(&self) -> &SmolStr {
@@ -85,12 +91,42 @@ impl Scribe {
             source: self.source.clone(),
             origin,
             client: (client.to_canonical(), port),
-            destination: self.hosts.destination(record),
+            destination: self.destination(record),
             verdict: record.verdict,
             up: volume(record.up_bytes),
             down: volume(record.down_bytes),
-            fact: Fact::Http(Box::new(request(record, user))),
+            fact: Fact::Http(Box::new(self.request(record, user))),
         })
+    }
+
+    fn destination(&mut self, record: &LogRecord<'_>) -> Destination {
+        if let Some(literal) = literal(&record.host) {
+            return Destination::address(literal, record.port);
+        }
+        let names = self.hosts.get(&record.host, Names::of);
+        Destination {
+            domain: names.domain,
+            host: Some(names.host),
+            named_by: Some(record.named_by),
+            address: record.address.map(|address| address.to_canonical()),
+            port: record.port,
+        }
+    }
+
+    fn request(&mut self, record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
+        let text = |raw: &[u8]| printable(raw, MAX_TEXT_BYTES);
+        let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
+        HttpRequest {
+            seen_by: SeenBy::Proxy,
+            method: method(&record.method),
+            path: record.path.as_deref().map(text),
+            query_bytes: record.query_bytes,
+            user_agent: record.user_agent.as_deref().map(|raw| self.agents.get(raw, text)),
+            status: record.status,
+            duration_ms: record.duration_ms,
+            user,
+            sni: sni.map(egret_event::clean_name_bytes),
+        }
     }
 
     /// The event that says that something of the log could not be seen.
@@ -120,78 +156,25 @@ fn volume(bytes: Option<u64>) -> Volume {
     bytes.map_or(Volume::UNKNOWN, Volume::logged)
 }
 
-fn request(record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
-    let text = |field: &Option<Cow<'_, [u8]>>| {
-        field.as_deref().map(|field| printable(field, MAX_TEXT_BYTES))
-    };
-    let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
-    HttpRequest {
-        seen_by: SeenBy::Proxy,
-        method: printable(&record.method, MAX_METHOD_BYTES),
-        path: text(&record.path),
-        query_bytes: record.query_bytes,
-        user_agent: text(&record.user_agent),
-        status: record.status,
-        duration_ms: record.duration_ms,
-        user,
-        sni: sni.map(egret_event::clean_name_bytes),
+fn method(raw: &[u8]) -> SmolStr {
+    match raw {
+        b"CONNECT" => SmolStr::new_static("CONNECT"),
+        b"GET" => SmolStr::new_static("GET"),
+        b"POST" => SmolStr::new_static("POST"),
+        other => printable(other, MAX_METHOD_BYTES),
     }
 }
 
-/// Remembers the clean form and the registrable domain of hosts, because working them out costs
-/// as much as the rest of a line. A host takes the place of another with the same slot.
-struct Hosts {
-    slots: Vec<Option<Names>>,
-    hasher: FixedState,
-}
-
-/// A host as written in the log, and what follows from it.
+/// What follows from a host as it is written in the log.
+#[derive(Clone)]
 struct Names {
-    written: Box<[u8]>,
     host: SmolStr,
     domain: SmolStr,
 }
 
-impl Default for Hosts {
-    fn default() -> Self {
-        let mut slots = Vec::new();
-        slots.resize_with(REMEMBERED_HOSTS, || None);
-        Self { slots, hasher: FixedState::with_seed(HOSTS_SEED) }
+impl Names {
+    fn of(written: &[u8]) -> Self {
+        let host = egret_event::clean_name_bytes(written);
+        Self { domain: egret_event::registrable_domain(&host), host }
     }
-}
-
-impl Hosts {
-    fn destination(&mut self, record: &LogRecord<'_>) -> Destination {
-        if let Some(literal) = literal(&record.host) {
-            return Destination::address(literal, record.port);
-        }
-        let names = self.names(&record.host);
-        Destination {
-            domain: names.domain.clone(),
-            host: Some(names.host.clone()),
-            named_by: Some(record.named_by),
-            address: record.address.map(|address| address.to_canonical()),
-            port: record.port,
-        }
-    }
-
-    fn names(&mut self, written: &[u8]) -> &Names {
-        let place = self.hasher.hash_one(written) as usize % REMEMBERED_HOSTS;
-        let slot = &mut self.slots[place];
-        if slot.as_ref().is_some_and(|names| *names.written != *written) {
-            *slot = None;
-        }
-        slot.get_or_insert_with(|| {
-            let host = egret_event::clean_name_bytes(written);
-            let domain = egret_event::registrable_domain(&host);
-            Names { written: written.into(), host, domain }
-        })
-    }
-}
-
-/// The host as an address, if it is one in text. No name begins like an address but for a digit.
-fn literal(host: &[u8]) -> Option<IpAddr> {
-    let may_be =
-        host.first().is_some_and(u8::is_ascii_digit) || memchr::memchr(b':', host).is_some();
-    may_be.then(|| address(host)).flatten()
 }

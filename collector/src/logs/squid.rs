@@ -24,6 +24,8 @@
 //! - `error:…`, a relative URL or one without a host is a request that Squid could not act on:
 //!   [`LineProblem::NoDestination`].
 //! - Where Squid intercepts TLS, CONNECT names an address and `sni=` the host.
+//! - Squid cuts lines at 8 KiB. A request for a URL that long must not escape notice, so what is
+//!   there of the line counts, without the fields after the URL, which may be cut too.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -32,15 +34,19 @@ use egret_event::{BlockReason, NameSource, Timestamp, Verdict};
 
 use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
 use super::text::{
-    address, address_and_port, host_and_port, number, path_and_query, percent_decoded,
+    address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
 };
+
+/// Length at which Squid cuts a line (`MAX_URL`, the buffer of its `logfilePrintf`), less the
+/// terminator.
+pub(super) const CUT_BYTES: usize = 8_191;
 
 /// Reads a line of the native format, without its line end.
 ///
 /// # Errors
 /// See [`LineProblem`].
 pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
-    let mut fields = Fields { rest: line };
+    let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
     let duration_ms = number(fields.next()?);
     let client = address(fields.next()?).ok_or(LineProblem::Malformed("client address"))?;
@@ -48,7 +54,10 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let down_bytes = number(fields.next()?);
     let method = fields.next()?;
     let target = Target::parse(method, fields.next()?);
-    let end = NativeEnd::parse(fields.rest)?;
+    let end = match line.len() {
+        CUT_BYTES.. => NativeEnd::default(),
+        _ => NativeEnd::parse(fields.rest())?,
+    };
     let target = target?;
     Ok(LogRecord {
         at,
@@ -76,7 +85,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 /// # Errors
 /// See [`LineProblem`].
 pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
-    let mut fields = Fields { rest: line };
+    let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
     let duration_ms = number(fields.next()?);
     let client =
@@ -86,8 +95,11 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let down_bytes = fields.volume(b"down=")?;
     let method = fields.next()?;
     let target = Target::parse(method, fields.next()?)?;
-    let server = address_and_port(fields.next()?).map(|(address, _)| address);
-    let extra = Extra::parse(fields.rest);
+    let (server, extra) = match line.len() {
+        CUT_BYTES.. => (None, Extra::default()),
+        _ => (address_and_port(fields.next()?), Extra::parse(fields.rest())),
+    };
+    let server = server.map(|(address, _)| address);
     let (host, named_by, server) = target.behind(extra.sni, server);
     let passed_on = outcome.status != Some(PROXY_LOGIN);
     Ok(LogRecord {
@@ -113,34 +125,49 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 
 /// Fields separated by one or more spaces.
 struct Fields<'a> {
-    rest: &'a [u8],
+    line: &'a [u8],
+    /// Where what was not handed out yet begins.
+    at: usize,
+    spaces: memchr::Memchr<'a>,
 }
 
 impl<'a> Fields<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        Self { line, at: 0, spaces: memchr::memchr_iter(b' ', line) }
+    }
+
     fn next(&mut self) -> Result<&'a [u8], LineProblem> {
-        let start = self.rest.iter().position(|byte| *byte != b' ');
-        let from = &self.rest[start.ok_or(LineProblem::Malformed("too few fields"))?..];
-        let end = memchr::memchr(b' ', from).unwrap_or(from.len());
-        self.rest = &from[end..];
-        Ok(&from[..end])
+        while self.at < self.line.len() {
+            let end = self.spaces.next().unwrap_or(self.line.len());
+            let field = &self.line[self.at..end];
+            self.at = end + 1;
+            if !field.is_empty() {
+                return Ok(field);
+            }
+        }
+        Err(LineProblem::Malformed("too few fields"))
+    }
+
+    /// All that was not handed out yet.
+    fn rest(&self) -> &'a [u8] {
+        self.line.get(self.at..).unwrap_or_default()
     }
 
     /// `SECONDS.MILLISECONDS`.
     fn timestamp(&mut self) -> Result<Timestamp, LineProblem> {
         const WRONG: LineProblem = LineProblem::Malformed("time");
-        let field = self.next()?;
-        let dot = memchr::memchr(b'.', field).ok_or(WRONG)?;
-        let (seconds, millis) = (number(&field[..dot]), number(&field[dot + 1..]));
-        let millis = millis.filter(|millis| *millis < 1000).ok_or(WRONG)?;
+        let (seconds, millis) = self.next()?.split_last_chunk::<4>().ok_or(WRONG)?;
+        let millis = millis.strip_prefix(b".").and_then(number).ok_or(WRONG)?;
         // Eleven digits reach the year 5138: more is no time.
-        let seconds = seconds.filter(|_| dot <= 11).ok_or(WRONG)?;
+        let seconds = number(seconds).filter(|_| seconds.len() <= 11).ok_or(WRONG)?;
         Ok(Timestamp::from_parts(seconds as i64, millis as i64 * 1_000_000))
     }
 
     /// `RESULT/STATUS`.
     fn outcome(&mut self) -> Result<Outcome, LineProblem> {
         let field = self.next()?;
-        let slash = memchr::memchr(b'/', field).ok_or(LineProblem::Malformed("result"))?;
+        let slash = field.iter().position(|byte| *byte == b'/');
+        let slash = slash.ok_or(LineProblem::Malformed("result"))?;
         let (result, status) = (&field[..slash], &field[slash + 1..]);
         let status = number(status).and_then(|status| u16::try_from(status).ok());
         Ok(Outcome::of(result, status.filter(|status| *status > 0)))
@@ -227,9 +254,9 @@ impl<'a> Target<'a> {
         sni: Option<&'a [u8]>,
         server: Option<IpAddr>,
     ) -> (&'a [u8], NameSource, Option<IpAddr>) {
-        match (sni, address(self.host)) {
-            (Some(sni), Some(target)) => (sni, NameSource::Sni, server.or(Some(target))),
-            _ => (self.host, self.named_by, server),
+        match sni.zip(literal(self.host)) {
+            Some((sni, target)) => (sni, NameSource::Sni, server.or(Some(target))),
+            None => (self.host, self.named_by, server),
         }
     }
 }
@@ -255,6 +282,7 @@ fn given(field: &[u8]) -> Option<&[u8]> {
 }
 
 /// The end of a native line: `USER WAY/SERVER TYPE`.
+#[derive(Default)]
 struct NativeEnd<'a> {
     user: &'a [u8],
     way: &'a [u8],
@@ -295,7 +323,8 @@ impl<'a> Extra<'a> {
     fn parse(rest: &'a [u8]) -> Self {
         let mut extra = Self::default();
         for field in rest.split(|byte| *byte == b' ') {
-            let Some(equals) = memchr::memchr(b'=', field) else { continue };
+            let equals = field.iter().position(|byte| *byte == b'=');
+            let Some(equals) = equals else { continue };
             let value = given(&field[equals + 1..]);
             match &field[..equals] {
                 b"hier" => extra.way = value,

@@ -1,16 +1,17 @@
 //! Small conversions of text fields, shared by the dialects.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use egret_event::SmolStr;
 
 /// Makes text from a log printable and short: control characters and bytes that are not UTF-8
 /// are escaped or replaced, and what would exceed `max_bytes` is left out.
 pub(super) fn printable(raw: &[u8], max_bytes: usize) -> SmolStr {
-    let plain = |byte: &u8| matches!(byte, b' '..=b'~');
+    // Without an early end the compiler looks at many bytes at once.
+    let is_plain = raw.iter().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'));
     if raw.len() <= max_bytes
-        && raw.iter().all(plain)
+        && is_plain
         && let Ok(text) = str::from_utf8(raw)
     {
         return SmolStr::new(text);
@@ -71,16 +72,52 @@ pub(super) fn port(raw: &[u8]) -> Option<u16> {
     number(raw).and_then(|port| u16::try_from(port).ok())
 }
 
+/// A host that is an address in text, and not a name.
+pub(super) fn literal(host: &[u8]) -> Option<IpAddr> {
+    // No name has a colon, and few begin with a digit.
+    let may_be = host.first().is_some_and(u8::is_ascii_digit) || host.contains(&b':');
+    may_be.then(|| address(host)).flatten()
+}
+
 /// An address in text, with or without brackets.
 pub(super) fn address(raw: &[u8]) -> Option<IpAddr> {
+    if let Some(address) = dotted(raw) {
+        return Some(IpAddr::V4(address));
+    }
     let bare = raw.strip_prefix(b"[").and_then(|raw| raw.strip_suffix(b"]")).unwrap_or(raw);
     str::from_utf8(bare).ok()?.parse().ok()
+}
+
+/// Four decimal numbers with dots, the form of nearly all clients in logs: several times as fast
+/// as the general parser. `None`: leave it to that one.
+fn dotted(raw: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0u8; 4];
+    let (mut octet, mut digits, mut dots) = (0u16, 0, 0);
+    for byte in raw {
+        match byte {
+            b'0'..=b'9' => {
+                octet = octet * 10 + u16::from(byte - b'0');
+                digits += 1;
+                // A leading zero may mean octal: the general parser refuses it.
+                if digits > 3 || octet > 255 || (digits > 1 && octet < 10) {
+                    return None;
+                }
+            }
+            b'.' if digits > 0 && dots < 3 => {
+                octets[dots] = octet as u8;
+                (octet, digits, dots) = (0, 0, dots + 1);
+            }
+            _ => return None,
+        }
+    }
+    octets[3] = octet as u8;
+    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
 }
 
 /// `ADDRESS:PORT`. An IPv6 address may come without brackets, as Squid writes it: the port is
 /// what follows the last colon.
 pub(super) fn address_and_port(raw: &[u8]) -> Option<(IpAddr, u16)> {
-    let colon = memchr::memrchr(b':', raw)?;
+    let colon = raw.iter().rposition(|byte| *byte == b':')?;
     Some((address(&raw[..colon])?, port(&raw[colon + 1..])?))
 }
 
@@ -92,10 +129,10 @@ pub(super) fn host_and_port(raw: &[u8]) -> (&[u8], Option<u16>) {
         return (&inner[..end], inner[end + 1..].strip_prefix(b":").and_then(port));
     }
     match memchr::memchr(b':', raw) {
-        // More than one colon and no brackets: an IPv6 address without a port.
-        Some(colon) if memchr::memrchr(b':', raw) == Some(colon) => {
+        Some(colon) if !raw[colon + 1..].contains(&b':') => {
             (&raw[..colon], port(&raw[colon + 1..]))
         }
+        // More than one colon and no brackets: an IPv6 address without a port.
         _ => (raw, None),
     }
 }
@@ -154,6 +191,13 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_quick_reading_of_addresses_agrees_with_the_general_one(
+            text in "[0-9]{1,3}(\\.[0-9]{1,4}){2,4}|[0-9.]{0,16}",
+        ) {
+            proptest::prop_assert_eq!(dotted(text.as_bytes()), text.parse().ok());
+        }
+
         #[test]
         fn printable_text_is_printable_and_within_the_limit(
             raw in proptest::collection::vec(proptest::num::u8::ANY, 0..600),

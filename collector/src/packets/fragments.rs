@@ -3,7 +3,7 @@
 //! Owns a small memory of first fragments. Nothing is put together again: only the first fragment
 //! has ports, and the others are counted to its flow.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 use egret_event::Timestamp;
@@ -85,8 +85,6 @@ impl Identity {
     }
 
     fn place(&self) -> usize {
-        let mut hasher = FixedState::with_seed(SEED).build_hasher();
-        self.hash(&mut hasher);
-        hasher.finish() as usize % PLACES
+        FixedState::with_seed(SEED).hash_one(self) as usize % PLACES
     }
 }

@@ -33,25 +33,26 @@ impl Decoder {
     ) {
         let flow = &self.table[place];
         let from_client = sender == flow.client;
-        if flow.server_port() == dns::PORT {
-            match packet.protocol {
-                UDP => self.dns_message(place, from_client, packet.payload, out),
-                TCP => self.dns_stream(place, from_client, packet, out),
-                _ => {}
+        let is_dns = flow.server_port() == dns::PORT;
+        match packet.protocol {
+            UDP if is_dns => self.dns_message(place, from_client, packet.payload, out),
+            TCP if is_dns => self.dns_stream(place, from_client, packet, out),
+            TCP if flow.partial.is_some() => {
+                if from_client {
+                    self.continue_partial(place, packet, out);
+                } else {
+                    // The server answers: what the client had to say, it has said.
+                    self.close_partial(place, out);
+                }
             }
-        } else if packet.protocol != TCP {
-        } else if flow.partial.is_some() {
-            if from_client {
-                self.continue_partial(place, packet, out);
-            } else {
-                // The server answers: what the client had to say, it has said.
-                self.close_partial(place, out);
+            TCP if from_client => {
+                let may_be_hello = !flow.hello_seen && tls::may_start_hello(packet.payload);
+                let may_start = may_be_hello || http::may_start_request(packet.payload);
+                if may_start && flow.is_new(packet) {
+                    self.start_message(place, packet, out);
+                }
             }
-        } else if from_client {
-            let may_be_hello = !flow.hello_seen && tls::may_start_hello(packet.payload);
-            if (may_be_hello || http::may_start_request(packet.payload)) && flow.is_new(packet) {
-                self.start_message(place, packet, out);
-            }
+            _ => {}
         }
     }
 

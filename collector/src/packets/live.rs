@@ -154,7 +154,7 @@ impl Live<'_, '_> {
         let source = self.name.to_string();
         metrics::counter!("egret_capture_kernel_drops_total", "source" => source).increment(count);
         let gap = Gap { reason: GapReason::KernelDrop, count, from: self.settled_at };
-        self.outlet.push(gaps::event(self.name, gap, now));
+        self.tell_gap(gap, now);
     }
 
     /// Opens the interface again, with growing pauses. `None`: told to stop meanwhile.
@@ -191,7 +191,14 @@ impl Live<'_, '_> {
     /// Tells that nothing was seen since `lost_at`; how much that was, nobody knows.
     fn tell_blind_since(&mut self, lost_at: Timestamp) {
         let gap = Gap { reason: GapReason::Stopped, count: 1, from: lost_at };
-        self.outlet.push(gaps::event(self.name, gap, (self.context.now)()));
+        self.tell_gap(gap, (self.context.now)());
+    }
+
+    fn tell_gap(&mut self, gap: Gap, now: Timestamp) {
+        // Events must not go back in time: what is older than the gap is told before it.
+        let outlet = &mut self.outlet;
+        self.decoder.tick(now, &mut |event| outlet.push(event));
+        self.outlet.push(gaps::event(self.name, gap, self.decoder.now()));
     }
 
     fn finish(mut self) {

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use egret_event::{
-    Destination, DnsExchange, Event, Fact, FlowInterval, FlowPhase, NameSource, NamedBy,
+    Destination, DnsExchange, Event, Fact, FlowInterval, FlowPhase, Gap, NameSource, NamedBy,
     Resolution, Scope, Timestamp, Verdict, Volume,
 };
 
@@ -73,18 +73,17 @@ impl Decoder {
             let (client, _) = client_of(flow);
             flow.origin = self.attribution.attribute(client, flow.started).or(flow.origin.take());
         }
-        match &mut flow.reported {
-            Some(reported) if reported.destination.named_by.is_some() => {}
-            Some(_) => {
-                if let Some(named) = named_by_dns(&self.names, flow, self.now) {
-                    flow.reported.as_mut().expect("matched above").destination = named;
-                }
-            }
-            None => {
-                let destination = named_by_dns(&self.names, flow, self.now).unwrap_or_else(|| {
-                    let (server, port) = server_of(flow);
-                    Destination::address(server, port)
-                });
+        let is_named = |reported: &Reported| reported.destination.named_by.is_some();
+        if flow.reported.as_deref().is_some_and(is_named) {
+            return;
+        }
+        let named = named_by_dns(&self.names, flow, self.now);
+        match (&mut flow.reported, named) {
+            (Some(reported), Some(named)) => reported.destination = named,
+            (Some(_), None) => {}
+            (None, named) => {
+                let (server, port) = server_of(flow);
+                let destination = named.unwrap_or_else(|| Destination::address(server, port));
                 let scope = scope_of(&self.source, flow);
                 flow.reported = Some(Box::new(Reported { scope, destination }));
             }
@@ -149,11 +148,14 @@ impl Decoder {
     /// Tells the gaps that have lasted long enough.
     pub(super) fn tell_gaps(&mut self, out: &mut Sink<'_>) {
         let now = self.now;
-        for gap in [self.evicted.due(now), self.malformed.due(now), self.truncated.due(now)] {
-            if let Some(gap) = gap {
-                let at = self.stamp(now);
-                out(gaps::event(&self.source, gap, at));
-            }
+        let due = [self.evicted.due(now), self.malformed.due(now), self.truncated.due(now)];
+        self.tell_these_gaps(due, out);
+    }
+
+    fn tell_these_gaps(&mut self, gaps: [Option<Gap>; 3], out: &mut Sink<'_>) {
+        for gap in gaps.into_iter().flatten() {
+            let at = self.stamp(self.now);
+            out(gaps::event(&self.source, gap, at));
         }
     }
 
@@ -162,12 +164,8 @@ impl Decoder {
         while let Some(question) = self.questions.take_any() {
             self.tell_question(question, None, self.now, out);
         }
-        for gap in [self.evicted.take(), self.malformed.take(), self.truncated.take()] {
-            if let Some(gap) = gap {
-                let at = self.stamp(self.now);
-                out(gaps::event(&self.source, gap, at));
-            }
-        }
+        let left = [self.evicted.take(), self.malformed.take(), self.truncated.take()];
+        self.tell_these_gaps(left, out);
     }
 
     /// The time for an event: that of what happened, but never before an earlier event's.
