@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-use egret_event::{Gap, GapReason, SmolStr, Timestamp};
+use egret_event::{Gap, GapReason, Loss, SmolStr, Timestamp};
 use pcap::{Capture, Offline, PacketHeader, Precision};
 
 use super::decoder::Decoder;
@@ -40,6 +40,8 @@ pub(crate) fn run_file(
             "capture ends early; what came before is used"
         );
         let at = decoder.now();
+        context.ledger.receive(1);
+        context.ledger.lose(Loss::Truncated, 1);
         let gap = Gap { reason: GapReason::Truncated, count: 1, from: at };
         outlet.push(gaps::event(name, gap, at));
     }
