@@ -38,7 +38,7 @@ const MANY_FLOWS: u64 = 1_000_000;
 const START: Timestamp = Timestamp::from_secs(1_767_600_000);
 
 /// What a row of the table measured.
-pub struct Measured {
+pub(crate) struct Measured {
     cpu_s: f64,
     peak_mib: f64,
 }
@@ -82,10 +82,12 @@ fn compare() -> Result<()> {
     row("egret, store", &store.less(&none), STORE_EVENTS, "row", None);
 
     println!("\nlong run: {MANY_PACKETS} packets, {MANY_FLOWS} live flows");
-    let many = measure_once(
-        Command::new(std::env::current_exe()?)
-            .args(["stage", "flows", &MANY_PACKETS.to_string(), &MANY_FLOWS.to_string()]),
-    )?;
+    let many = measure_once(Command::new(std::env::current_exe()?).args([
+        "stage",
+        "flows",
+        &MANY_PACKETS.to_string(),
+        &MANY_FLOWS.to_string(),
+    ]))?;
     row("egret, decode", &many, MANY_PACKETS, "packet", None);
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::{Measured, measure};
 
 /// tcpdump, reading and writing every packet.
-pub fn tcpdump(capture: &Path) -> Result<Measured> {
+pub(crate) fn tcpdump(capture: &Path) -> Result<Measured> {
     measure(|| {
         let mut command = Command::new("tcpdump");
         command.arg("-r").arg(capture).args(["-w", "/dev/null"]);
@@ -17,7 +17,7 @@ pub fn tcpdump(capture: &Path) -> Result<Measured> {
 }
 
 /// nfpcapd, from packets to its own flow files; it decodes no DNS, TLS or HTTP.
-pub fn nfpcapd(capture: &Path, folder: &Path) -> Result<Measured> {
+pub(crate) fn nfpcapd(capture: &Path, folder: &Path) -> Result<Measured> {
     let out = folder.join("nfpcapd");
     std::fs::create_dir_all(&out).context("cannot make a folder for nfpcapd")?;
     measure(|| {

@@ -29,13 +29,13 @@ const SESSIONS: u64 = 10_000;
 const DESTINATIONS: u64 = 8;
 
 /// Runs the stage `name` with its arguments.
-pub fn run(name: &str, args: &[&str]) -> Result<()> {
+pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
     match (name, args) {
         ("floor", [path]) => floor(Path::new(path)),
         ("capture" | "log", [path]) => collect(Path::new(path)),
         ("engine", [events]) => engine(events.parse()?),
         ("store", [events]) => store(events.parse()?),
-        ("flows", [packets, flows]) => flows(packets.parse()?, flows.parse()?),
+        ("flows", [packets, live]) => flows(packets.parse()?, live.parse()?),
         _ => bail!("no stage {name} with {} arguments", args.len()),
     }
 }

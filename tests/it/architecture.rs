@@ -28,9 +28,8 @@ const MAY_KNOW: [(&str, &[&str]); 7] = [
 ];
 
 /// Crates that belong to one room only, with that room.
-const RESERVED: [(&str, &str); 5] = [
+const RESERVED: [(&str, &str); 4] = [
     ("pcap", "egret-collector"),
-    ("etherparse", "egret-collector"),
     ("statrs", "egret-analyzer"),
     ("rusqlite", "egret-store"),
     ("axum", "egret-api"),

@@ -1,14 +1,27 @@
 //! The configuration: mistakes are named with their place, and every key has an effect.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use egret::cli::ConfigArgs;
 use egret::config::load;
 use egret_tests::binary::run;
+use egret_tests::certificates::Authority;
+use egret_tests::parts::WEBHOOK_SECRET;
 use egret_tests::repository;
 
-fn example() -> PathBuf {
-    repository().join("deploy/egret.toml")
+/// The example that is shipped.
+fn example() -> String {
+    std::fs::read_to_string(repository().join("deploy/egret.toml"))
+        .expect("the example is in the repository")
+}
+
+/// The example with the files that it names in `folder`.
+fn with_files(text: &str, folder: &Path) -> String {
+    let secret = folder.join("webhook.secret");
+    std::fs::write(&secret, WEBHOOK_SECRET).expect("the folder can be written");
+    let root = Authority::new(folder).root();
+    text.replace("/etc/egret/webhook.secret", &secret.display().to_string())
+        .replace("/etc/egret/siem-ca.pem", &root.display().to_string())
 }
 
 /// What `egret check` says of this text.
@@ -47,19 +60,14 @@ fn a_contradiction_is_named_with_its_line() {
 
 #[test]
 fn the_example_is_sound_and_says_everything_that_can_be_said() {
-    let text = std::fs::read_to_string(example()).expect("the example is in the repository");
+    let text = example();
     // Commented keys show the defaults; a reader may take the comment sign away from any of them.
     let uncommented: String = text
         .lines()
         .map(|line| line.strip_prefix("#").filter(|rest| is_setting(rest)).unwrap_or(line))
         .fold(String::new(), |all, line| all + line + "\n");
     let folder = tempfile::tempdir().expect("a folder for the test");
-    std::fs::write(folder.path().join("webhook.secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        .expect("the folder can be written");
-    let uncommented = uncommented.replace(
-        "/etc/egret/webhook.secret",
-        &folder.path().join("webhook.secret").display().to_string(),
-    );
+    let uncommented = with_files(&uncommented, folder.path());
     let (sound, said) = check(&uncommented);
     assert!(sound, "{said}");
 }
@@ -90,8 +98,11 @@ fn every_scalar_key_has_an_effect() {
         ("api.request_timeout", "20s"),
         ("api.public_url", "https://egret.example.org"),
     ];
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("egret.toml");
+    std::fs::write(&file, with_files(&example(), folder.path())).expect("it can be written");
     let of = |set: Vec<String>| {
-        let args = ConfigArgs { config: Some(example()), set };
+        let args = ConfigArgs { config: Some(file.clone()), set };
         load(&args).unwrap_or_else(|error| panic!("{error:#}"))
     };
     let plain = of(Vec::new());

@@ -330,9 +330,11 @@ fn uploads_and_probes_arrive_at_siem_and_webhook_and_browsing_does_not() {
     for hook in site.webhooks.received() {
         assert_eq!(hook["verified"], true, "a webhook whose signature does not verify: {hook}");
     }
-    for (host, from) in
-        [("direct-leak.example", direct_from), ("proxied-leak.example", proxied_from), ("*", probed_from)]
-    {
+    for (host, from) in [
+        ("direct-leak.example", direct_from),
+        ("proxied-leak.example", proxied_from),
+        ("*", probed_from),
+    ] {
         let received = site.webhooks.received();
         let first = received
             .iter()

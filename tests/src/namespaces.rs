@@ -32,14 +32,15 @@ impl Namespaces {
     pub fn new(label: &str) -> Self {
         let id = std::process::id();
         let name = |role: &str| format!("egret-{label}-{role}-{id}");
-        let spaces =
-            Self { executor: name("x"), gateway: name("g"), outside: name("o") };
+        let spaces = Self { executor: name("x"), gateway: name("g"), outside: name("o") };
         let Self { executor, gateway, outside } = &spaces;
         for space in [executor, gateway, outside] {
             ip(&format!("netns add {space}"));
             ip(&format!("-n {space} link set lo up"));
         }
-        ip(&format!("-n {executor} link add up0 type veth peer name {GATEWAY_INTERFACE} netns {gateway}"));
+        ip(&format!(
+            "-n {executor} link add up0 type veth peer name {GATEWAY_INTERFACE} netns {gateway}"
+        ));
         ip(&format!("-n {gateway} link add beyond type veth peer name down0 netns {outside}"));
         for (space, interface, address) in [
             (executor, "up0", "10.77.0.2/24"),
@@ -78,8 +79,7 @@ impl Namespaces {
 
     /// Runs a program in the namespace `space` to its end.
     pub fn run(&self, space: &str, program: &str, args: &[&str]) -> Output {
-        let output =
-            self.command(space, program).args(args).output().expect("ip is installed");
+        let output = self.command(space, program).args(args).output().expect("ip is installed");
         assert!(
             output.status.success(),
             "{program} {args:?} in {space}: {}",

@@ -94,9 +94,11 @@ impl WebhookReceiver {
     pub fn start(folder: &Path, port: u16, in_space: impl Fn(&str) -> Command) -> Self {
         let python = python();
         let mut command = in_space(python.to_str().expect("the path is UTF-8"));
-        command
-            .arg(script("webhook_receiver.py"))
-            .args(["127.0.0.1", &port.to_string(), WEBHOOK_SECRET]);
+        command.arg(script("webhook_receiver.py")).args([
+            "127.0.0.1",
+            &port.to_string(),
+            WEBHOOK_SECRET,
+        ]);
         let mut process = Process::start(command, &folder.join("webhooks.log"));
         process.wait_for_output("listening");
         Self { process }
