@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use egret_event::{EventBatch, GapReason};
+use egret_event::{EventBatch, GapReason, Loss};
 use tempfile::NamedTempFile;
 
 use super::super::run_file;
@@ -111,7 +111,8 @@ fn nanoseconds_are_kept() {
 fn what_comes_before_the_cut_is_used_and_the_cut_is_told() {
     let whole = pcap(101, &packets());
     let (events, account) = read(&whole[..whole.len() - 5]).unwrap();
-    assert_eq!((events.len(), account.received), (3, 2));
+    assert_eq!((events.len(), account.received, account.passed), (3, 3, 2));
+    assert_eq!((account.lost.as_slice(), account.unaccounted()), (&[(Loss::Truncated, 1)][..], 0));
     let Fact::Gap(gap) = events[2].fact else { panic!("{:?}", events[2]) };
     assert_eq!(gap.reason, GapReason::Truncated);
 }
