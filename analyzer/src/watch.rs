@@ -86,7 +86,7 @@ impl Session {
             Fact::Flow(flow) => Some(flow.transport),
             _ => None,
         };
-        let judge = || world.policy.judge(destination, transport);
+        let judge = || world.policy.judge(destination, transport, event.client.1);
         let (rule, is_fresh) = match target {
             Target::Many => (judge(), false),
             Target::Slot(at) => {

@@ -75,17 +75,21 @@ impl Policy {
         }
     }
 
-    /// The rule that a contact with this destination breaks.
+    /// The rule that a contact from the executor's `client_port` with this destination breaks.
     pub(crate) fn judge(
         &self,
         destination: &Destination,
         transport: Option<Transport>,
+        client_port: u16,
     ) -> Option<Rule> {
         if is_metadata_service(destination) {
             return Some(Rule::Metadata);
         }
         if is_private(destination) {
-            return (!self.is_allowed_private(destination, transport)).then_some(Rule::Private);
+            let answers_discovery =
+                transport == Some(Transport::Udp) && DISCOVERY.contains(&client_port);
+            let allowed = answers_discovery || self.is_allowed_private(destination, transport);
+            return (!allowed).then_some(Rule::Private);
         }
         let name = destination.host.as_ref().unwrap_or(&destination.domain);
         (!self.is_allowed(name)).then_some(Rule::Outside)
@@ -107,9 +111,14 @@ impl Policy {
             && transport == Some(Transport::Icmp);
         neighbours
             || INFRASTRUCTURE.contains(&destination.port)
+            || (transport == Some(Transport::Udp) && DISCOVERY.contains(&destination.port))
             || self.allow_private.iter().any(|range| range.contains(&address))
     }
 }
+
+/// NetBIOS names and datagrams, SSDP, WS-Discovery, mDNS, LLMNR: neighbours find each other by
+/// them, over UDP.
+const DISCOVERY: [u16; 6] = [137, 138, 1900, 3702, 5353, 5355];
 
 /// Metadata services by address: AWS, Azure, GCP and others; AWS container credentials; AWS over
 /// IPv6; Alibaba Cloud. Sources: the providers' documentation.
@@ -165,7 +174,8 @@ fn is_private_address(address: IpAddr) -> bool {
     }
 }
 
-/// Whether an event is no contact with anybody: multicast, broadcast, address configuration.
+/// Whether an event is no contact with anybody else: multicast, broadcast, address configuration,
+/// an executor that talks to itself.
 pub(crate) fn is_noise(event: &Event) -> bool {
     let Some(address) = event.destination.address else { return false };
     let udp = matches!(&event.fact, Fact::Flow(flow) if flow.transport == Transport::Udp);
@@ -175,7 +185,8 @@ pub(crate) fn is_noise(event: &Event) -> bool {
         IpAddr::V6(_) => false,
     };
     let configuration = udp && matches!(event.destination.port, 67 | 68 | 546 | 547);
-    address.is_multicast() || address.is_unspecified() || everybody || configuration
+    let itself = address == event.client.0;
+    itself || address.is_multicast() || address.is_unspecified() || everybody || configuration
 }
 
 #[cfg(test)]
@@ -204,33 +215,41 @@ mod tests {
     fn an_entry_allows_a_domain_and_its_subdomains_and_nothing_else() {
         let policy = policy(&["example.org", "*.api.example.net"]);
         for host in ["example.org", "a.b.example.org", "api.example.net", "v1.api.example.net"] {
-            assert_eq!(policy.judge(&named(host, None), None), None, "{host}");
+            assert_eq!(policy.judge(&named(host, None), None, 40_000), None, "{host}");
         }
         for host in ["badexample.org", "example.net", "example.org.evil.example"] {
-            assert_eq!(policy.judge(&named(host, None), None), Some(Rule::Outside), "{host}");
+            assert_eq!(
+                policy.judge(&named(host, None), None, 40_000),
+                Some(Rule::Outside),
+                "{host}"
+            );
         }
-        assert_eq!(policy.judge(&at("203.0.113.9", 443), None), Some(Rule::Outside));
+        assert_eq!(policy.judge(&at("203.0.113.9", 443), None, 40_000), Some(Rule::Outside));
     }
 
     #[test]
     fn without_an_allowlist_any_public_destination_is_allowed() {
-        assert_eq!(policy(&[]).judge(&named("anything.example", None), None), None);
+        assert_eq!(policy(&[]).judge(&named("anything.example", None), None, 40_000), None);
     }
 
     #[test]
     fn metadata_services_are_recognized_by_address_and_by_name() {
         let policy = policy(&[]);
         for address in ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "169.254.170.2"] {
-            assert_eq!(policy.judge(&at(address, 80), None), Some(Rule::Metadata), "{address}");
+            assert_eq!(
+                policy.judge(&at(address, 80), None, 40_000),
+                Some(Rule::Metadata),
+                "{address}"
+            );
         }
         let google = named("metadata.google.internal", None);
-        assert_eq!(policy.judge(&google, None), Some(Rule::Metadata));
+        assert_eq!(policy.judge(&google, None, 40_000), Some(Rule::Metadata));
         assert_eq!(
-            policy.judge(&named("evil.example", Some("169.254.169.254")), None),
+            policy.judge(&named("evil.example", Some("169.254.169.254")), None, 40_000),
             Some(Rule::Metadata)
         );
         assert_eq!(
-            policy.judge(&at("169.254.169.254", 53), None),
+            policy.judge(&at("169.254.169.254", 53), None, 40_000),
             None,
             "some clouds resolve there"
         );
@@ -250,8 +269,15 @@ mod tests {
             (named("wiki.corp", Some("10.1.2.3")), Some(Rule::Private)),
             (named("localhost", None), Some(Rule::Private)),
         ] {
-            assert_eq!(policy.judge(&destination, Some(Transport::Tcp)), rule, "{destination:?}");
+            assert_eq!(
+                policy.judge(&destination, Some(Transport::Tcp), 40_000),
+                rule,
+                "{destination:?}"
+            );
         }
-        assert_eq!(policy.judge(&at("fe80::1", 0), Some(Transport::Icmp)), None);
+        assert_eq!(policy.judge(&at("fe80::1", 0), Some(Transport::Icmp), 40_000), None);
+        let answer = at("fe80::1", 51_363);
+        assert_eq!(policy.judge(&answer, Some(Transport::Udp), 5355), None, "an LLMNR answer");
+        assert_eq!(policy.judge(&answer, Some(Transport::Tcp), 5355), Some(Rule::Private));
     }
 }
