@@ -13,7 +13,7 @@ use smol_str::SmolStr;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
-    /// A hash of executor, session and destination.
+    /// A hash of executor, session (its name and start) and destination.
     pub id: EventId,
     /// One sentence that says what happened.
     pub title: String,

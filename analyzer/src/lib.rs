@@ -3,6 +3,15 @@
 //! This crate is pure: no thread, no file, no clock, no random state. The engine sees event time
 //! and `tick(now)` only, so the same events give the same incidents, byte for byte, on any
 //! number of shards and however they were cut into batches.
+//!
+//! The way of an event: `engine` keeps time and finds the partition of its executor; `partition`
+//! finds the session; `watch` counts, asks the detectors (`detect`) and decides whether an
+//! incident opens or grows; `explain` writes it out. When a session ends, `teach` adds integer
+//! counts to a delta (`learned`); when an epoch ends, the deltas become the next frozen
+//! `baseline`, which is all that scoring reads.
+//!
+//! What must not be here: state that one executor's events share with another's within an epoch,
+//! maps with random order, and floating-point numbers in anything that is merged.
 
 mod baseline;
 mod config;
