@@ -87,3 +87,61 @@ impl Batcher {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(at: Timestamp) -> Event {
+        use egret_event::{Attribution, Destination, EventId, Fact, Gap, GapReason, NamedBy};
+        let nowhere = std::net::IpAddr::from([0, 0, 0, 0]);
+        let nobody = Attribution {
+            executor: SmolStr::default(),
+            session: None,
+            template: None,
+            tenant: None,
+            segment: SmolStr::default(),
+            named_by: NamedBy::Address,
+        };
+        Event {
+            id: EventId::from_bits(1),
+            at,
+            source: "s".into(),
+            origin: std::sync::Arc::new(nobody),
+            client: (nowhere, 0),
+            destination: Destination::address(nowhere, 0),
+            verdict: egret_event::Verdict::Allowed,
+            up: egret_event::Volume::UNKNOWN,
+            down: egret_event::Volume::UNKNOWN,
+            fact: Fact::Gap(Gap { reason: GapReason::Stopped, count: 1, from: at }),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_full_at_its_limit_and_due_at_its_age() {
+        let mut batcher = Batcher::new("s".into());
+        let start = Timestamp::from_secs(1);
+        assert!(!batcher.is_due(start), "an empty batch is never due");
+        let full: Vec<_> = (0..MAX_BATCH_EVENTS).map(|_| batcher.push(gap(start))).collect();
+        assert_eq!(full.iter().position(|full| *full), Some(MAX_BATCH_EVENTS - 1));
+        assert!(!batcher.is_due(start));
+        let age = Duration::from_millis(MAX_BATCH_AGE_MS);
+        assert!(!batcher.is_due(start + age - Duration::from_nanos(1)));
+        assert!(batcher.is_due(start + age));
+    }
+
+    #[test]
+    fn a_flush_hands_over_everything_and_keeps_the_time() {
+        let mut batcher = Batcher::new("s".into());
+        batcher.push(gap(Timestamp::from_secs(2)));
+        batcher.seen(Timestamp::from_secs(9));
+        let mut taken = Vec::new();
+        let mut emit = |batch: EventBatch| {
+            taken.push((batch.events.len(), batch.seen_until));
+            Ok(())
+        };
+        batcher.flush(&mut emit).unwrap();
+        batcher.flush(&mut emit).unwrap();
+        assert_eq!(taken, [(1, Timestamp::from_secs(9)), (0, Timestamp::from_secs(9))]);
+    }
+}

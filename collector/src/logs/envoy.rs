@@ -20,6 +20,8 @@
 //! - For CONNECT, `requested_server_name` is the proxy's own name as the client dialled it, so it
 //!   is not taken as the server name inside the tunnel.
 
+mod flat;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -29,6 +31,7 @@ use egret_event::{BlockReason, NameSource, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::flat::Value;
 use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
 use super::text::{address, address_and_port, host_and_port, number, path_and_query};
 
@@ -37,8 +40,10 @@ use super::text::{address, address_and_port, host_and_port, number, path_and_que
 /// # Errors
 /// See [`LineProblem`].
 pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
-    let entry: Entry<'_> =
-        serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?;
+    let entry = match Entry::quick(line) {
+        Some(entry) => entry,
+        None => serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?,
+    };
     let start = entry.start_time.get().ok_or(LineProblem::Malformed("start_time"))?;
     let start = timestamp(start).ok_or(LineProblem::Malformed("start_time"))?;
     let duration_ms = entry.duration.0;
@@ -71,7 +76,7 @@ pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 }
 
 /// The fields that are read.
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 struct Entry<'a> {
     #[serde(borrow)]
@@ -124,6 +129,56 @@ struct Target<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// Reads a line of the plain form that Envoy writes unless a value needs escapes.
+    fn quick(line: &'a [u8]) -> Option<Self> {
+        let mut entry = Self::default();
+        flat::read(line, |key, value| entry.set(key, value))?;
+        Some(entry)
+    }
+
+    fn set(&mut self, key: &[u8], value: Value<'a>) -> Option<()> {
+        let text = match key {
+            b"start_time" => &mut self.start_time,
+            b"method" => &mut self.method,
+            b"authority" => &mut self.authority,
+            b"path" => &mut self.path,
+            b"response_code_details" => &mut self.response_code_details,
+            b"connection_termination_details" => &mut self.connection_termination_details,
+            b"response_flags" => &mut self.response_flags,
+            b"downstream_direct_remote_address" => &mut self.downstream_direct_remote_address,
+            b"downstream_remote_address" => &mut self.downstream_remote_address,
+            b"x_forwarded_for" => &mut self.x_forwarded_for,
+            b"upstream_host" => &mut self.upstream_host,
+            b"upstream_cluster" => &mut self.upstream_cluster,
+            b"requested_server_name" => &mut self.requested_server_name,
+            b"user_agent" => &mut self.user_agent,
+            b"user" => &mut self.user,
+            _ => return self.set_number(key, value),
+        };
+        *text = match value {
+            Value::Text(bytes) => Text::of(bytes),
+            Value::Null => Text(None),
+            Value::Number(_) => return None,
+        };
+        Some(())
+    }
+
+    fn set_number(&mut self, key: &[u8], value: Value<'a>) -> Option<()> {
+        let counter = match key {
+            b"duration" => &mut self.duration,
+            b"response_code" => &mut self.response_code,
+            b"bytes_received" => &mut self.bytes_received,
+            b"bytes_sent" => &mut self.bytes_sent,
+            _ => return Some(()),
+        };
+        *counter = Number(match value {
+            Value::Text(text) => number(text),
+            Value::Number(count) => Some(count),
+            Value::Null => None,
+        });
+        Some(())
+    }
+
     fn status(&self) -> Option<u16> {
         self.response_code.0.and_then(|code| u16::try_from(code).ok()).filter(|code| *code > 0)
     }
@@ -256,10 +311,15 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Text that need not be UTF-8, borrowed where JSON does not escape it.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Text<'a>(Option<Cow<'a, [u8]>>);
 
 impl<'a> Text<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let given = !matches!(bytes, b"" | b"-");
+        Self(given.then_some(Cow::Borrowed(bytes)))
+    }
+
     fn get(&self) -> Option<&[u8]> {
         self.0.as_deref()
     }
@@ -285,8 +345,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
                 inner.deserialize_bytes(self)
             }
             fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-                let given = !matches!(bytes, b"" | b"-");
-                Ok(Text(given.then_some(Cow::Borrowed(bytes))))
+                Ok(Text::of(bytes))
             }
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
                 Ok(Text(Some(Cow::Owned(bytes.to_vec()))))
@@ -297,7 +356,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// A number, also where it is written as text. Negative ones and other text count as absent.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Number(Option<u64>);
 
 impl<'de> Deserialize<'de> for Number {

@@ -335,7 +335,8 @@ impl Follower {
         if tail.has_begun {
             take_rest(&mut tail.lines, &mut self.intake, emit)?;
         }
-        if !tail.is_earlier {
+        // The log may have been rotated again while an earlier file was read.
+        if self.earlier.is_empty() {
             self.earlier = rotation::successors(&self.path, &tail.generation);
         }
         Ok(Step::Busy)

@@ -70,6 +70,11 @@ impl Generation {
         self.is_same_file(other) || same_begin
     }
 
+    /// What generations of a log are ordered by, oldest first.
+    pub(super) fn age(&self) -> (Timestamp, &[u8]) {
+        (self.modified, &self.first_line)
+    }
+
     /// The place `offset` of this file, for a log configured as `path`.
     pub(super) fn position(&self, path: &str, offset: u64) -> InputPosition {
         InputPosition {

@@ -12,6 +12,7 @@ use super::generation::Generation;
 use super::lines::Line;
 use super::record::LineProblem;
 use super::scribe::{Ids, Scribe};
+use super::squid::CUT_BYTES;
 use crate::{Batcher, Context, Dialect, Emit, Refused};
 
 /// How long to wait before a batch is offered again to a full queue.
@@ -95,17 +96,18 @@ impl Intake {
 
     /// Takes a line. [`Self::begin`] was called for its file.
     pub(super) fn take(&mut self, line: &Line<'_>, emit: &mut Emit<'_>) -> Result<(), Closed> {
-        let Some(reading) = &mut self.reading else { return Ok(()) };
-        self.tally.received += 1;
-        self.has_moved = true;
-        let ids = reading.ids;
         match line {
             Line::Whole { offset, next, bytes } => {
-                reading.consumed = *next;
-                self.take_whole(bytes, ids, *offset, emit)
+                let (mut offset, mut bytes) = (*offset, *bytes);
+                while let Some(end) = glued(bytes) {
+                    let next = offset + end as u64 + 1;
+                    self.take_line(&bytes[..end], offset, next, emit)?;
+                    (offset, bytes) = (next, &bytes[end + 1..]);
+                }
+                self.take_line(bytes, offset, *next, emit)
             }
             Line::TooLong { offset, next } => {
-                reading.consumed = *next;
+                let Some(ids) = self.receive(*next) else { return Ok(()) };
                 self.tally.too_long += 1;
                 self.complaints.add("too long");
                 self.miss(GapReason::LineTooLong, ids, *offset, emit)
@@ -113,13 +115,23 @@ impl Intake {
         }
     }
 
-    fn take_whole(
+    /// Counts a line that ends before `next`.
+    fn receive(&mut self, next: u64) -> Option<Ids> {
+        let reading = self.reading.as_mut()?;
+        reading.consumed = next;
+        self.tally.received += 1;
+        self.has_moved = true;
+        Some(reading.ids)
+    }
+
+    fn take_line(
         &mut self,
         bytes: &[u8],
-        ids: Ids,
         offset: u64,
+        next: u64,
         emit: &mut Emit<'_>,
     ) -> Result<(), Closed> {
+        let Some(ids) = self.receive(next) else { return Ok(()) };
         let record = match super::parse(self.dialect, bytes) {
             Ok(record) => record,
             Err(LineProblem::NoDestination) => {
@@ -237,6 +249,12 @@ impl Intake {
         }
         offered.map_err(|_| Closed)
     }
+}
+
+/// Where the first of two lines ends that Squid wrote as one: when it cuts a line, the line end
+/// becomes a NUL. Without this a client could hide its next request behind a long URL.
+fn glued(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() <= CUT_BYTES { None } else { memchr::memchr(0, bytes) }
 }
 
 impl Tally {

@@ -63,7 +63,7 @@ pub(super) fn continued(path: &Path, position: &InputPosition) -> VecDeque<Opene
 /// The rotated files that came after `generation`, which was the log until it was rotated.
 pub(super) fn successors(path: &Path, generation: &Generation) -> VecDeque<Opened> {
     let mut files = rotated(path);
-    match files.iter().position(|opened| opened.generation.is_same_file(generation)) {
+    match files.iter().position(|opened| opened.generation.is_copy_of(generation)) {
         Some(found) => files.split_off(found + 1),
         None => VecDeque::new(),
     }
@@ -104,7 +104,8 @@ fn rotated(path: &Path) -> VecDeque<Opened> {
             kept.push(opened);
         }
     }
-    kept.sort_by_key(|opened| (opened.generation.modified, opened.generation.inode));
+    // File times may be equal when two rotations follow at once; Squid's lines begin with theirs.
+    kept.sort_by(|one, other| one.generation.age().cmp(&other.generation.age()));
     kept.into()
 }
 

@@ -37,8 +37,7 @@ use super::text::{
     address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
 };
 
-/// Length at which Squid cuts a line (`MAX_URL`, the buffer of its `logfilePrintf`), less the
-/// terminator.
+/// Length of a line that Squid has cut: its log writer's buffer of 8 KiB less the terminator.
 pub(super) const CUT_BYTES: usize = 8_191;
 
 /// Reads a line of the native format, without its line end.

@@ -44,6 +44,12 @@ fn a_request_is_read_in_full_and_its_time_is_its_end() {
 }
 
 #[test]
+fn the_shipped_format_is_read_quickly() {
+    let text = line(r#","method":"GET","authority":"a.example","path":null,"bytes_sent":12"#);
+    assert!(Entry::quick(text.as_bytes()).is_some());
+}
+
+#[test]
 fn a_tunnel_is_named_by_its_target_and_not_by_the_proxys_own_server_name() {
     let text = line(
         r#","method":"CONNECT","path":null,"authority":"tls.example:443","bytes_received":1050758,"requested_server_name":"proxy.internal""#,
@@ -200,6 +206,27 @@ proptest::proptest! {
     ) {
         let _ = parse(format!("{{\"{field}\":{value}}}").as_bytes());
         let _ = parse(line(&format!(",\"authority\":\"a\",\"{field}\":{value}")).as_bytes());
+    }
+
+    /// Lines of the plain form, and ones that are nearly so.
+    #[test]
+    fn the_quick_reader_agrees_with_the_general_one(
+        fields in proptest::collection::btree_map(
+            proptest::sample::select(&[
+                "start_time", "path", "user", "bytes_sent", "duration", "unknown",
+            ][..]),
+            "\"[ !#-~]{0,8}\"|0|[1-9][0-9]{0,17}|null|0[0-9]|-1|1\\.5|true|\\[\\]|\\{\\}| 1|\"\\\\n\"",
+            0..5,
+        ),
+        end in "\\}|\\}|\\}|\\} |\\}\\}|,\\}|",
+    ) {
+        let fields: Vec<_> =
+            fields.iter().map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        let text = format!("{{{}{end}", fields.join(","));
+        if let Some(quick) = Entry::quick(text.as_bytes()) {
+            let general: Entry<'_> = serde_json::from_str(&text).unwrap();
+            proptest::prop_assert_eq!(quick, general);
+        }
     }
 
     #[test]

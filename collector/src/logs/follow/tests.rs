@@ -220,6 +220,22 @@ fn two_rotations_in_one_wait_lose_nothing() {
 }
 
 #[test]
+fn a_rotation_while_an_earlier_file_is_read_loses_nothing() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &line(0));
+    rig.run();
+    rig.rename("access.log", "access.log.1");
+    rig.append("access.log", &line(1));
+    rig.restart();
+    rig.run();
+    rig.rename("access.log.1", "access.log.2");
+    rig.rename("access.log", "access.log.1");
+    rig.append("access.log", &line(2));
+    rig.run_past_grace();
+    assert_eq!(rig.seen(), numbers(1..3));
+}
+
+#[test]
 fn a_log_copied_and_cut_short_loses_nothing_while_the_copy_is_there() {
     let mut rig = Rig::new();
     rig.append("access.log", &lines(0..2));

@@ -211,6 +211,20 @@ fn an_intercepted_connection_is_named_by_its_tls_server_name() {
 }
 
 #[test]
+fn a_line_that_squid_has_cut_still_names_the_destination() {
+    let start = "1795451491.296 0 10.20.0.17:33328 TCP_MISS/200 up=20059 down=43635 GET \
+                 http://a.example:8080/";
+    let line = start.to_owned() + &"a".repeat(CUT_BYTES - start.len());
+    let record = egret(&line);
+    assert_eq!((record.host.as_ref(), record.port), (&b"a.example"[..], 8080));
+    assert_eq!((record.up_bytes, record.user, record.address), (Some(20059), None, None));
+    let start = "1795451491.296      0 10.20.0.17 TCP_MISS/200 43635 GET http://a.example/";
+    // The user may be half a name by now: it is not taken.
+    let line = start.to_owned() + &"a".repeat(CUT_BYTES - start.len() - 4) + " bob";
+    assert_eq!((native(&line).host.as_ref(), native(&line).user), (&b"a.example"[..], None));
+}
+
+#[test]
 fn damaged_lines_are_malformed() {
     for line in [
         "",

@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use egret_event::{EventBatch, GapReason, Loss, MAX_BATCH_EVENTS, NamedBy, Timestamp};
 
+use super::super::squid;
 use super::super::testing::{Seen, context, line, lines, seen};
 use super::*;
 use crate::Refused;
@@ -65,6 +66,19 @@ fn what_cannot_be_read_is_a_gap_and_the_next_line_is_fine() {
     let reading = context.ledger.read();
     assert_eq!(reading.lost, [(Loss::Malformed, 2), (Loss::TooLong, 1)]);
     assert_eq!((reading.received, reading.unaccounted()), (6, 0));
+}
+
+#[test]
+fn a_long_url_does_not_hide_the_next_line() {
+    let context = context();
+    let first = line(1).replace("/1 ", "/1? ");
+    let (start, _) = first.split_once("? ").unwrap();
+    let cut = format!("{start}?{}", "a".repeat(squid::CUT_BYTES - start.len() - 1));
+    let content = format!("{cut}\0{}{}", line(2), line(3));
+    let batches = read(content.as_bytes(), &context);
+    assert_eq!(all(&batches), [Seen::Line(1), Seen::Line(2), Seen::Line(3)]);
+    assert_eq!(context.ledger.read().passed, 3);
+    assert_eq!(context.ledger.read().unaccounted(), 0);
 }
 
 #[test]
