@@ -20,7 +20,8 @@ pub(crate) struct Case<'a> {
     pub(crate) session: &'a Session,
     pub(crate) target: Target,
     pub(crate) dossier: &'a Dossier,
-    pub(crate) destination: SmolStr,
+    /// What to call it: the host where only one was seen, else the destination's own name.
+    pub(crate) name: SmolStr,
     pub(crate) observed: Observed,
     pub(crate) seen: Seen,
     /// Strongest first, with shares.
@@ -41,7 +42,7 @@ impl Session {
             session: self,
             target,
             dossier,
-            destination: self.destination(target),
+            name: self.name_of(target),
             observed: self.observed(target),
             seen: match target {
                 Target::Slot(at) => self.slots[at].seen,
@@ -56,6 +57,16 @@ impl Session {
             number: opened.number,
             incident: case.incident(opened.at, opened.changed_at, world),
         })
+    }
+
+    /// The host where all events named the same, else the destination.
+    fn name_of(&self, target: Target) -> SmolStr {
+        let Target::Slot(at) = target else { return self.destination(target) };
+        let dossier = self.slots[at].dossier.as_deref();
+        match dossier.map(|dossier| dossier.hosts.as_slice()) {
+            Some([host]) if self.slots[at].only_host.is_some() => host.clone(),
+            _ => self.destination(target),
+        }
     }
 }
 
@@ -112,7 +123,7 @@ impl Case<'_> {
             stage: if by_rule { Stage::Rules } else { Stage::Priors },
             origin: (*self.session.origin).clone(),
             session: self.session.name.clone(),
-            destination: self.destination.clone(),
+            destination: self.session.destination(self.target),
             hosts: self.dossier.hosts.clone(),
             addresses: self.dossier.addresses.clone(),
             ports: self.dossier.ports.clone(),
@@ -144,7 +155,7 @@ impl Case<'_> {
     }
 
     fn title(&self) -> String {
-        let destination = &self.destination;
+        let name = &self.name;
         let up = bytes_words(self.observed.up_bytes);
         let strongest = self.findings.first().map(|finding| (finding.detector, finding));
         match (strongest, self.target) {
@@ -152,23 +163,23 @@ impl Case<'_> {
             (Some((Detector::UploadSize, _)), Target::Many) => {
                 format!("{up} sent to many small destinations")
             }
-            (Some((Detector::UploadSize, _)), _) => format!("{up} sent to {destination}"),
+            (Some((Detector::UploadSize, _)), _) => format!("{up} sent to {name}"),
             (Some((Detector::RateBurst, f)), Target::Many) => {
                 format!("{} {} with many destinations", f.observed.value, f.observed.unit)
             }
             (Some((Detector::RateBurst, f)), _) => {
-                format!("{} {} with {destination}", f.observed.value, f.observed.unit)
+                format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
-            (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {destination}"),
+            (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
         }
     }
 
     fn rule_title(&self) -> String {
-        let destination = &self.destination;
-        let Some(hits) = self.dossier.rules.first() else { return destination.to_string() };
+        let name = &self.name;
+        let Some(hits) = self.dossier.rules.first() else { return name.to_string() };
         let blocked = if hits.allowed == 0 { " (blocked)" } else { "" };
         match hits.rule {
             Rule::Metadata => format!("cloud metadata service contacted{blocked}"),
@@ -176,8 +187,8 @@ impl Case<'_> {
             Rule::Outside if self.target == Target::Many => {
                 format!("many destinations outside the allowlist contacted{blocked}")
             }
-            Rule::Outside => format!("{destination} is outside the allowlist{blocked}"),
-            Rule::Private => format!("private address {destination} contacted{blocked}"),
+            Rule::Outside => format!("{name} is outside the allowlist{blocked}"),
+            Rule::Private => format!("private address {name} contacted{blocked}"),
         }
     }
 
@@ -209,7 +220,7 @@ impl Case<'_> {
     fn seen_words(&self) -> String {
         let (seen, observed) = (&self.seen, &self.observed);
         let whereto = match self.target {
-            Target::Slot(_) => self.destination.to_string(),
+            Target::Slot(_) => self.name.to_string(),
             Target::Many => "all its destinations together".to_owned(),
         };
         let mut words = format!(

@@ -97,6 +97,8 @@ pub(crate) struct Slot {
     pub(crate) novelty: Novelty,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
+    /// Quick hash of the first event's host; `None` once there was another.
+    pub(crate) only_host: Option<u64>,
     /// The most that one contact sent, in bytes.
     pub(crate) largest: u64,
     /// Sizes at which the upload is looked at again, by measure.

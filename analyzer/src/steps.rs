@@ -53,7 +53,7 @@ fn of_upload(case: &Case<'_>) -> (&'static str, &'static str) {
 pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
     let mut steps = Vec::new();
     let executor = &case.session.origin.executor;
-    let name = &case.destination;
+    let name = &case.name;
     let rules = &case.dossier.rules;
     if rules.iter().any(|hits| hits.rule == Rule::Metadata && hits.allowed > 0) {
         steps.push(format!(
@@ -91,7 +91,7 @@ fn ask_owner(case: &Case<'_>) -> String {
         None => format!("the owner of executor {}", case.session.origin.executor),
     };
     match case.target {
-        Target::Slot(_) => format!("Ask {whom} whether the task needs {}.", case.destination),
+        Target::Slot(_) => format!("Ask {whom} whether the task needs {}.", case.name),
         Target::Many => {
             format!("Ask {whom} whether the task is meant to contact many destinations.")
         }
@@ -99,7 +99,7 @@ fn ask_owner(case: &Case<'_>) -> String {
 }
 
 fn exception(case: &Case<'_>, rule: Rule) -> String {
-    let name = &case.destination;
+    let name = &case.name;
     match rule {
         Rule::Metadata => "Block the metadata service for executors in the network.".to_owned(),
         Rule::Outside if case.target == Target::Many => {

@@ -334,6 +334,7 @@ impl Slot {
             novelty,
             tally: Tally::default(),
             seen: Seen::at(event.at),
+            only_host: Some(quick(&event.destination.host)),
             largest: 0,
             next_look: [0; 2],
             minute: (event.at, 0),
@@ -347,6 +348,7 @@ impl Slot {
     fn count(&mut self, event: &Event, bytes_of_contact: u64) {
         self.seen.include(event.at);
         self.tally.add(event);
+        self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
         self.largest = self.largest.max(bytes_of_contact);
         if event.is_contact() {
             if event.at.since(self.minute.0).as_secs() >= 60 {

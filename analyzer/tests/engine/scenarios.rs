@@ -44,7 +44,7 @@ fn an_upload_of_five_mebibytes_in_one_event_is_one_explained_incident() {
     let incident = &incidents[0];
     let why = &incident.explanation;
     assert_eq!((incident.severity, incident.stage), (Severity::High, Stage::Priors));
-    assert_eq!(incident.title, "5.0 MiB sent to example.net");
+    assert_eq!(incident.title, "5.0 MiB sent to paste.example.net");
     assert_eq!(incident.hosts, ["paste.example.net"]);
     assert!(why.p_combined < why.threshold && incident.score > 0.5);
     let shares: f64 = why.findings.iter().map(|f| f.share).sum();
@@ -59,6 +59,16 @@ fn an_upload_of_five_mebibytes_in_one_event_is_one_explained_incident() {
     assert_eq!(why.evidence[0].up_bytes, Some(5 * MIB));
     assert_eq!(why.techniques[0].id, "T1567");
     assert!(why.next_steps[0].contains("acme"), "{:?}", why.next_steps);
+}
+
+#[test]
+fn an_upload_to_several_hosts_of_a_domain_is_told_by_the_domain() {
+    let mut executor = Executor::new("sandbox-1");
+    let events = [
+        executor.flow(0, web("a.example.net"), 20 * KIB, 0),
+        executor.flow(1000, web("b.example.net"), 5 * MIB, 0),
+    ];
+    assert!(incidents(&events)[0].title.ends_with(" sent to example.net"));
 }
 
 #[test]
