@@ -18,14 +18,7 @@ pub struct Scope(u128);
 impl Scope {
     /// The scope named by `parts`. Each part is length-prefixed, so `["ab","c"]` ≠ `["a","bc"]`.
     pub fn of(parts: &[&[u8]]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self(u128::from_be_bytes(bytes) << COUNTER_BITS)
+        Self(hash(parts) << COUNTER_BITS)
     }
 
     /// The id of the `n`-th thing in this scope. `n` wraps at 2^48.
@@ -58,8 +51,7 @@ pub struct ParseIdError {
 impl EventId {
     /// The id of the thing named by `parts` (see [`Scope::of`] for how they are joined).
     pub fn of(parts: &[&[u8]]) -> Self {
-        let scope = Scope::of(parts);
-        Self(scope.0 | (scope.0 >> 80))
+        Self(hash(parts))
     }
 
     /// From its 128 bits.
@@ -119,6 +111,18 @@ impl<'de> Deserialize<'de> for EventId {
             u128::deserialize(deserializer).map(Self)
         }
     }
+}
+
+/// The first 128 bits of the BLAKE3 hash of length-prefixed parts.
+fn hash(parts: &[&[u8]]) -> u128 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
 
 use egret_event::{EventId, Timestamp};
 use egret_store::{EventQuery, GroupBy, SeriesQuery, Store, StoreConfig};
@@ -15,12 +18,17 @@ use egret_tests::parts::{WEBHOOK_SECRET, WebhookReceiver};
 use egret_tests::process::Process;
 use egret_tests::wait::until;
 
-/// Lines in all, in as many parts as there are starts of egret.
-const LINES: u64 = 120_000;
-const PARTS: u64 = 4;
+/// Lines in all.
+const LINES: u64 = 240_000;
+
+/// Egret is killed when so many lines are stored, while more are being written.
+const KILLS: [u64; 3] = [20_000, 80_000, 140_000];
+
+/// The last lines are written after the last kill, so that every kill has work before it.
+const LINES_BEFORE_LAST_KILL: u64 = 200_000;
 
 /// Every so many lines, an executor uploads 8 MiB to a domain of its own.
-const LINES_PER_UPLOAD: u64 = 12_000;
+const LINES_PER_UPLOAD: u64 = 24_000;
 
 /// The moment of the first line; one line every 10 ms.
 const START: i64 = 1_767_600_000;
@@ -32,12 +40,29 @@ fn line(number: u64) -> String {
         let upload = number / LINES_PER_UPLOAD;
         (200 + upload, format!("drop.leak-{upload}.example"), 8 << 20)
     } else {
-        (number % 40 + 1, format!("site-{}.example", number % 6), 700 + number % 300)
+        (number % 40 + 1, format!("site-{}.example", number % 6), 60 + number % 40)
     };
     format!(
         "{at} 35 10.20.0.{executor}:{port} TCP_TUNNEL/200 up={up} down=5120 CONNECT {host}:443 203.0.113.9:443\n",
         port = 20_000 + number % 40_000
     )
+}
+
+/// Writes lines in pieces of 64 KiB, about 20,000 lines a second, which egret can follow.
+fn write_log(path: &Path, killed_last: &AtomicBool) {
+    let mut log = File::create(path).expect("the folder can be written");
+    let mut piece = String::new();
+    for number in 0..LINES {
+        if number == LINES_BEFORE_LAST_KILL {
+            until("the last kill", || killed_last.load(Relaxed).then_some(()));
+        }
+        piece.push_str(&line(number));
+        if piece.len() > 1 << 16 || number + 1 == LINES || number + 1 == LINES_BEFORE_LAST_KILL {
+            log.write_all(piece.as_bytes()).expect("the log can be written");
+            piece.clear();
+            thread::sleep(Duration::from_millis(25));
+        }
+    }
 }
 
 fn free_port() -> u16 {
@@ -129,35 +154,26 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
     std::fs::write(path.join("secret"), WEBHOOK_SECRET).expect("the folder can be written");
     std::fs::write(path.join("egret.toml"), configuration(path, webhook_port))
         .expect("the folder can be written");
-    let mut log = File::create(path.join("access.log")).expect("the folder can be written");
-
-    let mut written = 0;
-    for part in 0..PARTS {
-        let mut egret = start(path, part);
-        let until_line = LINES * (part + 1) / PARTS;
-        let mut batch = String::new();
-        while written < until_line {
-            batch.push_str(&line(written));
-            written += 1;
-            if batch.len() > 1 << 16 || written == until_line {
-                log.write_all(batch.as_bytes()).expect("the log can be written");
-                batch.clear();
-            }
-        }
-        if part + 1 < PARTS {
-            // In the middle: some of this part is stored, and some is not.
+    let killed_last = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| write_log(&path.join("access.log"), &killed_last));
+        for (part, least) in (0..).zip(KILLS) {
+            let mut egret = start(path, part);
             let store = open(path);
-            let least = LINES * part / PARTS + 1000;
-            until("part of the lines to be stored", || (contacts(&store) > least).then_some(()));
+            until("some lines to be stored", || (contacts(&store) >= least).then_some(()));
             egret.kill();
-        } else {
-            let store = open(path);
-            until("all lines to be stored", || (contacts(&store) >= LINES).then_some(()));
-            let expected = usize::try_from(LINES / LINES_PER_UPLOAD).expect("it is small");
-            until("all alerts", || (opened(&webhooks).len() >= expected).then_some(()));
-            assert_eq!(egret.terminate().code(), Some(0), "egret ended well");
+            println!("killed with {} of {LINES} lines stored", contacts(&store));
+            assert!(contacts(&store) < LINES, "there was nothing left to do");
         }
-    }
+        killed_last.store(true, Relaxed);
+        let mut egret = start(path, KILLS.len() as u64);
+        assert!(egret.output().contains("going on from the last snapshot"));
+        let store = open(path);
+        until("all lines to be stored", || (contacts(&store) >= LINES).then_some(()));
+        let expected = usize::try_from(LINES / LINES_PER_UPLOAD).expect("it is small");
+        until("all alerts", || (opened(&webhooks).len() >= expected).then_some(()));
+        assert_eq!(egret.terminate().code(), Some(0), "egret ended well");
+    });
 
     let store = open(path);
     assert_eq!(contacts(&store), LINES, "the roll-ups count every line once");

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity};
-use egret_collector::{
-    AttributionTable, Context, Recognized, SourceConfig, SourceKind, recognize,
-};
+use egret_collector::{AttributionTable, Context, Recognized, SourceConfig, SourceKind, recognize};
 use egret_event::{EventId, Ledger, LedgerReading, SmolStr, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
@@ -75,8 +73,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
         eprintln!("egret: {}", shown(input.error.as_deref().unwrap_or_default()));
     }
     let wanted = args.fail_on.map(Severity::from);
-    let found =
-        wanted.is_some_and(|least| report.incidents.iter().any(|i| i.severity >= least));
+    let found = wanted.is_some_and(|least| report.incidents.iter().any(|i| i.severity >= least));
     Ok(match (failed.is_empty(), found) {
         (false, _) => ExitCode::FAILURE,
         (true, true) => ExitCode::from(FOUND),
@@ -241,10 +238,9 @@ fn show_progress(files: &[File], format: Format) -> Result<Progress> {
         let path = Path::new(file.input.source.name.as_str());
         total += path.metadata().map_or(0, |metadata| metadata.len());
     }
-    let style = ProgressStyle::with_template(
-        "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-    )
-    .context("the progress bar")?;
+    let style =
+        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+            .context("the progress bar")?;
     let bar = ProgressBar::new(total).with_style(style);
     let counters: Vec<Arc<AtomicU64>> =
         files.iter().map(|file| Arc::clone(&file.input.context.progress)).collect();

@@ -48,7 +48,11 @@ pub fn print(args: &ConfigArgs) -> Result<()> {
         values.iter().map(|value| format!("{} = {}", value.key, shown(&value.value))).collect();
     let width = lines.iter().map(|line| line.chars().count()).filter(|w| *w <= 72).max();
     for (line, value) in lines.iter().zip(&values) {
-        println!("{line:width$}  # {}", shown(&value.origin.to_string()), width = width.unwrap_or(0));
+        println!(
+            "{line:width$}  # {}",
+            shown(&value.origin.to_string()),
+            width = width.unwrap_or(0)
+        );
     }
     Ok(())
 }

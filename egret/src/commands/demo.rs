@@ -48,8 +48,7 @@ pub async fn run(args: &DemoArgs) -> Result<()> {
 /// Makes the folder, or empties it if an earlier demo made it.
 fn prepare(folder: &Path) -> Result<()> {
     let mark = folder.join(MARK);
-    let holds_something =
-        folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    let holds_something = folder.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     if holds_something {
         if !mark.is_file() {
             bail!(
@@ -60,8 +59,7 @@ fn prepare(folder: &Path) -> Result<()> {
         std::fs::remove_dir_all(folder)
             .with_context(|| format!("cannot empty {}", folder.display()))?;
     }
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     std::fs::write(&mark, "").with_context(|| format!("cannot write to {}", folder.display()))
 }
 
@@ -86,21 +84,14 @@ fn simulate(folder: &Path) -> Result<Vec<(Scenario, Written)>> {
 }
 
 /// The configuration of the demo: defaults, the simulated files as sources, and its own store.
-fn configure(
-    folder: &Path,
-    written: &[(Scenario, Written)],
-    args: &DemoArgs,
-) -> Result<Config> {
+fn configure(folder: &Path, written: &[(Scenario, Written)], args: &DemoArgs) -> Result<Config> {
     use std::fmt::Write as _;
-    let mut text = String::from(
-        "[[collector.segments]]\nname = \"executors\"\nranges = [\"10.20.0.0/16\"]\n",
-    );
+    let mut text =
+        String::from("[[collector.segments]]\nname = \"executors\"\nranges = [\"10.20.0.0/16\"]\n");
     for (scenario, files) in written {
-        for (kind, path) in [
-            ("capture", &files.capture),
-            ("log", &files.squid_log),
-            ("log", &files.envoy_log),
-        ] {
+        for (kind, path) in
+            [("capture", &files.capture), ("log", &files.squid_log), ("log", &files.envoy_log)]
+        {
             let follow = if kind == "log" { "follow = false\n" } else { "" };
             let file = path.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
             write!(

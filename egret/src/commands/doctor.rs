@@ -148,7 +148,10 @@ fn look_at_source(source: &SourceStatus, status: &Status) -> Finding {
         return Finding::ill(format!("{account} (raise `buffer`, or narrow `filter`)"));
     }
     if source.state == SourceState::Running && behind.is_some_and(|behind| behind > BEHIND) {
-        return Finding::ill(format!("{account}; nothing for {} s", behind.unwrap_or_default().as_secs()));
+        return Finding::ill(format!(
+            "{account}; nothing for {} s",
+            behind.unwrap_or_default().as_secs()
+        ));
     }
     if source.state == SourceState::Ended && ledger.unaccounted() != 0 {
         return Finding::ill(format!("{account}; {} unaccounted for", ledger.unaccounted()));

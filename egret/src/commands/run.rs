@@ -91,8 +91,13 @@ impl Running {
         let unread_files = collect::unread_files(&sources, &positions);
         let mut threads = vec![
             {
-                let analyze =
-                    Analyze { engine, positions: positions.clone(), unread_files: unread_files.clone(), board: Arc::clone(&board), now: clock::now };
+                let analyze = Analyze {
+                    engine,
+                    positions: positions.clone(),
+                    unread_files: unread_files.clone(),
+                    board: Arc::clone(&board),
+                    now: clock::now,
+                };
                 named("analyze", move || analyze::run(analyze, engine_queue, &to_store))?
             },
             {
@@ -207,10 +212,7 @@ impl Running {
     }
 }
 
-fn named(
-    name: &str,
-    body: impl FnOnce() + Send + 'static,
-) -> Result<thread::JoinHandle<()>> {
+fn named(name: &str, body: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(body).context("cannot start a thread")
 }
 
@@ -267,4 +269,3 @@ async fn tick(to_engine: mpsc::Sender<ToEngine>, mut stop: watch::Receiver<bool>
         }
     }
 }
-

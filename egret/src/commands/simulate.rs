@@ -22,7 +22,10 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
     println!("{} packets, {} log lines", written.packets, written.lines);
     let files = [&written.capture, &written.squid_log, &written.envoy_log]
         .map(|path| shown(&path.display().to_string()));
-    println!("now try: egret analyze --config {} {}", 
-        shown(&args.out.join("egret.toml").display().to_string()), files.join(" "));
+    println!(
+        "now try: egret analyze --config {} {}",
+        shown(&args.out.join("egret.toml").display().to_string()),
+        files.join(" ")
+    );
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::{DeTable, DeValue};
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// Lines by key: `api.listen`, `collector.sources[2]`, `collector.sources[2].path`.
 #[derive(Debug, Default)]

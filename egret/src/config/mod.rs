@@ -107,7 +107,8 @@ impl Problem {
     /// Rooms begin what they say of a problem with its key.
     fn of(problem: impl std::fmt::Display) -> Self {
         let text = problem.to_string();
-        let is_of_key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._[]".contains(c);
+        let is_of_key =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._[]".contains(c);
         let end = text.find(|c: char| !is_of_key(c)).unwrap_or(text.len());
         Self { key: text[..end].to_owned(), text }
     }

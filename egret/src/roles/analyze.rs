@@ -12,8 +12,14 @@ use tokio::sync::mpsc;
 use super::board::Board;
 use super::collect::ToEngine;
 
-/// Time between snapshots of the engine. After a crash, at most this much input is read again.
+/// Longest time between snapshots of the engine while there is something new.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
+
+/// So many events make a snapshot due earlier: it is these that are read again after a crash.
+const SNAPSHOT_EVENTS: u64 = 50_000;
+
+/// Shortest time between snapshots: each costs as much as a few thousand events.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the store's thread receives.
 #[derive(Debug, Default)]
@@ -82,6 +88,7 @@ struct State {
     now: fn() -> Timestamp,
     snapshot_at: Timestamp,
     changed_since_snapshot: bool,
+    events_since_snapshot: u64,
     idle: bool,
 }
 
@@ -97,6 +104,7 @@ impl State {
             snapshot_at: (analyze.now)(),
             now: analyze.now,
             changed_since_snapshot: false,
+            events_since_snapshot: 0,
             idle: false,
         }
     }
@@ -111,6 +119,7 @@ impl State {
             self.changed_since_snapshot = true;
         }
         self.changed_since_snapshot |= !batch.events.is_empty();
+        self.events_since_snapshot += batch.events.len() as u64;
         let snapshot = self.snapshot_if_due();
         if batch.events.is_empty() && changes.is_empty() && snapshot.is_none() {
             return None;
@@ -137,7 +146,11 @@ impl State {
 
     fn snapshot_if_due(&mut self) -> Option<(Vec<u8>, Vec<InputPosition>)> {
         let now = (self.now)();
-        if !self.changed_since_snapshot || now.since(self.snapshot_at) < SNAPSHOT_EVERY {
+        let pause = match self.events_since_snapshot {
+            ..SNAPSHOT_EVENTS => SNAPSHOT_EVERY,
+            _ => SNAPSHOT_PAUSE,
+        };
+        if !self.changed_since_snapshot || now.since(self.snapshot_at) < pause {
             return None;
         }
         self.snapshot_at = now;
@@ -152,6 +165,7 @@ impl State {
             return None;
         }
         self.changed_since_snapshot = false;
+        self.events_since_snapshot = 0;
         Some((self.engine.snapshot(), self.positions.values().cloned().collect()))
     }
 }

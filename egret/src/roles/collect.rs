@@ -79,10 +79,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
 
 /// Whether the source comes to an end by itself.
 fn is_finite(source: &SourceConfig) -> bool {
-    matches!(
-        &source.kind,
-        SourceKind::Capture { .. } | SourceKind::Log { follow: false, .. }
-    )
+    matches!(&source.kind, SourceKind::Capture { .. } | SourceKind::Log { follow: false, .. })
 }
 
 /// Names of the sources that come to an end by themselves and were not read to it before.

@@ -65,8 +65,7 @@ pub fn merge(
         let (sender, batches) = sync_channel::<EventBatch>(READ_AHEAD);
         feeds.push(Feed { batches, waiting: VecDeque::new(), open: true });
         threads.push(thread::spawn(move || {
-            let mut hand_over =
-                |batch: EventBatch| sender.send(batch).map_err(|_| Refused::Closed);
+            let mut hand_over = |batch: EventBatch| sender.send(batch).map_err(|_| Refused::Closed);
             run(&input.source, &[], &input.context, &mut hand_over)
         }));
     }

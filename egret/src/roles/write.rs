@@ -110,8 +110,7 @@ impl Writer {
             now: (self.now)(),
         })?;
         metrics::counter!("egret_store_events_total").increment(committed.events);
-        metrics::counter!("egret_store_repeated_events_total")
-            .increment(committed.repeated_events);
+        metrics::counter!("egret_store_repeated_events_total").increment(committed.repeated_events);
         metrics::counter!("egret_alerts_queued_total").increment(committed.alerts);
         Ok(())
     }
