@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum as _;
 use egret_store::{IncidentQuery, Store};
 
 use super::analyze::{INCIDENT_COLUMNS, incident_row};
@@ -12,7 +11,7 @@ use super::run::Running;
 use crate::cli::{ConfigArgs, DemoArgs};
 use crate::clock;
 use crate::config::{Config, load};
-use crate::simulate::{Plan, Scenario, Written, write};
+use crate::simulate::{Plan, SEGMENT_RANGES, SERVICE_RANGES, Scenario, Written, write};
 use crate::terminal::{shown, table};
 
 /// The demo's folder below the system's folder for temporary files.
@@ -63,22 +62,14 @@ fn prepare(folder: &Path) -> Result<()> {
     std::fs::write(&mark, "").with_context(|| format!("cannot write to {}", folder.display()))
 }
 
-/// Writes every scenario, one after the other in time, the last one ending about now.
+/// Writes every scenario, each in the hours that end now.
 fn simulate(folder: &Path) -> Result<Vec<(Scenario, Written)>> {
-    let step = Duration::from_secs(3600);
-    let scenarios = Scenario::value_variants();
-    let hours = u32::try_from(scenarios.len())?;
-    let first = clock::now().floor(Duration::from_secs(60)) - step * hours;
+    let now = clock::now().floor(Duration::from_secs(60));
     let mut written = Vec::new();
-    for (index, scenario) in (0..).zip(scenarios) {
-        let plan = Plan {
-            scenario: *scenario,
-            seed: u64::from(index) + 1,
-            start: first + step * index,
-            benign_sessions: BENIGN_SESSIONS,
-        };
-        let out = folder.join(scenario.to_string());
-        written.push((*scenario, write(&plan, &out)?));
+    for (seed, scenario) in (1..).zip(Scenario::ALL) {
+        let plan =
+            Plan { scenario, seed, start: now - scenario.span(), benign_sessions: BENIGN_SESSIONS };
+        written.push((scenario, write(&plan, &folder.join(scenario.word()))?));
     }
     Ok(written)
 }
@@ -86,8 +77,10 @@ fn simulate(folder: &Path) -> Result<Vec<(Scenario, Written)>> {
 /// The configuration of the demo: defaults, the simulated files as sources, and its own store.
 fn configure(folder: &Path, written: &[(Scenario, Written)], args: &DemoArgs) -> Result<Config> {
     use std::fmt::Write as _;
-    let mut text =
-        String::from("[[collector.segments]]\nname = \"executors\"\nranges = [\"10.20.0.0/16\"]\n");
+    let mut text = format!(
+        "[[collector.segments]]\nname = \"executors\"\nranges = {SEGMENT_RANGES:?}\n\
+         [analyzer]\nallow_private = {SERVICE_RANGES:?}\n"
+    );
     for (scenario, files) in written {
         for (kind, path) in
             [("capture", &files.capture), ("log", &files.squid_log), ("log", &files.envoy_log)]

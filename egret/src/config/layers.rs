@@ -142,7 +142,7 @@ impl Layers {
     }
 
     /// The error for a problem with one key, with the place where it was set.
-    pub(super) fn locate(&self, problem: Problem) -> anyhow::Error {
+    pub(super) fn locate(&self, problem: &Problem) -> anyhow::Error {
         let mut key = problem.key.as_str();
         loop {
             match self.origin(key) {

@@ -76,7 +76,7 @@ pub fn load(args: &ConfigArgs) -> Result<Loaded> {
         // The file alone has been read without fault, so this lies in what was laid over it.
         anyhow!("{} (set by the environment or a flag)", e.message())
     })?;
-    let config = check(&raw).map_err(|problem| layers.locate(problem))?;
+    let config = check(&raw).map_err(|problem| layers.locate(&problem))?;
     Ok(Loaded { raw, config, file: layers.path().cloned(), layers })
 }
 
