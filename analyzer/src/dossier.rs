@@ -201,8 +201,14 @@ impl Opened {
     }
 
     /// Whether the bytes have doubled and enough time has passed.
-    pub(crate) fn has_doubled(&self, at: Timestamp, up_bytes: u64) -> bool {
-        up_bytes / 2 >= self.up_bytes.max(LEAST_GROWTH) && at.since(self.changed_at) >= GROWTH_PAUSE
+    fn has_doubled(&self, at: Timestamp, up_bytes: u64) -> bool {
+        self.growth_due(up_bytes).is_some_and(|due| due <= at)
+    }
+
+    /// When it may be told that the bytes have doubled, if they have.
+    pub(crate) fn growth_due(&self, up_bytes: u64) -> Option<Timestamp> {
+        let has_doubled = up_bytes / 2 >= self.up_bytes.max(LEAST_GROWTH);
+        has_doubled.then(|| self.changed_at + GROWTH_PAUSE)
     }
 }
 

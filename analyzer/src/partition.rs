@@ -112,6 +112,11 @@ impl Partition {
                 session.refresh(world);
             }
             session.observe(event, world, out);
+            if let Some(sooner_s) = session.growth_due_s.filter(|s| *s < session.due_s) {
+                self.due.remove(&(session.due_s, session.key()));
+                session.due_s = sooner_s;
+                self.due.insert((sooner_s, session.key()));
+            }
             return;
         }
         if let Some(session) = self.take(&event.origin) {
@@ -164,7 +169,8 @@ impl Partition {
         }
     }
 
-    /// Ends the sessions that have been silent long enough at the watermark.
+    /// Ends the sessions that have been silent long enough at the watermark, and lets the others
+    /// tell what they held back.
     pub(crate) fn expire(
         &mut self,
         world: &World,
@@ -177,8 +183,9 @@ impl Partition {
             let Some(mut session) = self.take(&key.origin) else { continue };
             let due_s = due_s(session.seen.last, world);
             if due_s > now_s {
-                session.due_s = due_s;
-                self.due.insert((due_s, key));
+                session.tell_growth(now_s, world, out);
+                session.due_s = session.growth_due_s.map_or(due_s, |growth_s| growth_s.min(due_s));
+                self.due.insert((session.due_s, key));
                 self.insert(session);
             } else {
                 let ended_at = session.seen.last + world.config.session_idle;

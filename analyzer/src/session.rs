@@ -51,8 +51,11 @@ pub(crate) struct Session {
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
     pub(crate) many: Option<Box<Dossier>>,
-    /// When silence ends it, in whole seconds, as far as its partition has noted.
+    /// When its partition looks at it again, in whole seconds: silence may have ended it, or
+    /// growth may be told.
     pub(crate) due_s: i64,
+    /// When growth that is held back may be told, in whole seconds.
+    pub(crate) growth_due_s: Option<i64>,
 }
 
 /// What orders sessions: executor, then given session.
@@ -103,8 +106,8 @@ pub(crate) struct Slot {
     pub(crate) largest: u64,
     /// Sizes at which the upload is looked at again, by measure.
     pub(crate) next_look: [u64; 2],
-    /// Contacts in the running minute, to tell who makes a burst.
-    pub(crate) minute: (Timestamp, u32),
+    /// To tell who makes a burst.
+    pub(crate) recent: Recent,
     /// The last (host, address, port) that policy judged, and its judgement.
     pub(crate) judged: (u64, Option<Rule>),
     pub(crate) dossier: Option<Box<Dossier>>,
@@ -118,6 +121,36 @@ pub(crate) struct Overflow {
     pub(crate) observed: Observed,
     /// The sum of bytes at which they are looked at again. 0: not known yet.
     pub(crate) next_look: u64,
+}
+
+/// Contacts of the last one to two minutes. A burst's window may begin anywhere in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    from: Timestamp,
+    this_minute: u32,
+    minute_before: u32,
+}
+
+impl Recent {
+    /// Before the first contact.
+    pub(crate) fn since(at: Timestamp) -> Self {
+        Self { from: at, this_minute: 0, minute_before: 0 }
+    }
+
+    /// Counts a contact.
+    pub(crate) fn contact(&mut self, at: Timestamp) {
+        let minutes = at.since(self.from).as_secs() / 60;
+        if minutes > 0 {
+            let minute_before = if minutes == 1 { self.this_minute } else { 0 };
+            *self = Self { from: at, this_minute: 0, minute_before };
+        }
+        self.this_minute = self.this_minute.saturating_add(1);
+    }
+
+    /// How many there were.
+    pub(crate) fn count(&self) -> u32 {
+        self.this_minute.saturating_add(self.minute_before)
+    }
 }
 
 impl Slot {
@@ -200,6 +233,7 @@ impl Session {
             private: None,
             many: None,
             due_s: 0,
+            growth_due_s: None,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::detect::upload_size::{Subject, next_look};
 use crate::detect::{NOTABLE, new_destination};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
-use crate::session::{MOST_SLOTS, Session, Slot, Target};
+use crate::session::{MOST_SLOTS, Recent, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::tally::{Seen, Tally, view};
 use crate::world::World;
@@ -161,7 +161,7 @@ impl Session {
         // Four of five contacts went to this destination: the burst is about it alone.
         let alone = match target {
             Target::Slot(at) => {
-                self.slots[at].minute.1.saturating_mul(5) >= look.count.saturating_mul(4)
+                self.slots[at].recent.count().saturating_mul(5) >= look.count.saturating_mul(4)
             }
             Target::Many => false,
         };
@@ -287,6 +287,27 @@ impl Session {
         if let Some(kind) = dossier.change(event.at, up_bytes) {
             self.renew_size_finding(target, world);
             out.extend(self.change(target, kind, world));
+        } else if let Some(due) = dossier.opened.and_then(|open| open.growth_due(up_bytes)) {
+            // It may have been the last event: then only time can bring the growth out.
+            let due_s = due.as_secs().saturating_add(1);
+            self.growth_due_s = Some(self.growth_due_s.map_or(due_s, |other| other.min(due_s)));
+        }
+    }
+
+    /// Tells growth that was held back and is due at `now_s`.
+    pub(crate) fn tell_growth(&mut self, now_s: i64, world: &World, out: &mut Vec<IncidentChange>) {
+        if self.growth_due_s.is_none_or(|due_s| due_s > now_s) {
+            return;
+        }
+        self.growth_due_s = None;
+        for target in self.open_targets() {
+            let up_bytes = self.up_bytes(target);
+            let dossier = self.dossier(target);
+            let due = dossier.opened.and_then(|open| open.growth_due(up_bytes));
+            if let Some(kind) = due.and_then(|due| dossier.change(due, up_bytes)) {
+                self.renew_size_finding(target, world);
+                out.extend(self.change(target, kind, world));
+            }
         }
     }
 
@@ -337,7 +358,7 @@ impl Slot {
             only_host: Some(quick(&event.destination.host)),
             largest: 0,
             next_look: [0; 2],
-            minute: (event.at, 0),
+            recent: Recent::since(event.at),
             judged: (0, None),
             dossier: None,
         };
@@ -351,10 +372,7 @@ impl Slot {
         self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
         self.largest = self.largest.max(bytes_of_contact);
         if event.is_contact() {
-            if event.at.since(self.minute.0).as_secs() >= 60 {
-                self.minute = (event.at, 0);
-            }
-            self.minute.1 = self.minute.1.saturating_add(1);
+            self.recent.contact(event.at);
         }
     }
 

@@ -374,3 +374,33 @@ fn a_growing_incident_is_reported_when_it_doubles_but_not_more_often_than_twice_
     assert!((3..=7).contains(&grew.len()), "{grew:?}");
     assert_eq!(changes.last().unwrap().incident.severity, Severity::Critical);
 }
+
+#[test]
+fn an_upload_that_is_over_at_once_is_told_whole_half_a_minute_later() {
+    let mut executor = Executor::new("sandbox-1");
+    let first = executor.interval(0, web("drop.example.net"), (1, 0, FlowPhase::Open), (MIB, 0));
+    let rest =
+        executor.interval(400, web("drop.example.net"), (1, 1, FlowPhase::Finished), (5 * MIB, 0));
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    engine.observe(&[first, rest], &mut changes);
+    assert_eq!(changes.len(), 1, "opened, and not grown at once");
+    engine.tick(at(90_000), &mut changes);
+    let grew = &changes[1];
+    assert_eq!((grew.kind, grew.at), (ChangeKind::Grew, at(30_000)));
+    assert_eq!(grew.incident.observed.up_bytes, 6 * MIB);
+    engine.tick(at(180_000), &mut changes);
+    assert_eq!(changes.len(), 2, "it is told once");
+}
+
+#[test]
+fn a_burst_to_one_destination_is_one_incident_whenever_it_began() {
+    for silence_ms in [0, 55_000, 70_000] {
+        let mut executor = Executor::new("sandbox-1");
+        let mut events = vec![executor.flow(0, web("sink.example.net"), 400, 100)];
+        events.extend((0..1500).map(|number| {
+            executor.flow(silence_ms + 20 * number, web("sink.example.net"), 400, 100)
+        }));
+        assert_eq!(destinations(&incidents(&events)), ["example.net"], "after {silence_ms} ms");
+    }
+}
