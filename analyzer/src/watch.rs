@@ -332,13 +332,17 @@ impl Session {
     fn renew_size_finding(&mut self, target: Target, world: &World) {
         let Target::Slot(at) = target else { return };
         let dossier = self.slots[at].dossier.as_deref();
-        let is_upload = |f: &Finding| f.detector == Detector::UploadSize;
-        if !dossier.is_some_and(|dossier| dossier.findings.iter().any(is_upload)) {
+        let is_upload = |f: &&Finding| f.detector == Detector::UploadSize;
+        let Some(last) = dossier.and_then(|dossier| dossier.findings.iter().find(is_upload)) else {
             return;
-        }
+        };
         let ladder = world.baseline.ladder(&self.place);
         let slot = &self.slots[at];
         let finding = slot.subject(&ladder).finding(&ladder, slot.sent(), &self.origin);
+        if finding.observed == last.observed {
+            // Nothing more was sent: what it was judged by stays.
+            return;
+        }
         self.dossier(target).set_finding(finding, &world.baseline, ladder.template_sessions());
     }
 }
