@@ -71,7 +71,7 @@ pub struct AnalyzeArgs {
     /// Captures (pcap, pcapng) and proxy logs (Squid, Envoy JSON), in any mix.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// How to print the incidents.
+    /// What to print, and how.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Exit with status 3 if there is an incident of at least this severity.
@@ -82,14 +82,16 @@ pub struct AnalyzeArgs {
     pub config: ConfigArgs,
 }
 
-/// How to print incidents.
+/// What to print of an analysis, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Incidents, for people.
     #[default]
     Table,
     /// One JSON document: incidents, and the account of what was read.
     Json,
+    /// The events themselves, one JSON object per line, in the order of their time.
+    Events,
 }
 
 /// A severity, as typed.

@@ -14,6 +14,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
         Ok(code) => code,
+        // Whoever read the output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // The text may quote what came from a file or the wire.
             eprintln!("egret: {}", shown(&format!("{error:#}")));
@@ -47,6 +49,14 @@ fn start(cli: Cli) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(|e| e.io_error_kind());
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn log_to_stderr(filter: &str) -> Result<()> {

@@ -327,6 +327,9 @@ fn uploads_and_probes_arrive_at_siem_and_webhook_and_browsing_does_not() {
     assert_eq!(egret.terminate().code(), Some(0), "egret ended well");
     assert_eq!(site.opened(), expected, "the right incidents, and only those");
 
+    let opened = site.syslog.received();
+    let opened = opened.iter().filter(|line| line.contains("change=\"opened\"")).count();
+    assert_eq!(opened, expected.len(), "as many in the SIEM: {:#?}", site.syslog.received());
     for hook in site.webhooks.received() {
         assert_eq!(hook["verified"], true, "a webhook whose signature does not verify: {hook}");
     }

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity};
-use egret_collector::{AttributionTable, Context, Recognized, SourceConfig, SourceKind, recognize};
-use egret_event::{EventId, Ledger, LedgerReading, SmolStr, Timestamp};
+use egret_collector::{
+    AttributionTable, Context, Recognized, Refused, SourceConfig, SourceKind, recognize,
+};
+use egret_event::{Event, EventId, Ledger, LedgerReading, SmolStr, Timestamp};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -65,6 +67,8 @@ pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
             writeln!(out)?;
         }
         Format::Table => out.write_all(as_table(&report).as_bytes())?,
+        // They were printed as they came.
+        Format::Events => {}
     }
     out.flush()?;
     let failed: Vec<&InputReport> =
@@ -96,11 +100,17 @@ pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
     let ledgers: Vec<Arc<Ledger>> =
         files.iter().map(|file| Arc::clone(&file.input.context.ledger)).collect();
     let mut inputs: Vec<InputReport> = files.iter().map(InputReport::of).collect();
+    let mut printed = Ok(());
     let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |batch| {
+        if args.format == Format::Events {
+            printed = print_events(&batch.events);
+            return if printed.is_ok() { Ok(()) } else { Err(Refused::Closed) };
+        }
         found.observe(&batch.events);
         Ok(())
     });
     progress.end();
+    printed?;
     for finished in outcomes {
         inputs[finished.index].error = finished.outcome.err().map(|e| e.to_string());
     }
@@ -108,6 +118,15 @@ pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
         input.ledger = ledger.read();
     }
     Ok(found.report(inputs))
+}
+
+fn print_events(events: &[Event]) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for event in events {
+        serde_json::to_writer(&mut out, event)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
 }
 
 /// A recognized file.
@@ -175,7 +194,7 @@ impl Found {
         }
     }
 
-    fn observe(&mut self, events: &[egret_event::Event]) {
+    fn observe(&mut self, events: &[Event]) {
         self.events += events.len() as u64;
         self.from = self.from.or(events.first().map(|event| event.at));
         self.until = self.until.max(events.last().map(|event| event.at));
@@ -230,7 +249,7 @@ impl Progress {
 
 fn show_progress(files: &[File], format: Format) -> Result<Progress> {
     let done = Arc::new(AtomicBool::new(false));
-    if format == Format::Json || !std::io::stderr().is_terminal() {
+    if format != Format::Table || !std::io::stderr().is_terminal() {
         return Ok(Progress { bar: ProgressBar::hidden(), done, thread: None });
     }
     let mut total = 0;
