@@ -219,7 +219,7 @@ pub(super) struct Flow {
     pub(super) is_answered: bool,
     client_finished: bool,
     server_finished: bool,
-    pub(super) hello_seen: bool,
+    pub(super) hellos: u8,
 }
 
 impl Flow {
@@ -248,7 +248,7 @@ impl Flow {
             is_answered: false,
             client_finished: false,
             server_finished: false,
-            hello_seen: false,
+            hellos: 0,
         }
     }
 

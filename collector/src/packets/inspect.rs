@@ -18,6 +18,9 @@ use super::questions::{Question, QuestionKey};
 use super::tell::{client_of, server_of};
 use super::tls::{self, Hello};
 
+/// Most hellos of one flow: a second one follows a HelloRetryRequest (RFC 8446, section 4.1.4).
+const MOST_HELLOS: u8 = 2;
+
 /// Most flows that may hold an incomplete message at once; with 16 KiB each, 64 MiB.
 const MAX_PARTIALS: usize = 4096;
 
@@ -46,7 +49,8 @@ impl Decoder {
                 }
             }
             TCP if from_client => {
-                let may_be_hello = !flow.hello_seen && tls::may_start_hello(packet.payload);
+                let may_be_hello =
+                    flow.hellos < MOST_HELLOS && tls::may_start_hello(packet.payload);
                 let may_start = may_be_hello || http::may_start_request(packet.payload);
                 if may_start && flow.is_new(packet) {
                     self.start_message(place, packet, out);
@@ -156,7 +160,7 @@ impl Decoder {
 
     fn hello(&mut self, place: u32, hello: Box<TlsHello>, out: &mut Sink<'_>) {
         let flow = &mut self.table[place];
-        flow.hello_seen = true;
+        flow.hellos += 1;
         let (server, port) = server_of(flow);
         let named = hello.sni.as_ref().map(|sni| {
             if sni.parse::<std::net::IpAddr>().is_ok() {

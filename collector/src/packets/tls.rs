@@ -37,17 +37,22 @@ pub enum Hello {
     No,
 }
 
-/// Whether a segment may be the start of a ClientHello. One comparison, for the fast path.
+/// A whole change_cipher_spec record: what clients put before the hello that follows a
+/// HelloRetryRequest, for the sake of middleboxes (RFC 8446, appendix D.4).
+const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
+
+/// Whether a segment may be the start of a ClientHello. Few comparisons, for the fast path.
 #[inline]
 pub fn may_start_hello(bytes: &[u8]) -> bool {
-    matches!(bytes, [22, 3, _, _, _, 1, ..])
+    matches!(bytes, [22, 3, _, _, _, 1, ..] | [20, 3, 3, 0, 1, 1, 22, 3, _, _, _, 1, ..])
 }
 
-/// Reads a ClientHello from the start of a client's stream.
+/// Reads a ClientHello from the start of a client's stream, or from where a second one starts.
 pub fn client_hello(stream: &[u8]) -> Hello {
     if !may_start_hello(stream) {
         return Hello::No;
     }
+    let stream = stream.strip_prefix(&CHANGE_CIPHER_SPEC).unwrap_or(stream);
     let Some(handshake) = handshake(stream) else { return Hello::No };
     let Some((head, body)) = handshake.split_at_checked(4) else { return Hello::Incomplete };
     let length = usize::from(head[1]) << 16 | usize::from(head[2]) << 8 | usize::from(head[3]);

@@ -120,6 +120,19 @@ fn a_hello_names_the_flow_and_is_told_once() {
 }
 
 #[test]
+fn the_hello_after_a_retry_request_is_told_too_and_no_third_one() {
+    let mut tap = Tap::new();
+    let mut c = tap.connect(40_000, 443);
+    tap.see(&c.send(&hello("api.example.org", 10)));
+    for _ in 0..2 {
+        let mut again = vec![20, 3, 3, 0, 1, 1];
+        again.extend(hello("api.example.org", 0));
+        tap.see(&c.send(&again));
+    }
+    assert_eq!(tap.hellos().len(), 2);
+}
+
+#[test]
 fn a_fingerprint_does_not_depend_on_the_order_of_ciphers_and_extensions() {
     let mut turned = hello("a.example", 0);
     let ciphers = turned.windows(2).position(|pair| pair == [0x13, 0x02]).unwrap();
