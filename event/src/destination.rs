@@ -82,7 +82,7 @@ impl Destination {
     }
 }
 
-/// A host name in the one form that Egret stores: lower case, no trailing dot, at most 253 bytes.
+/// A host name in the one form that Egret stores: lower case, no trailing dots, at most 253 bytes.
 ///
 /// Names come from the wire, so they may hold anything. Every byte outside printable ASCII, and
 /// the backslash itself, becomes `\xNN`; a longer name is cut.
@@ -92,7 +92,9 @@ pub fn clean_name(name: &str) -> SmolStr {
 
 /// As [`clean_name`], for a name that need not be UTF-8.
 pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
-    let trimmed = name.strip_suffix(b".").unwrap_or(name);
+    // No label is empty, so more than one trailing dot means no more than one.
+    let end = name.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
+    let trimmed = &name[..end];
     if trimmed.len() <= MAX_NAME_BYTES
         && trimmed.iter().all(|b| is_plain(*b) && !b.is_ascii_uppercase())
         && let Ok(plain) = std::str::from_utf8(trimmed)
@@ -101,7 +103,7 @@ pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
     }
     let mut clean = CleanName::default();
     clean.push(trimmed);
-    clean.text.finish()
+    clean.finish()
 }
 
 /// A clean name from the labels of a DNS name, without the root label. A dot inside a label is
@@ -119,7 +121,7 @@ pub fn clean_labels<'a>(labels: impl Iterator<Item = &'a [u8]>) -> SmolStr {
             clean.push(part);
         }
     }
-    clean.text.finish()
+    clean.finish()
 }
 
 /// Whether a byte stands for itself in a clean name, once in lower case.
@@ -164,6 +166,15 @@ impl CleanName {
         }
         fits
     }
+
+    /// The name. Where it was cut right after a dot, the dot goes too.
+    fn finish(self) -> SmolStr {
+        let name = self.text.finish();
+        match name.trim_end_matches('.') {
+            whole if whole.len() == name.len() => name,
+            cut => cut.into(),
+        }
+    }
 }
 
 /// The registrable domain of a clean host name by the public suffix list, private section
@@ -200,6 +211,8 @@ mod tests {
     #[test]
     fn hostile_names_become_printable_and_short() {
         assert_eq!(clean_name("WWW.Example.ORG."), "www.example.org");
+        assert_eq!(clean_name("c..."), "c");
+        assert_eq!(clean_name(&("A".repeat(252) + ".b")), "a".repeat(252));
         assert_eq!(clean_name("a\u{1b}[31m\\b"), "a\\x1b[31m\\x5cb");
         assert_eq!(clean_name("<script>.example"), "<script>.example");
         let long = "\n".repeat(1000);
