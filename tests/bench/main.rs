@@ -71,12 +71,12 @@ fn compare() -> Result<()> {
     row("egret, Squid", &stage(&["log", text(&squid)])?, LINES, "line", None);
     row("egret, Envoy JSON", &stage(&["log", text(&envoy)])?, LINES, "line", None);
 
-    println!("\nengine, one shard, one core: {ENGINE_EVENTS} events");
+    println!("\nengine, one shard, one core: {ENGINE_EVENTS} events of 10,000 live sessions");
     let none = stage(&["engine", "0"])?;
     let engine = stage(&["engine", &ENGINE_EVENTS.to_string()])?;
     row("egret, engine", &engine.less(&none), ENGINE_EVENTS, "event", None);
 
-    println!("\nSQLite, with roll-ups: {STORE_EVENTS} events");
+    println!("\nSQLite, with roll-ups: {STORE_EVENTS} events of 200 live sessions");
     let none = stage(&["store", "0"])?;
     let store = stage(&["store", &STORE_EVENTS.to_string()])?;
     row("egret, store", &store.less(&none), STORE_EVENTS, "row", None);

@@ -24,9 +24,19 @@ use crate::START;
 /// Events of one transaction.
 const EVENTS_PER_COMMIT: usize = 5_000;
 
-/// Sessions, and destinations that each of them goes to.
-const SESSIONS: u64 = 10_000;
+/// Live sessions: for the engine many more than a cache holds, for the store what one machine
+/// watches.
+const ENGINE_SESSIONS: u64 = 10_000;
+const STORE_SESSIONS: u64 = 200;
+
+/// Destinations that each of them goes to.
 const DESTINATIONS: u64 = 8;
+
+/// Where all of them are.
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+
+/// A prime: steps of this size visit everything in an order that no cache can guess.
+const STRIDE: usize = 7_919;
 
 /// Runs the stage `name` with its arguments.
 pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
@@ -76,10 +86,11 @@ fn segment() -> Result<AttributionTable> {
     Ok(AttributionTable::new(vec![Segment { name: "bench".into(), ranges }], Vec::new()))
 }
 
-/// The events of many sessions, each of which goes to a few places again and again.
-fn events() -> Vec<Event> {
+/// The events of many sessions, each of which goes to a few places again and again, in an order
+/// that mixes them.
+fn events(sessions: u64) -> Vec<Event> {
     let mut all = Vec::new();
-    for session in 0..SESSIONS {
+    for session in 0..sessions {
         let address = IpAddr::V4(Ipv4Addr::from_bits(0x0A14_0000 + session as u32));
         let origin = Arc::new(Attribution {
             executor: SmolStr::from(address.to_string()),
@@ -98,7 +109,7 @@ fn events() -> Vec<Event> {
                 source: "bench".into(),
                 origin: Arc::clone(&origin),
                 client: (address, 40_000),
-                destination: Destination::named(&host, NameSource::Sni, Some(address), 443),
+                destination: Destination::named(&host, NameSource::Sni, Some(SERVER), 443),
                 verdict: Verdict::Allowed,
                 up: Volume { bytes: Some(900), wire_bytes: Some(1200), packets: Some(6) },
                 down: Volume { bytes: Some(9000), wire_bytes: Some(9600), packets: Some(9) },
@@ -112,14 +123,11 @@ fn events() -> Vec<Event> {
             });
         }
     }
-    // Sessions take turns, as on a wire; in this order a cache helps least.
-    (0..DESTINATIONS as usize)
-        .flat_map(|first| all.iter().skip(first).step_by(DESTINATIONS as usize).cloned())
-        .collect()
+    (0..all.len()).map(|index| all[index * STRIDE % all.len()].clone()).collect()
 }
 
 fn engine(count: u64) -> Result<()> {
-    let mut events = events();
+    let mut events = events(ENGINE_SESSIONS);
     let mut engine = Engine::new(AnalyzerConfig::default());
     let mut changes = Vec::new();
     let mut left = count;
@@ -146,21 +154,19 @@ fn store(count: u64) -> Result<()> {
     let folder = tempfile::tempdir_in("target").context("a folder for the store")?;
     let path: PathBuf = folder.path().join("bench.db");
     let store = Store::open(&RawStore { path: Some(path), ..RawStore::default() }.check())?;
-    let mut events = events();
-    let mut left = usize::try_from(count)?;
-    let mut round = 0;
-    while left > 0 {
-        round += 1;
-        let at = START + Duration::from_secs(20) * round;
-        for (event, number) in events.iter_mut().zip(0_u64..) {
-            event.at = at;
-            event.id = Scope::of(&[&number.to_le_bytes()]).id(u64::from(round));
+    let events = events(STORE_SESSIONS);
+    let mut batch = Vec::with_capacity(EVENTS_PER_COMMIT);
+    for number in 0..count {
+        let (round, index) = (number / events.len() as u64, number as usize % events.len());
+        let mut event = events[index].clone();
+        // Each session comes again every 20 s to each of its places.
+        event.at = START + Duration::from_secs(20) * u32::try_from(round)?;
+        event.id = Scope::of(&[&index.to_le_bytes()]).id(round);
+        batch.push(event);
+        if batch.len() == EVENTS_PER_COMMIT || number + 1 == count {
+            store.commit(&WriteUnit { events: &batch, now: START, ..WriteUnit::default() })?;
+            batch.clear();
         }
-        let some = left.min(events.len());
-        for batch in events[..some].chunks(EVENTS_PER_COMMIT) {
-            store.commit(&WriteUnit { events: batch, now: at, ..WriteUnit::default() })?;
-        }
-        left -= some;
     }
     Ok(())
 }

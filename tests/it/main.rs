@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod command_line;
 mod configuration;
+mod doctor;
 mod hostile;
 mod recovery;
 mod scenario;
