@@ -28,6 +28,9 @@ use crate::roles::{ENGINE_QUEUE, WRITE_QUEUE};
 /// Changes of incidents that a slow follower of the live stream may be behind.
 const STREAM_BACKLOG: usize = 1024;
 
+/// The engine's thread and the store's: they run as long as the process.
+const PIPELINE_THREADS: usize = 2;
+
 /// How long the end of the process waits for the store before it gives up what is not written.
 const DRAIN_TIME: Duration = Duration::from_secs(20);
 
@@ -57,6 +60,7 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     stop: watch::Sender<bool>,
     give_up: Arc<AtomicBool>,
+    /// First the engine's and the store's, then those of the sources.
     threads: Vec<thread::JoinHandle<()>>,
     served: tokio::task::JoinHandle<Result<()>>,
     ticking: tokio::task::JoinHandle<()>,
@@ -142,7 +146,7 @@ impl Running {
     /// Runs until SIGINT or SIGTERM, then ends in order.
     ///
     /// # Errors
-    /// When no source could be started at all.
+    /// When no source could be started at all, or a part of the pipeline broke off.
     pub async fn until_told(mut self) -> Result<()> {
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
@@ -157,19 +161,29 @@ impl Running {
                     served.context("serving failed")??;
                     break Some("serving ended".to_owned());
                 }
-                _ = looked.tick(), if !some_source_worked => {
-                    match self.all_sources_failed() {
-                        Some(reason) => break Some(reason),
-                        None => some_source_worked = self.some_source_has_read(),
+                _ = looked.tick() => {
+                    if let Some(name) = self.broken_thread() {
+                        break Some(format!("the thread {name:?} broke off (see the log)"));
+                    }
+                    some_source_worked |= self.some_source_has_read();
+                    if !some_source_worked && let Some(reason) = self.all_sources_failed() {
+                        break Some(format!("no source could be started: {reason}"));
                     }
                 }
             }
         };
         self.end().await?;
         match failed {
-            Some(reason) => bail!("no source could be started: {reason}"),
+            Some(reason) => bail!(reason),
             None => Ok(()),
         }
+    }
+
+    /// The engine's or the store's thread, if it has ended before it was told to: without it
+    /// nothing is seen any more, and a restart goes on from the last snapshot.
+    fn broken_thread(&self) -> Option<&str> {
+        let mut pipeline = self.threads.iter().take(PIPELINE_THREADS);
+        pipeline.find(|thread| thread.is_finished())?.thread().name()
     }
 
     /// Stops the sources, lets everything that was read be stored, and ends.

@@ -68,11 +68,18 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             }
         } else {
             let resume = Arc::clone(&resume);
-            threads.push(thread::spawn(move || run_endless(&source, &resume, &context, &sender)));
+            threads.push(thread::spawn(move || {
+                let _watched = Watched(Arc::clone(&sender.board));
+                run_endless(&source, &resume, &context, &sender);
+            }));
         }
     }
     if !files.is_empty() {
-        threads.push(thread::spawn(move || run_files(files)));
+        threads.push(thread::spawn(move || {
+            let _watched: Vec<Watched> =
+                files.iter().map(|(_, sender)| Watched(Arc::clone(&sender.board))).collect();
+            run_files(files);
+        }));
     }
     threads
 }
@@ -89,6 +96,18 @@ pub fn unread_files(sources: &[SourceConfig], resume: &[InputPosition]) -> BTree
     };
     let unread = sources.iter().filter(|source| is_finite(source) && !was_read(source));
     unread.map(|source| source.name.clone()).collect()
+}
+
+/// Makes sure that a source whose thread panics does not look as if it were running.
+struct Watched(Arc<SourceBoard>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = "its thread broke off: please report the message in the log".to_owned();
+            self.0.set_state(SourceState::Failed, Some(error));
+        }
+    }
 }
 
 /// The way from one source to the engine.
