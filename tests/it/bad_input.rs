@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Output;
 
-use egret_tests::binary::{run, succeed};
+use egret_tests::binary::{run, start, succeed};
+use egret_tests::parts::{get, get_json};
+use egret_tests::wait::until;
 use serde_json::Value;
 
 fn analyze(files: &[&Path]) -> Output {
@@ -85,6 +87,38 @@ fn an_overlong_line_and_invalid_text_cost_themselves_only() {
     assert_eq!(ledger["received"], 5, "{ledger}");
     assert_eq!(ledger["passed"], 3, "{ledger}");
     assert_eq!(ledger["lost"], serde_json::json!([["malformed", 1], ["too_long", 1]]));
+}
+
+#[test]
+fn one_line_from_the_future_does_not_blind_the_engine() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let line = |second: u64, host: &str, up: u64| {
+        format!(
+            "{second}.000 20 10.20.0.5:4000 TCP_TUNNEL/200 up={up} down=4000 CONNECT \
+             {host}:443 203.0.113.9:443\n"
+        )
+    };
+    // The year 2100, then the present of this test.
+    let text = line(4_102_444_800, "odd.example", 900) + &line(1_767_600_000, "a.example", 8 << 20);
+    std::fs::write(folder.path().join("access.log"), text).expect("the folder can be written");
+    let config = format!(
+        "{}follow = false\n[[collector.segments]]\nname = \"a\"\nranges = [\"10.20.0.0/16\"]\n\
+         [store]\npath = \"{}/egret.db\"\n[api]\nlisten = \"127.0.0.1:0\"\n",
+        std::fs::read_to_string(folder_with_source(folder.path())).expect("it was just written"),
+        folder.path().display()
+    );
+    let file = folder.path().join("egret.toml");
+    std::fs::write(&file, config).expect("the folder can be written");
+    let (_process, address) = start(&file, folder.path());
+    let incident = until("the incident", || {
+        get_json(&format!("{address}v1/incidents"))?["items"].get(0).cloned()
+    });
+    assert_eq!(incident["destination"], "a.example");
+    let metrics = get(&format!("{address}metrics")).expect("metrics are served");
+    let counted = metrics
+        .lines()
+        .any(|line| line.starts_with("egret_engine_future_events_total{") && line.ends_with(" 1"));
+    assert!(counted, "{metrics}");
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use egret_tests::binary::{egret, run, succeed};
-use egret_tests::process::Process;
+use egret_tests::binary::{egret, run, start, succeed};
 
 /// A configuration with a followed log, its own store and its own port.
 fn configuration(folder: &Path) -> PathBuf {
@@ -25,14 +24,6 @@ fn configuration(folder: &Path) -> PathBuf {
     file
 }
 
-fn start(config: &Path, folder: &Path) -> Process {
-    let mut command = Command::new(egret());
-    command.args(["run", "--config"]).arg(config);
-    let mut process = Process::start(command, &folder.join("egret.log"));
-    process.wait_for_output("the dashboard and the API are at");
-    process
-}
-
 #[test]
 fn the_doctor_says_whether_egret_runs_and_reads() {
     let folder = tempfile::tempdir().expect("a folder for the test");
@@ -42,7 +33,7 @@ fn the_doctor_says_whether_egret_runs_and_reads() {
     let said = String::from_utf8_lossy(&before.stdout).into_owned();
     assert!(!before.status.success() && said.contains("no running egret"), "{said}");
 
-    let mut process = start(&config, folder.path());
+    let (mut process, _) = start(&config, folder.path());
     let said = succeed(&args);
     assert!(said.contains("source \"squid\""), "{said}");
     assert!(!said.contains("NOT"), "{said}");
@@ -64,7 +55,7 @@ fn a_token_is_shown_once_and_works_until_it_is_removed() {
     let holds = stored.windows(token.len()).any(|bytes| bytes == token.as_bytes());
     assert!(!holds, "the store holds the token itself");
 
-    let _process = start(&config, folder.path());
+    let _running = start(&config, folder.path());
     let doctor = |token: Option<&str>| {
         let mut command = Command::new(egret());
         command.args(["doctor", "--config"]).arg(&config).env_remove("EGRET_TOKEN");

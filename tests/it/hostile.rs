@@ -1,12 +1,11 @@
 //! Names from the wire are data, everywhere.
 
 use std::path::Path;
-use std::process::Command;
 
-use egret_tests::binary::{egret, run};
-use egret_tests::process::Process;
+use egret_tests::binary::{run, start};
+use egret_tests::parts::get_json;
 use egret_tests::wait::until;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// What an attacker would put into a host name, path or user agent.
 const HOSTILE: [&str; 6] = [
@@ -70,16 +69,10 @@ fn the_api_returns_hostile_names_as_plain_values_and_the_store_survives_them() {
         folder.path().display()
     );
     std::fs::write(&file, text).expect("the folder can be written");
-    let mut command = Command::new(egret());
-    command.args(["run", "--config"]).arg(&file);
-    let mut process = Process::start(command, &folder.path().join("egret.log"));
-    process.wait_for_output("the dashboard and the API are at");
-    let output = process.output();
-    let start = output.find("http://").expect("the address is logged");
-    let address = output[start..].split_whitespace().next().expect("an address").to_owned();
+    let (process, address) = start(&file, folder.path());
 
     let incidents = until("all incidents", || {
-        let answer = get(&format!("{address}v1/incidents?limit=100"))?;
+        let answer = get_json(&format!("{address}v1/incidents?limit=100"))?;
         let items = answer["items"].as_array()?.clone();
         (items.len() == HOSTILE.len()).then_some(items)
     });
@@ -90,14 +83,9 @@ fn the_api_returns_hostile_names_as_plain_values_and_the_store_survives_them() {
             assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic()), "{name:?}");
         }
     }
-    let events = get(&format!("{address}v1/events?limit=100")).expect("events are returned");
+    let events = get_json(&format!("{address}v1/events?limit=100")).expect("events are returned");
     assert_eq!(events["items"].as_array().map(Vec::len), Some(HOSTILE.len()));
     let paths = events["items"].to_string();
     assert!(paths.contains("DROP TABLE"), "the path is kept as it was: {paths}");
     assert!(!process.output().contains('\u{1b}'), "nothing hostile is logged raw");
-}
-
-fn get(url: &str) -> Option<Value> {
-    let output = Command::new("curl").args(["-sS", "--max-time", "10", url]).output().ok()?;
-    serde_json::from_slice(&output.stdout).ok()
 }

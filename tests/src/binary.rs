@@ -1,7 +1,9 @@
 //! The built `egret`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use crate::process::Process;
 
 /// The binary beside this test: `make test` builds it first.
 ///
@@ -24,6 +26,18 @@ pub fn run(args: &[&str]) -> Output {
         .current_dir(std::env::temp_dir())
         .output()
         .expect("egret can be started")
+}
+
+/// Starts `egret run` with this configuration; its address, such as `http://127.0.0.1:9000/`.
+pub fn start(config: &Path, folder: &Path) -> (Process, String) {
+    let mut command = Command::new(egret());
+    command.args(["run", "--config"]).arg(config);
+    let mut process = Process::start(command, &folder.join("egret.log"));
+    process.wait_for_output("the dashboard and the API are at");
+    let output = process.output();
+    let start = output.find("http://").expect("the address is logged");
+    let address = output[start..].split_whitespace().next().expect("an address").to_owned();
+    (process, address)
 }
 
 /// What `run` printed, after checking that it succeeded.

@@ -13,6 +13,17 @@ use crate::wait::until;
 /// A secret that webhooks are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// What curl is answered at `url`; nothing while nobody answers.
+pub fn get(url: &str) -> Option<String> {
+    let output = Command::new("curl").args(["-sS", "--max-time", "10", url]).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The same as JSON.
+pub fn get_json(url: &str) -> Option<Value> {
+    serde_json::from_str(&get(url)?).ok()
+}
+
 /// A script of `tests/parts`.
 pub fn script(name: &str) -> PathBuf {
     repository().join("tests/parts").join(name)

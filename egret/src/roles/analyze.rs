@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use egret_analyzer::{Engine, IncidentChange};
-use egret_event::{Event, InputPosition, SmolStr, Timestamp};
+use egret_event::{Event, EventBatch, InputPosition, SmolStr, Timestamp};
 use tokio::sync::mpsc;
 
 use super::board::Board;
@@ -20,6 +20,9 @@ const SNAPSHOT_EVENTS: u64 = 50_000;
 
 /// Shortest time between snapshots: each costs as much as a few thousand events.
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How far a source's clock may be ahead of ours.
+const FUTURE_ALLOWED: Duration = Duration::from_secs(3600);
 
 /// What the store's thread receives.
 #[derive(Debug, Default)]
@@ -90,6 +93,7 @@ struct State {
     changed_since_snapshot: bool,
     events_since_snapshot: u64,
     idle: bool,
+    warned_of_future: bool,
 }
 
 impl State {
@@ -106,13 +110,17 @@ impl State {
             changed_since_snapshot: false,
             events_since_snapshot: 0,
             idle: false,
+            warned_of_future: false,
         }
     }
 
-    fn observe(&mut self, batch: egret_event::EventBatch) -> Option<Write> {
+    fn observe(&mut self, batch: EventBatch) -> Option<Write> {
         self.idle = false;
         let mut changes = Vec::new();
-        self.engine.observe(&batch.events, &mut changes);
+        match self.count_future(&batch) {
+            0 => self.engine.observe(&batch.events, &mut changes),
+            _ => self.observe_the_present(&batch, &mut changes),
+        }
         if let Some(position) = batch.position {
             self.unread_files.remove(&batch.source);
             self.positions.insert(position.path.clone(), position);
@@ -125,6 +133,31 @@ impl State {
             return None;
         }
         Some(Write { events: batch.events, changes, snapshot })
+    }
+
+    /// Events whose time cannot be right. One of them would carry the engine's time with it, and
+    /// everything after it would be late.
+    fn count_future(&self, batch: &EventBatch) -> usize {
+        let latest = (self.now)() + FUTURE_ALLOWED;
+        batch.events.iter().filter(|event| event.at > latest).count()
+    }
+
+    /// Leaves out what comes from the future; it is stored all the same.
+    fn observe_the_present(&mut self, batch: &EventBatch, changes: &mut Vec<IncidentChange>) {
+        let latest = (self.now)() + FUTURE_ALLOWED;
+        let (present, future): (Vec<Event>, Vec<Event>) =
+            batch.events.iter().cloned().partition(|event| event.at <= latest);
+        let count = future.len() as u64;
+        metrics::counter!("egret_engine_future_events_total", "source" => batch.source.to_string())
+            .increment(count);
+        if !self.warned_of_future {
+            self.warned_of_future = true;
+            tracing::warn!(
+                source = %batch.source, count,
+                "events from the future are stored but not judged: set the clock of their source"
+            );
+        }
+        self.engine.observe(&present, changes);
     }
 
     /// A second has passed. Only when nothing came in it does the engine's time move by the
