@@ -82,6 +82,19 @@ fn is_setting(line: &str) -> bool {
 }
 
 #[test]
+fn commands_that_send_nothing_do_not_need_the_secrets_of_targets() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("egret.toml");
+    let text = "[[notify.targets]]\nkind = \"webhook\"\nname = \"a\"\n\
+                url = \"https://hooks.example.org/\"\nsecret_file = \"/no/such/secret\"\n";
+    std::fs::write(&file, text).expect("the folder can be written");
+    let file = file.to_str().expect("the path is UTF-8");
+    let store = format!("store.path={}/egret.db", folder.path().display());
+    assert!(!run(&["check", "--config", file]).status.success());
+    assert!(run(&["dlq", "--config", file, "--set", &store, "list"]).status.success());
+}
+
+#[test]
 fn every_scalar_key_has_an_effect() {
     let other_values = [
         ("analyzer.epoch", "2h"),

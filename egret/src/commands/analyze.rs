@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::cli::{AnalyzeArgs, Format};
 use crate::clock;
-use crate::config::load;
+use crate::config::load_without_targets;
 use crate::roles::merge::{Input, merge};
 use crate::terminal::{bytes, shown, table};
 
@@ -87,7 +87,7 @@ pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
 
 /// Analyzes the files.
 pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
-    let loaded = load(&args.config)?;
+    let loaded = load_without_targets(&args.config)?;
     let collector = &loaded.config.collector;
     let attribution = if collector.segments.is_empty() && collector.executors.is_empty() {
         AttributionTable::any_initiator()

@@ -72,10 +72,26 @@ pub struct Loaded {
 /// Every error names the file, line and key (or the variable or flag) and what is expected.
 pub fn load(args: &ConfigArgs) -> Result<Loaded> {
     let layers = Layers::read(args)?;
-    let raw: RawConfig = layers.merged().try_into().map_err(|e: toml::de::Error| {
+    let raw = merged(&layers)?;
+    finish(layers, raw)
+}
+
+/// As [`load`], without the targets of alerts: for commands that send none, and whose user may
+/// not read the targets' secrets.
+pub fn load_without_targets(args: &ConfigArgs) -> Result<Loaded> {
+    let layers = Layers::read(args)?;
+    let raw = RawConfig { notify: RawNotify::default(), ..merged(&layers)? };
+    finish(layers, raw)
+}
+
+fn merged(layers: &Layers) -> Result<RawConfig> {
+    layers.merged().try_into().map_err(|e: toml::de::Error| {
         // The file alone has been read without fault, so this lies in what was laid over it.
         anyhow!("{} (set by the environment or a flag)", e.message())
-    })?;
+    })
+}
+
+fn finish(layers: Layers, raw: RawConfig) -> Result<Loaded> {
     let config = check(&raw).map_err(|problem| layers.locate(&problem))?;
     Ok(Loaded { raw, config, file: layers.path().cloned(), layers })
 }
