@@ -833,7 +833,7 @@ export interface components {
             first_seen: components["schemas"]["Timestamp"];
             /** @description Full host names seen, at most 8. */
             hosts: string[];
-            /** @description A hash of executor, session and destination. */
+            /** @description A hash of executor, session (its name and start) and destination. */
             id: components["schemas"]["EventId"];
             /** @description The last event of this session and destination. */
             last_seen: components["schemas"]["Timestamp"];
