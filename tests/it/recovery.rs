@@ -16,6 +16,7 @@ use egret_store::{EventQuery, GroupBy, SeriesQuery, Store, StoreConfig};
 use egret_tests::binary::egret;
 use egret_tests::parts::{WEBHOOK_SECRET, WebhookReceiver};
 use egret_tests::process::Process;
+use egret_tests::say;
 use egret_tests::wait::until;
 
 /// Lines in all.
@@ -162,7 +163,7 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
             let store = open(path);
             until("some lines to be stored", || (contacts(&store) >= least).then_some(()));
             egret.kill();
-            println!("killed with {} of {LINES} lines stored", contacts(&store));
+            say(&format!("killed with {} of {LINES} lines stored", contacts(&store)));
             assert!(contacts(&store) < LINES, "there was nothing left to do");
         }
         killed_last.store(true, Relaxed);

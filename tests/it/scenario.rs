@@ -11,6 +11,7 @@ use egret_tests::certificates::Authority;
 use egret_tests::namespaces::{GATEWAY, GATEWAY_INTERFACE, Namespaces};
 use egret_tests::parts::{Rsyslog, WEBHOOK_SECRET, WebhookReceiver, script};
 use egret_tests::process::Process;
+use egret_tests::say;
 use egret_tests::wait::until;
 use serde_json::Value;
 
@@ -344,7 +345,7 @@ fn uploads_and_probes_arrive_at_siem_and_webhook_and_browsing_does_not() {
             .find(|hook| destination(hook) == Some(host))
             .and_then(|hook| hook["received_at"].as_f64())
             .expect("the alert was received");
-        println!("{host}: {:.2} s from the first byte to the alert", first - from);
+        say(&format!("{host}: {:.2} s from the first byte to the alert", first - from));
         let lines = site.syslog.received();
         let line = lines
             .iter()

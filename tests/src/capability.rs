@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Command;
 
-use crate::repository;
+use crate::{repository, say};
 
 /// Where skipped tests are written down; `tests/run.sh` reads it.
 pub const SKIPPED: &str = "target/skipped-tests";
@@ -50,7 +50,7 @@ pub fn have(test: &str, needs: &[Need]) -> bool {
     }
     let reason = format!("SKIPPED {test}: {}", lacking.join("; "));
     assert!(std::env::var_os("CI").is_none(), "{reason}");
-    eprintln!("{reason}");
+    say(&reason);
     let file = OpenOptions::new().create(true).append(true).open(repository().join(SKIPPED));
     if let Ok(mut file) = file {
         let _ = writeln!(file, "{reason}");
