@@ -119,6 +119,10 @@ fn one_line_from_the_future_does_not_blind_the_engine() {
         .lines()
         .any(|line| line.starts_with("egret_engine_future_events_total{") && line.ends_with(" 1"));
     assert!(counted, "{metrics}");
+    for account in ["egret_source_received_total", "egret_source_passed_total"] {
+        let line = format!("{account}{{source=\"{}/access.log\"}} 2", folder.path().display());
+        assert!(metrics.contains(&line), "{line} is not in {metrics}");
+    }
 }
 
 #[test]

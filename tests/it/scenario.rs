@@ -20,7 +20,7 @@ const DIRECT: &str = "drop.direct-leak.example";
 const PROXIED: &str = "drop.proxied-leak.example";
 const BROWSED: [&str; 6] = [
     "www.news.example",
-    "docs.library.example",
+    "docs.reader.example",
     "static.cdn.example",
     "www.shop.example",
     "wiki.project.example",

@@ -82,6 +82,22 @@ impl Board {
             && self.queued_writes.load(Relaxed) == 0
     }
 
+    /// Brings the metrics up to what is known now; called before they are read.
+    pub fn publish_metrics(&self) {
+        for source in &self.sources {
+            source.publish_metrics();
+        }
+        let engine = locked(&self.engine);
+        metrics::gauge!("egret_engine_live_sessions").set(engine.live_sessions as f64);
+        metrics::counter!("egret_engine_late_events_total").absolute(engine.late_events);
+        metrics::counter!("egret_engine_evicted_sessions_total").absolute(engine.evicted_sessions);
+        let waiting = |counter: &AtomicU64| counter.load(Relaxed) as f64;
+        metrics::gauge!("egret_queued_batches").set(waiting(&self.queued_batches));
+        metrics::gauge!("egret_queued_writes").set(waiting(&self.queued_writes));
+        let is_writable = locked(&self.store_error).is_none();
+        metrics::gauge!("egret_store_writable").set(f64::from(u8::from(is_writable)));
+    }
+
     /// Everything, for the API.
     pub fn status(&self, now: Timestamp, targets: Vec<TargetStatus>) -> Status {
         let engine = locked(&self.engine).clone();
@@ -144,6 +160,29 @@ impl SourceBoard {
     /// Whether it runs.
     pub fn state(&self) -> SourceState {
         locked(&self.state).0
+    }
+
+    /// The account, by source: received = passed + the sum of lost over all reasons.
+    fn publish_metrics(&self) {
+        let source = || self.name.to_string();
+        let ledger = self.ledger.read();
+        metrics::counter!("egret_source_received_total", "source" => source())
+            .absolute(ledger.received);
+        metrics::counter!("egret_source_passed_total", "source" => source())
+            .absolute(ledger.passed);
+        for (reason, count) in ledger.lost {
+            metrics::counter!(
+                "egret_source_lost_total", "source" => source(), "reason" => reason.word()
+            )
+            .absolute(count);
+        }
+        let is_up = self.state() == SourceState::Running;
+        metrics::gauge!("egret_source_up", "source" => source()).set(f64::from(u8::from(is_up)));
+        let seen_until = self.seen_until.load(Relaxed);
+        if seen_until > Timestamp::MIN.as_nanos() {
+            metrics::gauge!("egret_source_seen_until_seconds", "source" => source())
+                .set(seen_until as f64 / 1e9);
+        }
     }
 
     fn status(&self) -> SourceStatus {

@@ -75,8 +75,14 @@ fn api_state(serve: Serve) -> ApiState {
         wake_outbox,
         register: Arc::new(move |registration| attribution.register(registration)),
         suppressions_changed: Arc::new(|| tracing::info!("suppressions changed")),
+        metrics: {
+            let board = Arc::clone(&board);
+            Arc::new(move || {
+                board.publish_metrics();
+                metrics.render()
+            })
+        },
         status: Arc::new(move || board.status(clock::now(), target_status(&counted))),
-        metrics: Arc::new(move || metrics.render()),
     }
 }
 
