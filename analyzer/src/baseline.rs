@@ -31,12 +31,16 @@ struct Derived {
     tails: [Option<ParetoTail>; CELLS],
 }
 
+fn content_of(learned: &Learned) -> Vec<u8> {
+    postcard::to_stdvec(learned)
+        .expect("every part has a known length and no part fails to serialize")
+}
+
 impl Baseline {
     /// Freezes what was learned. `frozen_at` is `None` for the shipped priors alone.
     /// `generation` tells successive baselines of one engine apart.
     pub(crate) fn freeze(learned: Learned, frozen_at: Option<Timestamp>, generation: u32) -> Self {
-        let content = postcard::to_stdvec(&learned)
-            .expect("every part has a known length and no part fails to serialize");
+        let id = EventId::of(&[b"baseline", &content_of(&learned)]);
         let mut derived: BTreeMap<u64, Derived> = BTreeMap::new();
         for (key, scope) in &learned.scopes {
             let mut tails = [None; CELLS];
@@ -48,13 +52,17 @@ impl Baseline {
         for ((scope, _), seen) in &learned.seen {
             derived.entry(*scope).or_default().draws.add_value(seen.sessions);
         }
-        let id = EventId::of(&[b"baseline", &content]);
         Self { learned, derived, id, frozen_at, generation }
     }
 
     /// What was learned, to learn more on top of it.
     pub(crate) fn learned(&self) -> &Learned {
         &self.learned
+    }
+
+    /// What was learned, in bytes.
+    pub(crate) fn content(&self) -> Vec<u8> {
+        content_of(&self.learned)
     }
 
     /// A hash of its content.

@@ -20,6 +20,19 @@ use crate::partition::{PARTITIONS, Partition, partition_of};
 use crate::shard::{Address, Shard, deal};
 use crate::world::World;
 
+/// A frozen baseline in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrozenBaseline {
+    /// A hash of its content.
+    pub id: EventId,
+    /// When it was frozen: the end of its last epoch.
+    pub frozen_at: Timestamp,
+    /// Sessions it learned from.
+    pub sessions: u64,
+    /// What was learned, in postcard.
+    pub content: Vec<u8>,
+}
+
 /// Limits of the baseline: at about 200 bytes per destination 50 MB.
 const MOST_SCOPES: usize = 8_192;
 const MOST_SEEN: usize = 250_000;
@@ -158,6 +171,20 @@ impl Engine {
                 + counts.iter().map(|c| c.evicted_destinations + c.unlearned).sum::<u64>(),
             watermark: self.watermark(),
         }
+    }
+
+    /// Id of the frozen baseline, as incidents name it.
+    pub fn baseline_id(&self) -> EventId {
+        self.world.baseline.id()
+    }
+
+    /// The frozen baseline, to be kept for whoever asks later what an incident was scored against.
+    /// `None`: the shipped priors, nothing was learned yet.
+    pub fn frozen_baseline(&self) -> Option<FrozenBaseline> {
+        let baseline = &self.world.baseline;
+        let frozen_at = baseline.frozen_at()?;
+        let (id, sessions) = (baseline.id(), baseline.sessions());
+        Some(FrozenBaseline { id, frozen_at, sessions, content: baseline.content() })
     }
 
     fn watermark(&self) -> Option<Timestamp> {

@@ -43,7 +43,7 @@ mod words;
 mod world;
 
 pub use config::{AnalyzerConfig, ConfigProblem, RawAnalyzer};
-pub use engine::{Engine, EngineSummary};
+pub use engine::{Engine, EngineSummary, FrozenBaseline};
 pub use incident::{
     AlertId, ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, GapSeen, Incident,
     IncidentChange, Level, Normal, Observed, Quantity, Severity, Stage, Tail, Technique,

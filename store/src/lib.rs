@@ -22,7 +22,7 @@ pub use rows::{
 };
 pub use sqlite::SqliteStore;
 
-use egret_analyzer::Suppression;
+use egret_analyzer::{FrozenBaseline, Suppression};
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
 /// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
@@ -54,6 +54,13 @@ impl Store {
     pub fn recover(&self) -> Result<Option<Recovery>, StoreError> {
         let Self::Sqlite(store) = self;
         store.recover()
+    }
+
+    /// A frozen baseline, by the id that incidents name. `None`: it is not kept any more, or never
+    /// was (the shipped priors).
+    pub fn baseline(&self, id: EventId) -> Result<Option<FrozenBaseline>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.baseline(id)
     }
 
     /// Deletes what is older than the retention or beyond the size limit.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use egret_analyzer::{ChangeBy, ChangeKind, Incident, IncidentChange};
+use egret_analyzer::{ChangeBy, ChangeKind, FrozenBaseline, Incident, IncidentChange};
 use egret_event::{Event, EventId, InputPosition, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub struct WriteUnit<'a> {
     pub changes: &'a [IncidentChange],
     /// Alerts about those changes.
     pub alerts: &'a [OutboxEntry],
+    /// The baseline that was frozen after those events.
+    pub baseline: Option<&'a FrozenBaseline>,
     /// The engine's state after those events, with the positions of all inputs.
     pub snapshot: Option<(&'a [u8], &'a [InputPosition])>,
     /// Now, for the times that the store itself notes.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use egret_store::{IncidentQuery, RawStore, Store};
 use egret_tests::binary::{run, succeed};
 use serde_json::Value;
 
@@ -106,6 +107,27 @@ fn the_same_files_give_the_same_bytes_on_any_number_of_shards() {
     assert!(once.contains("blocked_probes"), "there is something to compare");
     for shards in ["1", "2", "7"] {
         assert!(analyze(shards) == once, "{shards} shards give other bytes");
+    }
+}
+
+#[test]
+fn the_demo_catches_its_attacks_and_keeps_the_baselines_that_its_incidents_name() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let dir = folder.path().join("demo");
+    let dir = dir.to_str().expect("the path is UTF-8");
+    let printed = succeed(&["demo", "--once", "--listen", "127.0.0.1:0", "--dir", dir]);
+    for caught in ["dropvault.example", "cloud-parcel.example", "metrics-sink.example", "blocked"] {
+        assert!(printed.contains(caught), "{caught} was not caught: {printed}");
+    }
+    let path = Some(Path::new(dir).join("egret.db"));
+    let store = Store::open(&RawStore { path, ..RawStore::default() }.check())
+        .expect("the demo's store opens");
+    let page = store.incidents(&IncidentQuery::default()).expect("incidents can be read");
+    let named = page.items.iter().map(|row| &row.incident.explanation);
+    for explanation in named.filter(|explanation| explanation.baseline_frozen_at.is_some()) {
+        let kept = store.baseline(explanation.baseline).expect("baselines can be read");
+        let kept = kept.expect("the baseline that an incident names is kept");
+        assert_eq!(Some(kept.frozen_at), explanation.baseline_frozen_at);
     }
 }
 

@@ -315,7 +315,11 @@ fn nightly_backup_learned_is_not_exfiltration() {
     );
     let incident = &opened(&changes)[0].incident;
     assert_eq!(incident.destination, "attacker.example", "the same amount elsewhere still is");
-    assert!(incident.explanation.baseline_frozen_at.is_some());
+    let frozen = engine.frozen_baseline().expect("something was learned");
+    assert_eq!(frozen.id, engine.baseline_id());
+    assert!(!frozen.content.is_empty());
+    assert_eq!(incident.explanation.baseline_frozen_at, Some(frozen.frozen_at));
+    assert_eq!(incident.explanation.baseline, frozen.id);
     assert!(incident.explanation.baseline_sessions > 30);
 }
 

@@ -1,12 +1,13 @@
 //! Runs the engine on its own thread: batches in, writes out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use egret_analyzer::{Engine, IncidentChange};
-use egret_event::{Event, EventBatch, InputPosition, SmolStr, Timestamp};
+use egret_analyzer::{Engine, FrozenBaseline, IncidentChange};
+use egret_event::{Event, EventBatch, EventId, InputPosition, SmolStr, Timestamp};
 use tokio::sync::mpsc;
 
 use super::board::Board;
@@ -31,6 +32,8 @@ pub struct Write {
     pub events: Vec<Event>,
     /// What they changed.
     pub changes: Vec<IncidentChange>,
+    /// The baseline that was frozen after them.
+    pub baseline: Option<FrozenBaseline>,
     /// The engine's state after them, and the input positions that go with it.
     pub snapshot: Option<(Vec<u8>, Vec<InputPosition>)>,
 }
@@ -62,7 +65,7 @@ pub fn run(analyze: Analyze, mut input: mpsc::Receiver<ToEngine>, out: &mpsc::Se
             ToEngine::Tick(now) => state.tick(now),
         };
         if let Some(write) = write
-            && send(&state.board, out, write).is_err()
+            && send(&state.board, out, write).is_break()
         {
             return;
         }
@@ -72,19 +75,19 @@ pub fn run(analyze: Analyze, mut input: mpsc::Receiver<ToEngine>, out: &mpsc::Se
     }
 }
 
-fn send(
-    board: &Board,
-    out: &mpsc::Sender<Write>,
-    write: Write,
-) -> Result<(), mpsc::error::SendError<Write>> {
+/// Breaks when the store's thread is gone.
+fn send(board: &Board, out: &mpsc::Sender<Write>, write: Write) -> ControlFlow<()> {
     board.queued_writes.fetch_add(1, Relaxed);
-    out.blocking_send(write).inspect_err(|_| {
-        board.queued_writes.fetch_sub(1, Relaxed);
-    })
+    if out.blocking_send(write).is_ok() {
+        return ControlFlow::Continue(());
+    }
+    board.queued_writes.fetch_sub(1, Relaxed);
+    ControlFlow::Break(())
 }
 
 struct State {
     engine: Engine,
+    baseline: EventId,
     positions: BTreeMap<String, InputPosition>,
     unread_files: BTreeSet<SmolStr>,
     board: Arc<Board>,
@@ -101,6 +104,7 @@ impl State {
         let positions =
             analyze.positions.into_iter().map(|place| (place.path.clone(), place)).collect();
         Self {
+            baseline: analyze.engine.baseline_id(),
             engine: analyze.engine,
             positions,
             unread_files: analyze.unread_files,
@@ -128,11 +132,11 @@ impl State {
         }
         self.changed_since_snapshot |= !batch.events.is_empty();
         self.events_since_snapshot += batch.events.len() as u64;
-        let snapshot = self.snapshot_if_due();
+        let (baseline, snapshot) = (self.new_baseline(), self.snapshot_if_due());
         if batch.events.is_empty() && changes.is_empty() && snapshot.is_none() {
             return None;
         }
-        Some(Write { events: batch.events, changes, snapshot })
+        Some(Write { events: batch.events, changes, baseline, snapshot })
     }
 
     /// Events whose time cannot be right. One of them would carry the engine's time with it, and
@@ -170,11 +174,21 @@ impl State {
         self.idle = self.board.queued_batches.load(Relaxed) == 0;
         self.board.set_engine(self.engine.summary());
         self.changed_since_snapshot |= !changes.is_empty();
-        let snapshot = self.snapshot_if_due();
-        if changes.is_empty() && snapshot.is_none() {
+        let (baseline, snapshot) = (self.new_baseline(), self.snapshot_if_due());
+        if changes.is_empty() && baseline.is_none() && snapshot.is_none() {
             return None;
         }
-        Some(Write { events: Vec::new(), changes, snapshot })
+        Some(Write { events: Vec::new(), changes, baseline, snapshot })
+    }
+
+    /// The baseline, if it was frozen since the last call.
+    fn new_baseline(&mut self) -> Option<FrozenBaseline> {
+        let id = self.engine.baseline_id();
+        if id == self.baseline {
+            return None;
+        }
+        self.baseline = id;
+        self.engine.frozen_baseline()
     }
 
     fn snapshot_if_due(&mut self) -> Option<(Vec<u8>, Vec<InputPosition>)> {

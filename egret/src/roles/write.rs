@@ -43,11 +43,15 @@ pub fn run(writer: &Writer, mut input: mpsc::Receiver<Write>) {
     while let Some(first) = input.blocking_recv() {
         let mut messages = 1;
         let mut unit = first;
-        while unit.events.len() < MAX_EVENTS_PER_COMMIT && unit.snapshot.is_none() {
+        while unit.events.len() < MAX_EVENTS_PER_COMMIT
+            && unit.baseline.is_none()
+            && unit.snapshot.is_none()
+        {
             let Ok(next) = input.try_recv() else { break };
             messages += 1;
             unit.events.extend(next.events);
             unit.changes.extend(next.changes);
+            unit.baseline = next.baseline;
             unit.snapshot = next.snapshot;
         }
         let written = writer.write(&unit);
@@ -106,6 +110,7 @@ impl Writer {
             events: &unit.events,
             changes: &unit.changes,
             alerts,
+            baseline: unit.baseline.as_ref(),
             snapshot,
             now: (self.now)(),
         })?;

@@ -9,7 +9,7 @@ use super::changes::{Applied, apply};
 use super::dictionary::{Dictionary, Map, Sightings};
 use super::roll_ups::RollUps;
 use super::writer::Memory;
-use super::{event_body, incidents, outbox, snapshots, suppressions};
+use super::{baselines, event_body, incidents, outbox, snapshots, suppressions};
 use crate::{Committed, StoreError, WriteUnit};
 
 impl SqliteStore {
@@ -19,6 +19,9 @@ impl SqliteStore {
             let mut committed = Committed::default();
             write_events(db, &mut memory.dictionary, unit.events, &mut committed)?;
             write_changes(db, memory, unit, &mut committed)?;
+            if let Some(baseline) = unit.baseline {
+                baselines::write(db, baseline)?;
+            }
             if let Some((body, positions)) = unit.snapshot {
                 snapshots::write(db, body, positions, unit.now)?;
             }

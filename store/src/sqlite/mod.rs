@@ -12,6 +12,7 @@
 //! Several processes may open the file at the same time (`egret run`, and beside it
 //! `egret token create`): what one keeps in memory is dropped when another has written.
 
+mod baselines;
 mod changes;
 mod commit;
 mod destinations;

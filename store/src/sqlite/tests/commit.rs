@@ -1,9 +1,10 @@
 //! What a commit promises: all or nothing, and each thing once.
 
+use egret_analyzer::FrozenBaseline;
 use egret_event::InputPosition;
 use rusqlite::params;
 
-use super::made::{alert, at, every_kind, flow, opened, store};
+use super::made::{alert, at, every_kind, flow, id, opened, store};
 use crate::{EventQuery, IncidentQuery, SqliteStore, StoreError, WriteUnit};
 
 fn position(offset: u64) -> InputPosition {
@@ -41,6 +42,7 @@ fn a_repeated_unit_changes_nothing() {
         events: &events,
         changes: &changes,
         alerts: &alerts,
+        baseline: None,
         snapshot: None,
         now: at(5),
     };
@@ -194,4 +196,22 @@ fn readers_see_whole_units_while_one_writes() {
             reader.join().unwrap();
         }
     });
+}
+
+#[test]
+fn the_newest_baselines_are_kept_by_their_ids() {
+    let made = store();
+    let baseline = |n: u64| FrozenBaseline {
+        id: id(u128::from(n)),
+        frozen_at: at(n),
+        sessions: n,
+        content: vec![7; 100],
+    };
+    for n in (1..=60).chain([60]) {
+        let frozen = baseline(n);
+        made.commit(&WriteUnit { baseline: Some(&frozen), ..WriteUnit::default() }).unwrap();
+    }
+    assert_eq!(made.baseline(id(60)).unwrap(), Some(baseline(60)));
+    assert_eq!(made.baseline(id(13)).unwrap(), Some(baseline(13)));
+    assert_eq!(made.baseline(id(12)).unwrap(), None, "48 are kept");
 }
