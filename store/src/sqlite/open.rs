@@ -113,7 +113,11 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn describe_io(path: &Path, error: &io::Error) -> String {
-    let parent = path.parent().unwrap_or(path).display();
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.display(),
+        // A bare file name lies in the working directory.
+        _ => Path::new(".").display(),
+    };
     match error.kind() {
         io::ErrorKind::PermissionDenied => format!(
             "permission denied (make {parent} writable for the user that egret runs as, or set store.path)"
