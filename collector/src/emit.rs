@@ -93,16 +93,9 @@ mod tests {
     use super::*;
 
     fn gap(at: Timestamp) -> Event {
-        use egret_event::{Attribution, Destination, EventId, Fact, Gap, GapReason, NamedBy};
+        use egret_event::{Attribution, Destination, EventId, Fact, Gap, GapReason};
         let nowhere = std::net::IpAddr::from([0, 0, 0, 0]);
-        let nobody = Attribution {
-            executor: SmolStr::default(),
-            session: None,
-            template: None,
-            tenant: None,
-            segment: SmolStr::default(),
-            named_by: NamedBy::Address,
-        };
+        let nobody = Attribution::nobody();
         Event {
             id: EventId::from_bits(1),
             at,

@@ -39,6 +39,20 @@ pub enum NamedBy {
     Registration,
 }
 
+impl Attribution {
+    /// Of what belongs to a source and to no executor, such as a gap: all names are empty.
+    pub fn nobody() -> Self {
+        Self {
+            executor: SmolStr::default(),
+            session: None,
+            template: None,
+            tenant: None,
+            segment: SmolStr::default(),
+            named_by: NamedBy::Address,
+        }
+    }
+}
+
 impl NamedBy {
     /// How far to trust it, from 0 to 1. A convention of Egret's, for display and for ordering.
     pub const fn confidence(self) -> f64 {

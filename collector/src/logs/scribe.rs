@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use egret_event::{
-    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, HttpRequest, NamedBy, Scope,
-    SeenBy, SmolStr, Timestamp, Verdict, Volume,
+    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, HttpRequest, Scope, SeenBy,
+    SmolStr, Timestamp, Verdict, Volume,
 };
 
 use super::memo::Memo;
@@ -57,14 +57,7 @@ impl Ids {
 
 impl Scribe {
     pub(super) fn new(source: SmolStr, attribution: Arc<AttributionTable>) -> Self {
-        let nobody = Arc::new(Attribution {
-            executor: SmolStr::default(),
-            session: None,
-            template: None,
-            tenant: None,
-            segment: SmolStr::default(),
-            named_by: NamedBy::Address,
-        });
+        let nobody = Arc::new(Attribution::nobody());
         Self {
             source,
             attribution,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_event::{
-    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, NamedBy, SmolStr, Timestamp,
-    Verdict, Volume,
+    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, SmolStr, Timestamp, Verdict,
+    Volume,
 };
 
 /// How often a gap is told while it lasts.
@@ -17,14 +17,7 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// The event that tells of a gap in what `source` saw until `at`.
 pub(super) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
-    let nobody = Attribution {
-        executor: SmolStr::default(),
-        session: None,
-        template: None,
-        tenant: None,
-        segment: SmolStr::default(),
-        named_by: NamedBy::Address,
-    };
+    let nobody = Attribution::nobody();
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let reason = [gap.reason as u8];
     let (from, until) = (gap.from.as_nanos().to_be_bytes(), at.as_nanos().to_be_bytes());
