@@ -347,6 +347,21 @@ pub enum ChangeKind {
     Commented,
 }
 
+impl ChangeKind {
+    /// The word used in outputs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Grew => "grew",
+            Self::Ended => "ended",
+            Self::Acknowledged => "acknowledged",
+            Self::Closed => "closed",
+            Self::Reopened => "reopened",
+            Self::Commented => "commented",
+        }
+    }
+}
+
 /// Who changed an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

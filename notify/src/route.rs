@@ -47,19 +47,6 @@ fn is_told(kind: ChangeKind) -> bool {
     }
 }
 
-/// The word for a kind of change in messages and webhook types.
-pub(crate) const fn word(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Opened => "opened",
-        ChangeKind::Grew => "grew",
-        ChangeKind::Ended => "ended",
-        ChangeKind::Acknowledged => "acknowledged",
-        ChangeKind::Closed => "closed",
-        ChangeKind::Reopened => "reopened",
-        ChangeKind::Commented => "commented",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

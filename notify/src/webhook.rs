@@ -13,7 +13,6 @@ use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 
 use crate::link::Failure;
-use crate::route::word;
 use crate::secret::SigningKeys;
 use crate::text::{bounded, visible};
 use crate::tls;
@@ -130,7 +129,7 @@ impl WebhookConfig {
 fn body(delivery: &Delivery) -> String {
     let change = &delivery.change;
     let payload = Payload {
-        r#type: format!("incident.{}", word(change.kind)),
+        r#type: format!("incident.{}", change.kind.word()),
         timestamp: change.at,
         data: Data {
             alert: delivery.alert,

@@ -127,7 +127,7 @@ impl Feed {
             incident: detail.row,
         };
         Event::default()
-            .event(event_name(change.kind))
+            .event(change.kind.word())
             .id(alert.to_string())
             .json_data(&told)
             .unwrap_or_else(|_| lagged())
@@ -136,18 +136,6 @@ impl Feed {
 
 fn lagged() -> Event {
     Event::default().event("lagged").data("{}")
-}
-
-const fn event_name(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Opened => "opened",
-        ChangeKind::Grew => "grew",
-        ChangeKind::Ended => "ended",
-        ChangeKind::Acknowledged => "acknowledged",
-        ChangeKind::Closed => "closed",
-        ChangeKind::Reopened => "reopened",
-        ChangeKind::Commented => "commented",
-    }
 }
 
 /// Returns when `stop` turns true; never, once nobody is left who could turn it.

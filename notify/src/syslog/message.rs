@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use egret_analyzer::{AlertId, Incident, IncidentChange, Severity};
 
-use crate::route::word;
 use crate::text::{bounded, visible};
 
 /// Longest value of a structured-data parameter, in bytes after escaping. Six values come from
@@ -44,7 +43,7 @@ impl Header {
         self.structured_data(alert, change, &mut message);
         message.push(' ');
         message.push(BOM);
-        let sentence = format!("Incident {}: {}", word(change.kind), change.incident.title);
+        let sentence = format!("Incident {}: {}", change.kind.word(), change.incident.title);
         let room = max_bytes.saturating_sub(message.len());
         message.push_str(&bounded(&sentence, room, visible));
         message
@@ -56,7 +55,7 @@ impl Header {
         let mut element = Element::open(self.enterprise_number, out);
         element.value("id", alert);
         element.value("incident", incident.id);
-        element.value("change", word(change.kind));
+        element.value("change", change.kind.word());
         if let Some(strongest) = incident.explanation.findings.first() {
             element.value("rule", format_args!("EGR-{}", strongest.detector.code()));
         }
