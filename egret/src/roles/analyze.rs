@@ -121,10 +121,7 @@ impl State {
     fn observe(&mut self, batch: EventBatch) -> Option<Write> {
         self.idle = false;
         let mut changes = Vec::new();
-        match self.count_future(&batch) {
-            0 => self.engine.observe(&batch.events, &mut changes),
-            _ => self.observe_the_present(&batch, &mut changes),
-        }
+        self.judge(&batch, &mut changes);
         if let Some(position) = batch.position {
             self.unread_files.remove(&batch.source);
             self.positions.insert(position.path.clone(), position);
@@ -132,26 +129,20 @@ impl State {
         }
         self.changed_since_snapshot |= !batch.events.is_empty();
         self.events_since_snapshot += batch.events.len() as u64;
-        let (baseline, snapshot) = (self.new_baseline(), self.snapshot_if_due());
-        if batch.events.is_empty() && changes.is_empty() && snapshot.is_none() {
-            return None;
+        self.write(batch.events, changes)
+    }
+
+    /// Hands the events to the engine, but for those whose time cannot be right: one of them would
+    /// carry the engine's time with it, and everything after it would be late.
+    fn judge(&mut self, batch: &EventBatch, changes: &mut Vec<IncidentChange>) {
+        let latest = (self.now)() + FUTURE_ALLOWED;
+        if batch.events.iter().all(|event| event.at <= latest) {
+            self.engine.observe(&batch.events, changes);
+            return;
         }
-        Some(Write { events: batch.events, changes, baseline, snapshot })
-    }
-
-    /// Events whose time cannot be right. One of them would carry the engine's time with it, and
-    /// everything after it would be late.
-    fn count_future(&self, batch: &EventBatch) -> usize {
-        let latest = (self.now)() + FUTURE_ALLOWED;
-        batch.events.iter().filter(|event| event.at > latest).count()
-    }
-
-    /// Leaves out what comes from the future; it is stored all the same.
-    fn observe_the_present(&mut self, batch: &EventBatch, changes: &mut Vec<IncidentChange>) {
-        let latest = (self.now)() + FUTURE_ALLOWED;
-        let (present, future): (Vec<Event>, Vec<Event>) =
-            batch.events.iter().cloned().partition(|event| event.at <= latest);
-        let count = future.len() as u64;
+        let is_present = |event: &&Event| event.at <= latest;
+        let present: Vec<Event> = batch.events.iter().filter(is_present).cloned().collect();
+        let count = (batch.events.len() - present.len()) as u64;
         metrics::counter!("egret_engine_future_events_total", "source" => batch.source.to_string())
             .increment(count);
         if !self.warned_of_future {
@@ -174,11 +165,22 @@ impl State {
         self.idle = self.board.queued_batches.load(Relaxed) == 0;
         self.board.set_engine(self.engine.summary());
         self.changed_since_snapshot |= !changes.is_empty();
-        let (baseline, snapshot) = (self.new_baseline(), self.snapshot_if_due());
-        if changes.is_empty() && baseline.is_none() && snapshot.is_none() {
-            return None;
-        }
-        Some(Write { events: Vec::new(), changes, baseline, snapshot })
+        self.write(Vec::new(), changes)
+    }
+
+    /// What is to be stored now. `None`: nothing.
+    fn write(&mut self, events: Vec<Event>, changes: Vec<IncidentChange>) -> Option<Write> {
+        let write = Write {
+            events,
+            changes,
+            baseline: self.new_baseline(),
+            snapshot: self.snapshot_if_due(),
+        };
+        let is_empty = write.events.is_empty()
+            && write.changes.is_empty()
+            && write.baseline.is_none()
+            && write.snapshot.is_none();
+        (!is_empty).then_some(write)
     }
 
     /// The baseline, if it was frozen since the last call.
