@@ -104,10 +104,9 @@ pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
     let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |batch| {
         if args.format == Format::Events {
             printed = print_events(&batch.events);
-            return if printed.is_ok() { Ok(()) } else { Err(Refused::Closed) };
         }
         found.observe(&batch.events);
-        Ok(())
+        if printed.is_ok() { Ok(()) } else { Err(Refused::Closed) }
     });
     progress.end();
     printed?;
