@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use egret_tests::binary::{egret, run, start, succeed};
+use egret_tests::parts::free_port;
 
 /// A configuration with a followed log, its own store and its own port.
 fn configuration(folder: &Path) -> PathBuf {
     std::fs::write(folder.join("access.log"), "").expect("the folder can be written");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("loopback has a free port")
-        .port();
+    let port = free_port();
     let text = format!(
         "[[collector.segments]]\nname = \"a\"\nranges = [\"10.20.0.0/16\"]\n\
          [[collector.sources]]\nname = \"squid\"\nkind = \"log\"\n\

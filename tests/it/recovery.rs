@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,9 +12,8 @@ use std::time::Duration;
 
 use egret_event::{EventId, Timestamp};
 use egret_store::{EventQuery, GroupBy, SeriesQuery, Store, StoreConfig};
-use egret_tests::binary::egret;
-use egret_tests::parts::{WEBHOOK_SECRET, WebhookReceiver};
-use egret_tests::process::Process;
+use egret_tests::binary::start;
+use egret_tests::parts::{WEBHOOK_SECRET, WebhookReceiver, free_port};
 use egret_tests::say;
 use egret_tests::wait::until;
 
@@ -66,11 +64,6 @@ fn write_log(path: &Path, killed_last: &AtomicBool) {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a listener has an address").port()
-}
-
 fn configuration(folder: &Path, webhook_port: u16) -> String {
     format!(
         r#"
@@ -99,14 +92,6 @@ secret_file = "{folder}/secret"
         folder = folder.display(),
         api_port = free_port(),
     )
-}
-
-fn start(folder: &Path, part: u64) -> Process {
-    let mut command = Command::new(egret());
-    command.args(["run", "--config"]).arg(folder.join("egret.toml")).env_remove("RUST_LOG");
-    let mut process = Process::start(command, &folder.join(format!("egret-{part}.log")));
-    process.wait_for_output("the dashboard and the API are at");
-    process
 }
 
 fn open(folder: &Path) -> Store {
@@ -153,13 +138,13 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
     let webhook_port = free_port();
     let webhooks = WebhookReceiver::start(path, webhook_port, |program| Command::new(program));
     std::fs::write(path.join("secret"), WEBHOOK_SECRET).expect("the folder can be written");
-    std::fs::write(path.join("egret.toml"), configuration(path, webhook_port))
-        .expect("the folder can be written");
+    let config = path.join("egret.toml");
+    std::fs::write(&config, configuration(path, webhook_port)).expect("the folder can be written");
     let killed_last = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| write_log(&path.join("access.log"), &killed_last));
-        for (part, least) in (0..).zip(KILLS) {
-            let mut egret = start(path, part);
+        for least in KILLS {
+            let (mut egret, _) = start(&config, path);
             let store = open(path);
             until("some lines to be stored", || (contacts(&store) >= least).then_some(()));
             egret.kill();
@@ -167,7 +152,7 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
             assert!(contacts(&store) < LINES, "there was nothing left to do");
         }
         killed_last.store(true, Relaxed);
-        let mut egret = start(path, KILLS.len() as u64);
+        let (mut egret, _) = start(&config, path);
         assert!(egret.output().contains("going on from the last snapshot"));
         let store = open(path);
         until("all lines to be stored", || (contacts(&store) >= LINES).then_some(()));

@@ -1,5 +1,6 @@
 //! The real programs that Egret talks to, started for one test each.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,6 +13,12 @@ use crate::wait::until;
 
 /// A secret that webhooks are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A port of loopback that nobody listens on now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    listener.local_addr().expect("a listener has an address").port()
+}
 
 /// What curl is answered at `url`; nothing while nobody answers.
 pub fn get(url: &str) -> Option<String> {
