@@ -247,6 +247,8 @@ fn event_words(event: &Event) -> String {
         Fact::Tls(_) => "TLS hello".to_owned(),
         Fact::Dns(_) => "DNS question".to_owned(),
         Fact::Gap(_) => "gap".to_owned(),
+        Fact::Certificate(_) => "certificate".to_owned(),
+        Fact::Contradiction(_) => "contradiction".to_owned(),
     };
     let destination = &event.destination;
     let name = destination.host.as_ref().unwrap_or(&destination.domain);

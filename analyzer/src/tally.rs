@@ -30,7 +30,7 @@ pub(crate) struct Tally {
 /// fact decides, because a flow without packets is still a flow.
 pub(crate) fn view(event: &Event) -> View {
     match &event.fact {
-        Fact::Http(request) if request.seen_by == egret_event::SeenBy::Proxy => View::Log,
+        Fact::Http(request) if request.seen_by.is_logged() => View::Log,
         _ => View::Wire,
     }
 }

@@ -18,7 +18,9 @@ impl Session {
     /// Takes in an event of this session. Changes are appended to `out`.
     pub(crate) fn observe(&mut self, event: &Event, world: &World, out: &mut Vec<IncidentChange>) {
         // A DNS question is no contact with the name asked for, and carries nothing to it.
-        if matches!(event.fact, Fact::Dns(_) | Fact::Gap(_)) || is_noise(event) {
+        if matches!(event.fact, Fact::Dns(_) | Fact::Gap(_) | Fact::Contradiction(_))
+            || is_noise(event)
+        {
             return;
         }
         let target = self.count(event, world);

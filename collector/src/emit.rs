@@ -100,6 +100,7 @@ mod tests {
             id: EventId::from_bits(1),
             at,
             source: "s".into(),
+            also_seen_by: None,
             origin: std::sync::Arc::new(nobody),
             client: (nowhere, 0),
             destination: Destination::address(nowhere, 0),

@@ -80,8 +80,8 @@ fn dialect_of(head: &[u8]) -> Option<Dialect> {
 fn readable_as(line: &Line<'_>) -> Option<Dialect> {
     let Line::Whole { bytes, .. } = line else { return None };
     let dialect = logs::looks_like(bytes);
-    match logs::parse(Some(dialect), bytes) {
-        Ok(_) | Err(LineProblem::NoDestination) => Some(dialect),
+    match logs::Reader::new(Some(dialect)).read(bytes) {
+        Ok(_) | Err(LineProblem::NoDestination | LineProblem::Note) => Some(dialect),
         Err(LineProblem::Malformed(_)) => None,
     }
 }

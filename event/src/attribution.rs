@@ -33,8 +33,14 @@ pub enum NamedBy {
     Address,
     /// A user name that a proxy logged. It is only as strong as that proxy's authentication.
     ProxyUser,
+    /// The subject of the client certificate that a proxy or server verified.
+    ClientCertificate,
     /// A fixed entry in the configuration.
     Configuration,
+    /// The container engine: a container had the address at this time.
+    Docker,
+    /// The cluster: a pod had the address at this time.
+    Kubernetes,
     /// Whoever started the executor registered it for this time.
     Registration,
 }
@@ -59,7 +65,9 @@ impl NamedBy {
         match self {
             Self::Address => 0.5,
             Self::ProxyUser => 0.7,
+            Self::ClientCertificate => 0.8,
             Self::Configuration => 0.9,
+            Self::Docker | Self::Kubernetes => 0.95,
             Self::Registration => 1.0,
         }
     }

@@ -19,6 +19,8 @@ pub struct Event {
     pub at: Timestamp,
     /// The configured name of the source that observed it.
     pub source: SmolStr,
+    /// A second source that observed the same egress, where the two were joined into one event.
+    pub also_seen_by: Option<SmolStr>,
     /// Who caused it.
     pub origin: Arc<Attribution>,
     /// The executor's address and port. Port 0 where there is none or it is not known.
@@ -39,10 +41,10 @@ pub struct Event {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Volume {
-    /// Bytes of payload (TCP or UDP payload, or what a proxy counted). `None`: not known from
-    /// this event, which is not the same as zero.
+    /// Bytes of payload (TCP or UDP payload without repetitions, or what a proxy counted). `None`:
+    /// not known from this event, which is not the same as zero.
     pub bytes: Option<u64>,
-    /// Bytes from the network header on, as on the wire. `None` for logs.
+    /// Bytes from the network header on, as on the wire, repetitions included. `None` for logs.
     pub wire_bytes: Option<u64>,
     /// Packets. `None` for logs.
     pub packets: Option<u32>,
@@ -106,6 +108,10 @@ pub enum Fact {
     Http(Box<HttpRequest>),
     /// Something that could not be seen.
     Gap(Gap),
+    /// A certificate that a TLS server showed.
+    Certificate(Box<ServerCertificate>),
+    /// Two observers do not agree.
+    Contradiction(Box<Contradiction>),
 }
 
 /// Transport protocol of a flow.
@@ -137,6 +143,52 @@ pub struct FlowInterval {
     pub transport: Transport,
     /// Whether the flow goes on after this interval, and if not, how it ended.
     pub phase: FlowPhase,
+    /// What is spoken, by what the bytes say and not by the port. `None`: not recognized, or not
+    /// seen.
+    pub protocol: Option<Protocol>,
+}
+
+/// A protocol above the transport, recognized by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// Transport Layer Security over TCP.
+    Tls,
+    /// QUIC.
+    Quic,
+    /// TLS over datagrams.
+    Dtls,
+    /// HTTP/1.
+    Http,
+    /// HTTP/2 without TLS.
+    Http2,
+    /// DNS.
+    Dns,
+    /// DNS inside TLS.
+    DnsOverTls,
+    /// DNS inside HTTPS: TLS to an endpoint that is known to answer it.
+    DnsOverHttps,
+    /// Secure Shell.
+    Ssh,
+    /// Mail submission and transfer.
+    Smtp,
+    /// File transfer, the control connection.
+    Ftp,
+    /// Internet Relay Chat.
+    Irc,
+    /// BitTorrent, over TCP or UDP.
+    BitTorrent,
+    /// A Tor relay, by what its TLS shows.
+    Tor,
+    /// WireGuard.
+    WireGuard,
+    /// Network Time Protocol.
+    Ntp,
+    /// Session traversal (STUN, TURN).
+    Stun,
+    /// SOCKS 4 or 5.
+    Socks,
 }
 
 /// Whether a flow goes on after an interval.
@@ -168,6 +220,8 @@ pub struct DnsExchange {
     pub query_type: u16,
     /// Over TCP and not UDP.
     pub over_tcp: bool,
+    /// The size of answers that the client takes over UDP, if it says so (EDNS, RFC 6891).
+    pub edns_bytes: Option<u16>,
     /// The answer, if one was seen.
     pub resolution: Option<Resolution>,
 }
@@ -180,10 +234,33 @@ pub struct Resolution {
     pub code: u8,
     /// Addresses given, at most 16 kept.
     pub addresses: Vec<IpAddr>,
-    /// The last name of the CNAME chain, if there was one.
-    pub canonical: Option<SmolStr>,
+    /// The CNAME chain in its order, at most 8 names kept; the last is the canonical name.
+    pub aliases: Vec<SmolStr>,
+    /// HTTPS and SVCB records (RFC 9460), at most 4 kept.
+    pub services: Vec<ServiceBinding>,
     /// Bytes of the answer message.
     pub answer_bytes: u16,
+}
+
+impl Resolution {
+    /// The last name of the CNAME chain, if there was one.
+    pub fn canonical(&self) -> Option<&SmolStr> {
+        self.aliases.last()
+    }
+}
+
+/// What an HTTPS or SVCB record says of how to reach a service (RFC 9460).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServiceBinding {
+    /// The host to go to. `None`: the name asked for itself.
+    pub target: Option<SmolStr>,
+    /// Application protocols offered, at most 8 kept.
+    pub alpn: Vec<SmolStr>,
+    /// The port, where it is not the usual one.
+    pub port: Option<u16>,
+    /// Whether it holds a key for encrypted client hellos.
+    pub ech: bool,
 }
 
 /// What a TLS ClientHello says.
@@ -196,8 +273,87 @@ pub struct TlsHello {
     pub alpn: Option<SmolStr>,
     /// JA4 fingerprint of the client.
     pub ja4: SmolStr,
-    /// Highest version offered, as on the wire (0x0304 = TLS 1.3).
+    /// Highest version offered, as on the wire (0x0304 = TLS 1.3; 0xfefd = DTLS 1.2).
     pub version: u16,
+    /// What carried it.
+    pub carrier: TlsCarrier,
+    /// Whether there was an encrypted hello inside (RFC 9849): then `sni` is the public name and
+    /// the true one is hidden. Clients send a made-up one (GREASE) where they have no key, and
+    /// nothing tells the two apart, so this alone is no sign of anything.
+    pub ech: bool,
+}
+
+/// What carries a TLS handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TlsCarrier {
+    /// TCP.
+    Tcp,
+    /// QUIC.
+    Quic,
+    /// Datagrams (DTLS).
+    Dtls,
+}
+
+/// The certificate that a server showed for itself, where it could be seen: up to TLS 1.2, or in
+/// another sensor's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServerCertificate {
+    /// The server name that the client had asked for.
+    pub sni: Option<SmolStr>,
+    /// The subject, as in RFC 4514, at most 256 bytes.
+    pub subject: SmolStr,
+    /// The issuer, likewise.
+    pub issuer: SmolStr,
+    /// DNS names and addresses that it is for, at most 16 kept.
+    pub names: Vec<SmolStr>,
+    /// Valid from.
+    pub not_before: Timestamp,
+    /// Valid until.
+    pub not_after: Timestamp,
+    /// The public key's kind and size (`rsa 2048`, `ec 256`, `ed25519`).
+    pub key: SmolStr,
+    /// SHA-256 of the certificate, in hexadecimal. `None` where only a log tells of it.
+    pub sha256: Option<SmolStr>,
+    /// Certificates in the chain shown, this one included. 0: not known.
+    pub chain: u8,
+    /// Whether issuer and subject are the same.
+    pub self_signed: bool,
+    /// Whether it is for the name asked for. `None`: no name was asked for.
+    pub name_matches: Option<bool>,
+}
+
+/// Two observers tell different stories of the same egress.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Contradiction {
+    /// What they differ about.
+    pub about: ContradictionKind,
+    /// The first observer: a source, or what named an executor.
+    pub one: SmolStr,
+    /// What it says.
+    pub one_says: SmolStr,
+    /// The second observer.
+    pub other: SmolStr,
+    /// What that one says.
+    pub other_says: SmolStr,
+}
+
+/// What two observers differ about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ContradictionKind {
+    /// Who an address belonged to.
+    Executor,
+    /// The name asked of the proxy and the name in the TLS session inside the tunnel.
+    ConnectAndSni,
+    /// How much was sent: the proxy logged less than the wire carried.
+    ProxySawLess,
+    /// The executor uses a proxy, and this went past it.
+    AroundProxy,
 }
 
 /// An HTTP request.
@@ -223,6 +379,10 @@ pub struct HttpRequest {
     /// The TLS server name that the proxy saw inside a CONNECT tunnel, where it differs from the
     /// name that was asked for.
     pub sni: Option<SmolStr>,
+    /// The media type of the request's body, at most 128 bytes.
+    pub content_type: Option<SmolStr>,
+    /// Bytes of the request's body, as announced (Content-Length) or counted. `None`: not known.
+    pub body_bytes: Option<u64>,
 }
 
 /// Who saw an HTTP request.
@@ -234,6 +394,16 @@ pub enum SeenBy {
     Wire,
     /// A proxy that logged it. The event itself carries the volume, if the log has it.
     Proxy,
+    /// Another sensor that logged it (Zeek, Suricata). As with a proxy, the event itself carries
+    /// the volume.
+    Sensor,
+}
+
+impl SeenBy {
+    /// Whether the request stands for itself, and is no detail of a captured flow.
+    pub const fn is_logged(self) -> bool {
+        matches!(self, Self::Proxy | Self::Sensor)
+    }
 }
 
 /// Something that could not be seen.
@@ -269,6 +439,17 @@ pub enum GapReason {
     FlowTableFull,
     /// The collector was not running.
     Stopped,
+    /// Bytes of TCP streams that were acknowledged and never seen: the tap or the network before
+    /// it lost them.
+    MissedBytes,
+    /// Records that an exporter numbered and that never arrived.
+    SequenceHole,
+    /// The source has been quiet for much longer than it usually is; the count is in seconds.
+    Quiet,
+    /// Packets that another sensor says it lost (Zeek's capture_loss, Suricata's stats).
+    SensorLoss,
+    /// Flow records of a layout (template) that the exporter has not told yet.
+    NoTemplate,
 }
 
 impl Event {
@@ -282,8 +463,12 @@ impl Event {
     pub fn is_contact(&self) -> bool {
         match &self.fact {
             Fact::Flow(flow) => flow.number == 0,
-            Fact::Http(request) => request.seen_by == SeenBy::Proxy,
-            Fact::Dns(_) | Fact::Tls(_) | Fact::Gap(_) => false,
+            Fact::Http(request) => request.seen_by.is_logged(),
+            Fact::Dns(_)
+            | Fact::Tls(_)
+            | Fact::Gap(_)
+            | Fact::Certificate(_)
+            | Fact::Contradiction(_) => false,
         }
     }
 }

@@ -25,11 +25,13 @@ pub enum Loss {
     TableFull,
     /// The same unit was seen before.
     Duplicate,
+    /// A flow record of a layout (template) that the exporter has not told yet.
+    NoTemplate,
 }
 
 impl Loss {
     /// All reasons, in the order of [`LedgerReading::lost`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NotEgress,
         Self::NotIp,
         Self::Malformed,
@@ -38,6 +40,7 @@ impl Loss {
         Self::QueueFull,
         Self::TableFull,
         Self::Duplicate,
+        Self::NoTemplate,
     ];
 
     /// The word used in metrics and messages.
@@ -51,6 +54,7 @@ impl Loss {
             Self::QueueFull => "queue_full",
             Self::TableFull => "table_full",
             Self::Duplicate => "duplicate",
+            Self::NoTemplate => "no_template",
         }
     }
 

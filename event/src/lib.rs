@@ -24,8 +24,9 @@ pub use destination::{
 };
 pub use executor::{ExecutorRegistration, RegistrationError};
 pub use fact::{
-    BlockReason, DnsExchange, Event, Fact, FlowInterval, FlowPhase, Gap, GapReason, HttpRequest,
-    Resolution, SeenBy, TlsHello, Transport, Verdict, Volume,
+    BlockReason, Contradiction, ContradictionKind, DnsExchange, Event, Fact, FlowInterval,
+    FlowPhase, Gap, GapReason, HttpRequest, Protocol, Resolution, SeenBy, ServerCertificate,
+    ServiceBinding, TlsCarrier, TlsHello, Transport, Verdict, Volume,
 };
 pub use id::{EventId, ParseIdError, Scope};
 pub use ledger::{Ledger, LedgerReading, Loss};

@@ -107,6 +107,7 @@ fn events(sessions: u64) -> Vec<Event> {
                 id: scope.id(0),
                 at: START,
                 source: "bench".into(),
+                also_seen_by: None,
                 origin: Arc::clone(&origin),
                 client: (address, 40_000),
                 destination: Destination::named(&host, NameSource::Sni, Some(SERVER), 443),
@@ -119,6 +120,7 @@ fn events(sessions: u64) -> Vec<Event> {
                     from: START,
                     transport: Transport::Tcp,
                     phase: FlowPhase::Finished,
+                    protocol: None,
                 }),
             });
         }

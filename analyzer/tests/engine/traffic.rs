@@ -54,6 +54,7 @@ impl Executor {
             id,
             at: at(ms),
             source: "test".into(),
+            also_seen_by: None,
             origin: Arc::clone(&self.origin),
             client: ("10.0.0.1".parse().unwrap(), 40_000),
             destination,
@@ -78,7 +79,14 @@ impl Executor {
         (flow, number, phase): (u64, u32, FlowPhase),
         (up, down): (u64, u64),
     ) -> Event {
-        let flow = FlowInterval { flow, number, from: at(ms), transport: Transport::Tcp, phase };
+        let flow = FlowInterval {
+            flow,
+            number,
+            from: at(ms),
+            transport: Transport::Tcp,
+            phase,
+            protocol: None,
+        };
         let mut event = self.event(ms, destination, Fact::Flow(flow));
         event.up = Volume::logged(up);
         event.down = Volume::logged(down);
@@ -104,6 +112,8 @@ impl Executor {
             duration_ms: Some(1000),
             user: None,
             sni: None,
+            content_type: None,
+            body_bytes: None,
         };
         let destination = Destination::named(host, NameSource::ProxyLog, None, 443);
         let mut event = self.event(ms, destination, Fact::Http(Box::new(request)));

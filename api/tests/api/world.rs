@@ -214,6 +214,7 @@ pub(crate) fn flow(n: u64, seconds: u64, executor: &str, host: &str) -> Event {
         id: EventId::from_bits(n.into()),
         at: at(seconds),
         source: "eth0".into(),
+        also_seen_by: None,
         origin: Arc::new(origin(executor)),
         client: (IpAddr::from([10, 0, 0, 7]), 40_000),
         destination: Destination::named(host, NameSource::Sni, Some([192, 0, 2, 1].into()), 443),
@@ -226,6 +227,7 @@ pub(crate) fn flow(n: u64, seconds: u64, executor: &str, host: &str) -> Event {
             from: at(seconds),
             transport: Transport::Tcp,
             phase: FlowPhase::Finished,
+            protocol: None,
         }),
     }
 }

@@ -27,7 +27,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_event::{BlockReason, NameSource, Timestamp, Verdict};
+use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -72,6 +72,10 @@ pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         duration_ms,
         user: target.user,
         sni: target.sni,
+        content_type: None,
+        body_bytes: None,
+        client_certificate: None,
+        seen_by: SeenBy::Proxy,
     })
 }
 

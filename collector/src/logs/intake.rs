@@ -10,6 +10,7 @@ use egret_event::{Gap, GapReason, Ledger, Loss, SmolStr, Timestamp};
 use super::complaints::Complaints;
 use super::generation::Generation;
 use super::lines::Line;
+use super::reader::Reader;
 use super::record::LineProblem;
 use super::scribe::{Ids, Scribe};
 use super::squid::CUT_BYTES;
@@ -26,6 +27,7 @@ pub(super) struct Closed;
 pub(super) struct Intake {
     path: String,
     dialect: Option<Dialect>,
+    reader: Reader,
     scribe: Scribe,
     batcher: Batcher,
     ledger: Arc<Ledger>,
@@ -75,6 +77,7 @@ impl Intake {
         Self {
             path: path.to_owned(),
             dialect,
+            reader: Reader::new(dialect),
             scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
             batcher: Batcher::new(name.clone()),
             ledger: Arc::clone(&context.ledger),
@@ -91,6 +94,7 @@ impl Intake {
     /// The lines that follow come from this file, of which `consumed` bytes were taken before.
     pub(super) fn begin(&mut self, generation: Generation, consumed: u64) {
         let ids = Ids::of(self.scribe.source(), &generation.first_line);
+        self.reader = Reader::new(self.dialect);
         self.reading = Some(Reading { generation, ids, consumed });
     }
 
@@ -132,9 +136,9 @@ impl Intake {
         emit: &mut Emit<'_>,
     ) -> Result<(), Closed> {
         let Some(ids) = self.receive(next) else { return Ok(()) };
-        let record = match super::parse(self.dialect, bytes) {
-            Ok(record) => record,
-            Err(LineProblem::NoDestination) => {
+        let entry = match self.reader.read(bytes) {
+            Ok(entry) => entry,
+            Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.tally.not_egress += 1;
                 return Ok(());
             }
@@ -148,10 +152,11 @@ impl Intake {
                 return self.miss(GapReason::Malformed, ids, offset, emit);
             }
         };
-        self.report_unread(record.at, emit)?;
-        self.last_at = self.last_at.max(Some(record.at));
-        self.batcher.seen(record.at);
-        let Some(event) = self.scribe.event(&record, ids, offset) else {
+        let at = entry.at();
+        self.report_unread(at, emit)?;
+        self.last_at = self.last_at.max(Some(at));
+        self.batcher.seen(at);
+        let Some(event) = self.scribe.event(&entry, ids, offset) else {
             self.tally.not_egress += 1;
             return Ok(());
         };

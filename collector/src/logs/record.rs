@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use egret_event::{NameSource, Timestamp, Verdict};
+use egret_event::{NameSource, SeenBy, Timestamp, Verdict};
 
 /// What one log line says. Borrows from the line; nothing in it has been made printable yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,14 @@ pub struct LogRecord<'a> {
     pub user: Option<Cow<'a, [u8]>>,
     /// The server name of the TLS session inside.
     pub sni: Option<Cow<'a, [u8]>>,
+    /// The media type of the request's body.
+    pub content_type: Option<Cow<'a, [u8]>>,
+    /// Bytes of the request's body.
+    pub body_bytes: Option<u64>,
+    /// The subject of the client certificate that the proxy verified.
+    pub client_certificate: Option<Cow<'a, [u8]>>,
+    /// Who logged it: a proxy, or a sensor beside the traffic.
+    pub seen_by: SeenBy,
 }
 
 /// The status by which a proxy asks its client to log in first (RFC 9110, section 15.5.8).
@@ -62,6 +70,9 @@ pub enum LineProblem {
     /// that the proxy could not make sense of. Nothing left through it.
     #[error("no destination")]
     NoDestination,
+    /// The line is sound and is about the log itself: a header, a comment.
+    #[error("about the log itself")]
+    Note,
     /// The line is not of the dialect, or was damaged.
     #[error("malformed: {0}")]
     Malformed(&'static str),

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use egret_event::{
-    Attribution, Destination, Event, EventId, Fact, Gap, GapReason, HttpRequest, Scope, SeenBy,
-    SmolStr, Timestamp, Verdict, Volume,
+    Attribution, Destination, DnsExchange, Event, EventId, Fact, FlowInterval, Gap, GapReason,
+    HttpRequest, NameSource, Scope, SmolStr, Timestamp, Verdict, Volume,
 };
 
+use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
 use super::memo::Memo;
 use super::record::LogRecord;
 use super::text::{literal, printable};
@@ -18,6 +19,9 @@ const MAX_METHOD_BYTES: usize = 32;
 
 /// Longest path, user agent and user kept, in bytes.
 const MAX_TEXT_BYTES: usize = 256;
+
+/// Longest media type kept, in bytes.
+const MAX_TYPE_BYTES: usize = 128;
 
 /// Host names whose clean form and registrable domain are remembered: working them out costs as
 /// much as the rest of a line. About 200 bytes each.
@@ -72,7 +76,29 @@ impl Scribe {
     }
 
     /// The event of a line at `offset`. `None`: its client is not watched.
-    pub(super) fn event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
+    pub(super) fn event(&mut self, entry: &Entry<'_>, ids: Ids, offset: u64) -> Option<Event> {
+        match entry {
+            Entry::Request(record) => self.request_event(record, ids, offset),
+            Entry::Flow(record) => self.flow_event(record, ids, offset),
+            Entry::Dns(record) => self.dns_event(record, ids, offset),
+            Entry::Tls(ends, hello) => {
+                let named = hello.sni.as_ref().map(|sni| (sni.as_bytes(), NameSource::Sni));
+                let base = self.between(ends, named, ids, offset)?;
+                Some(Event { fact: Fact::Tls(hello.clone()), ..base })
+            }
+            Entry::Certificate(ends, certificate) => {
+                let named = certificate.sni.as_ref().map(|sni| (sni.as_bytes(), NameSource::Sni));
+                let base = self.between(ends, named, ids, offset)?;
+                Some(Event { fact: Fact::Certificate(certificate.clone()), ..base })
+            }
+            Entry::Gap(record) => {
+                let gap = Gap { reason: record.reason, count: record.count, from: record.from };
+                Some(self.gap(gap, record.at, ids, offset))
+            }
+        }
+    }
+
+    fn request_event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
         let user = record.user.as_deref().map(|user| printable(user, MAX_TEXT_BYTES));
         // A name that was not proven must not put events on somebody else's account.
         let proven = user.as_deref().filter(|_| !record.is_login_challenge());
@@ -82,6 +108,7 @@ impl Scribe {
             id: ids.lines.id(offset),
             at: record.at,
             source: self.source.clone(),
+            also_seen_by: None,
             origin,
             client: (client.to_canonical(), port),
             destination: self.destination(record),
@@ -90,6 +117,94 @@ impl Scribe {
             down: volume(record.down_bytes),
             fact: Fact::Http(Box::new(self.request(record, user))),
         })
+    }
+
+    fn flow_event(&mut self, record: &FlowRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
+        let named = record.host.as_ref().map(|(host, by)| (&**host, *by));
+        let base = self.between(&record.ends, named, ids, offset)?;
+        let flow = match &record.id {
+            Some(id) => Scope::of(&[b"flow", self.source.as_bytes(), id]).short(),
+            None => (base.id.bits() >> 64) as u64 ^ offset,
+        };
+        let interval = FlowInterval {
+            flow,
+            number: record.number,
+            from: record.from,
+            transport: record.transport,
+            phase: record.phase,
+            protocol: record.protocol,
+        };
+        Some(Event {
+            verdict: record.verdict,
+            up: record.up,
+            down: record.down,
+            fact: Fact::Flow(interval),
+            ..base
+        })
+    }
+
+    fn dns_event(&mut self, record: &DnsRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
+        let named = Some((&*record.name, NameSource::DnsQuestion));
+        let base = self.between(&record.ends, named, ids, offset)?;
+        let exchange = DnsExchange {
+            name: egret_event::clean_name_bytes(&record.name),
+            query_type: record.query_type,
+            over_tcp: record.over_tcp,
+            edns_bytes: None,
+            resolution: record.resolution.clone(),
+        };
+        Some(Event { fact: Fact::Dns(Box::new(exchange)), ..base })
+    }
+
+    /// What events about traffic between two addresses have in common; its fact is a
+    /// placeholder. `None`: it is not egress.
+    fn between(
+        &mut self,
+        ends: &Ends,
+        named: Option<(&[u8], NameSource)>,
+        ids: Ids,
+        offset: u64,
+    ) -> Option<Event> {
+        let (client, server) = (ends.client.0.to_canonical(), ends.server.0.to_canonical());
+        let origin = self.attribution.attribute(client, ends.at)?;
+        if self.attribution.is_watched(server) && !self.attribution.is_watched(client) {
+            return None;
+        }
+        let nothing = Gap { reason: GapReason::Stopped, count: 0, from: ends.at };
+        Some(Event {
+            id: ids.lines.id(offset),
+            at: ends.at,
+            source: self.source.clone(),
+            also_seen_by: None,
+            origin,
+            client: (client, ends.client.1),
+            destination: self.server(server, ends.server.1, named),
+            verdict: Verdict::Allowed,
+            up: Volume::UNKNOWN,
+            down: Volume::UNKNOWN,
+            fact: Fact::Gap(nothing),
+        })
+    }
+
+    fn server(
+        &mut self,
+        address: IpAddr,
+        port: u16,
+        named: Option<(&[u8], NameSource)>,
+    ) -> Destination {
+        match named.filter(|(host, _)| !host.is_empty() && literal(host).is_none()) {
+            None => Destination::address(address, port),
+            Some((host, by)) => {
+                let names = self.hosts.get(host, Names::of);
+                Destination {
+                    domain: names.domain,
+                    host: Some(names.host),
+                    named_by: Some(by),
+                    address: Some(address),
+                    port,
+                }
+            }
+        }
     }
 
     fn destination(&mut self, record: &LogRecord<'_>) -> Destination {
@@ -110,7 +225,7 @@ impl Scribe {
         let text = |raw: &[u8]| printable(raw, MAX_TEXT_BYTES);
         let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
         HttpRequest {
-            seen_by: SeenBy::Proxy,
+            seen_by: record.seen_by,
             method: method(&record.method),
             path: record.path.as_deref().map(text),
             query_bytes: record.query_bytes,
@@ -119,6 +234,8 @@ impl Scribe {
             duration_ms: record.duration_ms,
             user,
             sni: sni.map(egret_event::clean_name_bytes),
+            content_type: record.content_type.as_deref().map(|raw| printable(raw, MAX_TYPE_BYTES)),
+            body_bytes: record.body_bytes,
         }
     }
 
@@ -128,6 +245,7 @@ impl Scribe {
             id: gap_id(ids, gap.reason, offset),
             at,
             source: self.source.clone(),
+            also_seen_by: None,
             origin: Arc::clone(&self.nobody),
             client: (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
             destination: Destination::address(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),

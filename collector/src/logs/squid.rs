@@ -30,7 +30,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use egret_event::{BlockReason, NameSource, Timestamp, Verdict};
+use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
 use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
 use super::text::{
@@ -76,6 +76,10 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         duration_ms,
         user: given(end.user).map(percent_decoded),
         sni: None,
+        content_type: None,
+        body_bytes: None,
+        client_certificate: None,
+        seen_by: SeenBy::Proxy,
     })
 }
 
@@ -119,6 +123,10 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         duration_ms,
         user: extra.user.map(percent_decoded),
         sni: extra.sni.map(Cow::Borrowed),
+        content_type: None,
+        body_bytes: None,
+        client_certificate: None,
+        seen_by: SeenBy::Proxy,
     })
 }
 

@@ -24,6 +24,9 @@ const MAX_RECORDS: usize = 64;
 /// Most addresses kept of an answer.
 const MAX_ADDRESSES: usize = 16;
 
+/// Most names kept of a CNAME chain.
+const MAX_ALIASES: usize = 8;
+
 /// Record types.
 const A: u16 = 1;
 const CNAME: u16 = 5;
@@ -52,8 +55,8 @@ pub struct Answer {
     pub code: u8,
     /// Addresses given.
     pub addresses: Vec<IpAddr>,
-    /// The last name of the CNAME chain.
-    pub canonical: Option<SmolStr>,
+    /// The CNAME chain, as in [`egret_event::Resolution`].
+    pub aliases: Vec<SmolStr>,
     /// Longest time to live of the addresses, in seconds.
     pub ttl_s: u32,
 }
@@ -110,7 +113,9 @@ fn record(bytes: &[u8], at: &mut usize, answer: &mut Answer) -> Option<()> {
             answer.addresses.push(address.to_canonical());
         }
     } else if kind == CNAME {
-        answer.canonical = name(bytes, &mut { start }).or(answer.canonical.take());
+        if answer.aliases.len() < MAX_ALIASES {
+            answer.aliases.extend(name(bytes, &mut { start }));
+        }
     }
     Some(())
 }
@@ -231,7 +236,7 @@ mod tests {
             bytes.extend([0xc0, 45, 0, 1, 0, 1, 0, 0, 0, ttl, 0, 4, 192, 0, 2, last]);
         }
         let answer = message(&bytes).unwrap().answer.unwrap();
-        assert_eq!(answer.canonical.as_deref(), Some("edge.example.org"));
+        assert_eq!(answer.aliases, ["edge.example.org"]);
         assert_eq!(answer.addresses, [IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2])]);
         assert_eq!((answer.code, answer.ttl_s), (0, 60));
     }

@@ -25,6 +25,7 @@ pub(super) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
         id: EventId::of(&[b"gap", source.as_bytes(), &reason, &from, &until]),
         at,
         source: source.clone(),
+        also_seen_by: None,
         origin: Arc::new(nobody),
         client: (nowhere, 0),
         destination: Destination::address(nowhere, 0),

@@ -196,6 +196,8 @@ impl Decoder {
             duration_ms: None,
             user: None,
             sni: None,
+            content_type: None,
+            body_bytes: None,
         };
         let event = self.event_of(place, self.now, |_| Fact::Http(Box::new(fact)));
         self.tell_detail(event, named, out);
@@ -333,7 +335,8 @@ impl Decoder {
         let resolution = Resolution {
             code: answer.code,
             addresses: answer.addresses,
-            canonical: answer.canonical,
+            aliases: answer.aliases,
+            services: Vec::new(),
             answer_bytes: u16::try_from(length).unwrap_or(u16::MAX),
         };
         self.tell_question(question, Some(resolution), self.now, out);

@@ -31,7 +31,14 @@ impl Decoder {
         let verdict = flow.verdict;
         let transport = flow.key.transport();
         let told = self.event_of(place, at, |scope| {
-            Fact::Flow(FlowInterval { flow: scope.short(), number, from, transport, phase })
+            Fact::Flow(FlowInterval {
+                flow: scope.short(),
+                number,
+                from,
+                transport,
+                phase,
+                protocol: None,
+            })
         });
         if let Some(event) = told {
             out(Event { verdict, up, down, ..event });
@@ -54,6 +61,7 @@ impl Decoder {
             id: reported.scope.id(number),
             at,
             source: self.source.clone(),
+            also_seen_by: None,
             origin: flow.origin.clone()?,
             client: client_of(flow),
             destination: reported.destination.clone(),
@@ -123,6 +131,7 @@ impl Decoder {
             id: question.event,
             at: self.stamp(at),
             source: self.source.clone(),
+            also_seen_by: None,
             origin: question.origin,
             client: question.client,
             destination: Destination::of_host(question.name.clone(), by, server, super::dns::PORT),
@@ -133,6 +142,7 @@ impl Decoder {
                 name: question.name,
                 query_type: question.query_type,
                 over_tcp: question.over_tcp,
+                edns_bytes: None,
                 resolution,
             })),
         });

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use egret_event::{SmolStr, TlsHello, clean_name_bytes};
+use egret_event::{SmolStr, TlsCarrier, TlsHello, clean_name_bytes};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStrBuilder;
 
@@ -25,6 +25,7 @@ const SERVER_NAME: u16 = 0;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
+const ENCRYPTED_HELLO: u16 = 0xfe0d;
 
 /// What the first bytes of a client's stream are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,8 @@ impl<'a> Parts<'a> {
             sni: self.server_name.map(clean_name_bytes),
             alpn: self.protocol.filter(|p| !p.is_empty()).map(clean_name_bytes),
             version: self.version,
+            carrier: TlsCarrier::Tcp,
+            ech: self.extensions.contains(&ENCRYPTED_HELLO),
             ja4: self.ja4(),
         }
     }

@@ -477,6 +477,24 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "opened" | "grew" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
+        /** @description Two observers tell different stories of the same egress. */
+        Contradiction: {
+            /** @description What they differ about. */
+            about: components["schemas"]["ContradictionKind"];
+            /** @description The first observer: a source, or what named an executor. */
+            one: string;
+            /** @description What it says. */
+            one_says: string;
+            /** @description The second observer. */
+            other: string;
+            /** @description What that one says. */
+            other_says: string;
+        };
+        /**
+         * @description What two observers differ about.
+         * @enum {string}
+         */
+        ContradictionKind: "executor" | "connect_and_sni" | "proxy_saw_less" | "around_proxy";
         /** @description Where a page ends: opaque to callers, given back to get the next one. */
         Cursor: string;
         /** @description Where an event went: the key that baselines and incidents use, and what was seen of it. */
@@ -540,6 +558,11 @@ export interface components {
         Detector: "new_destination" | "upload_size" | "rate_burst" | "blocked_probes" | "policy";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
+            /**
+             * Format: int32
+             * @description The size of answers that the client takes over UDP, if it says so (EDNS, RFC 6891).
+             */
+            edns_bytes?: number | null;
             /** @description The name asked for, as [`crate::clean_name`] writes it. */
             name: string;
             /** @description Over TCP and not UDP. */
@@ -556,6 +579,8 @@ export interface components {
          *     what kind of fact it is.
          */
         Event: {
+            /** @description A second source that observed the same egress, where the two were joined into one event. */
+            also_seen_by?: string | null;
             /** @description When it was observed, by the clock of whoever observed it. For intervals, their end. */
             at: components["schemas"]["Timestamp"];
             /** @description The executor's address and port. Port 0 where there is none or it is not known. */
@@ -684,6 +709,12 @@ export interface components {
         } | {
             /** @description Something that could not be seen. */
             gap: components["schemas"]["Gap"];
+        } | {
+            /** @description A certificate that a TLS server showed. */
+            certificate: components["schemas"]["ServerCertificate"];
+        } | {
+            /** @description Two observers do not agree. */
+            contradiction: components["schemas"]["Contradiction"];
         };
         /**
          * @description The kinds of fact.
@@ -728,6 +759,7 @@ export interface components {
             number: number;
             /** @description Whether the flow goes on after this interval, and if not, how it ended. */
             phase: components["schemas"]["FlowPhase"];
+            protocol?: components["schemas"]["Protocol"] | null;
             /** @description The transport protocol. */
             transport: components["schemas"]["Transport"];
         };
@@ -752,7 +784,7 @@ export interface components {
          * @description Why something could not be seen.
          * @enum {string}
          */
-        GapReason: "kernel_drop" | "queue_full" | "malformed" | "truncated" | "line_too_long" | "log_lost" | "flow_table_full" | "stopped";
+        GapReason: "kernel_drop" | "queue_full" | "malformed" | "truncated" | "line_too_long" | "log_lost" | "flow_table_full" | "stopped" | "missed_bytes" | "sequence_hole" | "quiet" | "sensor_loss" | "no_template";
         /** @description A gap in what was seen, during an incident. */
         GapSeen: {
             /**
@@ -787,6 +819,13 @@ export interface components {
         };
         /** @description An HTTP request. */
         HttpRequest: {
+            /**
+             * Format: int64
+             * @description Bytes of the request's body, as announced (Content-Length) or counted. `None`: not known.
+             */
+            body_bytes?: number | null;
+            /** @description The media type of the request's body, at most 128 bytes. */
+            content_type?: string | null;
             /**
              * Format: int64
              * @description How long the request or tunnel lasted, in milliseconds, where it is known.
@@ -895,7 +934,7 @@ export interface components {
         LedgerReading: {
             /** @description Units that were not, by reason; reasons that never occurred are left out. */
             lost: [
-                "not_egress" | "not_ip" | "malformed" | "truncated" | "too_long" | "queue_full" | "table_full" | "duplicate",
+                "not_egress" | "not_ip" | "malformed" | "truncated" | "too_long" | "queue_full" | "table_full" | "duplicate" | "no_template",
                 number
             ][];
             /**
@@ -937,7 +976,7 @@ export interface components {
          * @description Where an executor's identity came from, strongest last.
          * @enum {string}
          */
-        NamedBy: "address" | "proxy_user" | "configuration" | "registration";
+        NamedBy: "address" | "proxy_user" | "client_certificate" | "configuration" | "docker" | "kubernetes" | "registration";
         /** @description A comment. */
         NewComment: {
             /** @description Its text, up to 10,000 bytes. */
@@ -1062,6 +1101,8 @@ export interface components {
         Page_Event: {
             /** @description The rows. */
             items: {
+                /** @description A second source that observed the same egress, where the two were joined into one event. */
+                also_seen_by?: string | null;
                 /** @description When it was observed, by the clock of whoever observed it. For intervals, their end. */
                 at: components["schemas"]["Timestamp"];
                 /** @description The executor's address and port. Port 0 where there is none or it is not known. */
@@ -1158,6 +1199,11 @@ export interface components {
             /** @description Identifies the kind of problem: `urn:egret:problem:` and a word. */
             type: string;
         };
+        /**
+         * @description A protocol above the transport, recognized by its first bytes.
+         * @enum {string}
+         */
+        Protocol: "tls" | "quic" | "dtls" | "http" | "http2" | "dns" | "dns_over_tls" | "dns_over_https" | "ssh" | "smtp" | "ftp" | "irc" | "bit_torrent" | "tor" | "wire_guard" | "ntp" | "stun" | "socks";
         /** @description A measured value with its unit. */
         Quantity: {
             /** @description What it counts: `"bytes"`, `"contacts in 10 s"`, `"distinct blocked destinations"`. */
@@ -1191,18 +1237,20 @@ export interface components {
         Resolution: {
             /** @description Addresses given, at most 16 kept. */
             addresses: string[];
+            /** @description The CNAME chain in its order, at most 8 names kept; the last is the canonical name. */
+            aliases: string[];
             /**
              * Format: int32
              * @description Bytes of the answer message.
              */
             answer_bytes: number;
-            /** @description The last name of the CNAME chain, if there was one. */
-            canonical?: string | null;
             /**
              * Format: int32
              * @description Response code (0 = no error, 3 = no such name).
              */
             code: number;
+            /** @description HTTPS and SVCB records (RFC 9460), at most 4 kept. */
+            services: components["schemas"]["ServiceBinding"][];
         };
         /**
          * @description What a token allows, weakest first; each role may do what the ones before it may, but for
@@ -1214,7 +1262,7 @@ export interface components {
          * @description Who saw an HTTP request.
          * @enum {string}
          */
-        SeenBy: "wire" | "proxy";
+        SeenBy: "wire" | "proxy" | "sensor";
         /** @description Sums over time. */
         Series: {
             /** @description Points in order of time, then group. Steps without traffic are left out. */
@@ -1256,6 +1304,51 @@ export interface components {
              * @description Payload bytes sent, as far as known.
              */
             up_bytes: number;
+        };
+        /**
+         * @description The certificate that a server showed for itself, where it could be seen: up to TLS 1.2, or in
+         *     another sensor's log.
+         */
+        ServerCertificate: {
+            /**
+             * Format: int32
+             * @description Certificates in the chain shown, this one included. 0: not known.
+             */
+            chain: number;
+            /** @description The issuer, likewise. */
+            issuer: string;
+            /** @description The public key's kind and size (`rsa 2048`, `ec 256`, `ed25519`). */
+            key: string;
+            /** @description Whether it is for the name asked for. `None`: no name was asked for. */
+            name_matches?: boolean | null;
+            /** @description DNS names and addresses that it is for, at most 16 kept. */
+            names: string[];
+            /** @description Valid until. */
+            not_after: components["schemas"]["Timestamp"];
+            /** @description Valid from. */
+            not_before: components["schemas"]["Timestamp"];
+            /** @description Whether issuer and subject are the same. */
+            self_signed: boolean;
+            /** @description SHA-256 of the certificate, in hexadecimal. `None` where only a log tells of it. */
+            sha256?: string | null;
+            /** @description The server name that the client had asked for. */
+            sni?: string | null;
+            /** @description The subject, as in RFC 4514, at most 256 bytes. */
+            subject: string;
+        };
+        /** @description What an HTTPS or SVCB record says of how to reach a service (RFC 9460). */
+        ServiceBinding: {
+            /** @description Application protocols offered, at most 8 kept. */
+            alpn: string[];
+            /** @description Whether it holds a key for encrypted client hellos. */
+            ech: boolean;
+            /**
+             * Format: int32
+             * @description The port, where it is not the usual one.
+             */
+            port?: number | null;
+            /** @description The host to go to. `None`: the name asked for itself. */
+            target?: string | null;
         };
         /**
          * @description How urgent an incident is.
@@ -1424,17 +1517,30 @@ export interface components {
          *     Written as RFC 3339 with a `Z` in readable formats (JSON), as the integer in binary ones.
          */
         Timestamp: string;
+        /**
+         * @description What carries a TLS handshake.
+         * @enum {string}
+         */
+        TlsCarrier: "tcp" | "quic" | "dtls";
         /** @description What a TLS ClientHello says. */
         TlsHello: {
             /** @description The first application protocol offered (`h2`, `http/1.1`). */
             alpn?: string | null;
+            /** @description What carried it. */
+            carrier: components["schemas"]["TlsCarrier"];
+            /**
+             * @description Whether there was an encrypted hello inside (RFC 9849): then `sni` is the public name and
+             *     the true one is hidden. Clients send a made-up one (GREASE) where they have no key, and
+             *     nothing tells the two apart, so this alone is no sign of anything.
+             */
+            ech: boolean;
             /** @description JA4 fingerprint of the client. */
             ja4: string;
             /** @description The server name asked for. */
             sni?: string | null;
             /**
              * Format: int32
-             * @description Highest version offered, as on the wire (0x0304 = TLS 1.3).
+             * @description Highest version offered, as on the wire (0x0304 = TLS 1.3; 0xfefd = DTLS 1.2).
              */
             version: number;
         };
@@ -1455,8 +1561,8 @@ export interface components {
         Volume: {
             /**
              * Format: int64
-             * @description Bytes of payload (TCP or UDP payload, or what a proxy counted). `None`: not known from
-             *     this event, which is not the same as zero.
+             * @description Bytes of payload (TCP or UDP payload without repetitions, or what a proxy counted). `None`:
+             *     not known from this event, which is not the same as zero.
              */
             bytes?: number | null;
             /**
@@ -1466,7 +1572,7 @@ export interface components {
             packets?: number | null;
             /**
              * Format: int64
-             * @description Bytes from the network header on, as on the wire. `None` for logs.
+             * @description Bytes from the network header on, as on the wire, repetitions included. `None` for logs.
              */
             wire_bytes?: number | null;
         };

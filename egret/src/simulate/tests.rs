@@ -326,7 +326,8 @@ fn the_collector_reads_every_log_line_and_its_verdict() {
             (&story.written.envoy_log, Dialect::EnvoyJson),
         ] {
             for line in story.lines(path) {
-                let record = logs::parse(Some(dialect), line.as_bytes()).unwrap();
+                let entry = logs::Reader::new(Some(dialect)).read(line.as_bytes()).unwrap();
+                let logs::Entry::Request(record) = entry else { panic!("no request: {line}") };
                 let refused = ["TCP_DENIED/403", "\"response_code\":403"];
                 let refused = refused.iter().any(|word| line.contains(word));
                 assert_eq!(record.verdict.is_blocked(), refused, "{line}");

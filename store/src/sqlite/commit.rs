@@ -112,6 +112,8 @@ fn kind(fact: &Fact) -> i64 {
         Fact::Tls(_) => 2,
         Fact::Http(_) => 3,
         Fact::Gap(_) => 4,
+        Fact::Certificate(_) => 5,
+        Fact::Contradiction(_) => 6,
     }
 }
 
@@ -123,8 +125,11 @@ pub(super) fn kind_named(name: &str) -> Result<i64, StoreError> {
         "tls" => Ok(2),
         "http" => Ok(3),
         "gap" => Ok(4),
+        "certificate" => Ok(5),
+        "contradiction" => Ok(6),
         _ => Err(StoreError::BadQuery(format!(
-            "{name:?} is not a kind of event: use flow, dns, tls, http or gap"
+            "{name:?} is not a kind of event: use flow, dns, tls, http, \
+             gap, certificate or contradiction"
         ))),
     }
 }

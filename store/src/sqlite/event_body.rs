@@ -14,7 +14,7 @@ use smol_str::format_smolstr;
 
 use crate::StoreError;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Fields in the order of [`Body`], borrowed.
 #[derive(Serialize)]
@@ -27,6 +27,7 @@ struct BodyRef<'a> {
     verdict: Verdict,
     up: Volume,
     down: Volume,
+    also_seen_by: &'a Option<SmolStr>,
     fact: &'a Fact,
 }
 
@@ -40,6 +41,7 @@ struct Body {
     verdict: Verdict,
     up: Volume,
     down: Volume,
+    also_seen_by: Option<SmolStr>,
     fact: Fact,
 }
 
@@ -80,6 +82,7 @@ pub(super) fn pack(event: &Event, mut out: Vec<u8>) -> Result<Vec<u8>, StoreErro
         verdict: event.verdict,
         up: event.up,
         down: event.down,
+        also_seen_by: &event.also_seen_by,
         fact: &event.fact,
     };
     out.clear();
@@ -109,6 +112,7 @@ pub(super) fn unpack(columns: Columns, body: &[u8]) -> Result<Event, StoreError>
         id: columns.id,
         at: columns.at,
         source: columns.source,
+        also_seen_by: body.also_seen_by,
         origin: columns.origin,
         client: body.client,
         destination,

@@ -3,7 +3,7 @@
 //! The same egress may be told of twice: by the packets on the wire and by a proxy's log. The
 //! two views are summed apart; whoever reports takes the larger one per destination and executor.
 
-use egret_event::{Event, Fact, SeenBy, Timestamp};
+use egret_event::{Event, Fact, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::dictionary::Map;
@@ -78,7 +78,7 @@ impl Sums {
         };
         match &event.fact {
             Fact::Flow(_) => sums.wire = View::of(event),
-            Fact::Http(request) if request.seen_by == SeenBy::Proxy => {
+            Fact::Http(request) if request.seen_by.is_logged() => {
                 sums.logged = View::of(event);
             }
             Fact::Gap(gap) => {
@@ -86,7 +86,11 @@ impl Sums {
                 sums.missed = signed(gap.count).min(MOST);
             }
             // Details of a flow, whose intervals carry the volume and the contact.
-            Fact::Dns(_) | Fact::Tls(_) | Fact::Http(_) => {}
+            Fact::Dns(_)
+            | Fact::Tls(_)
+            | Fact::Http(_)
+            | Fact::Certificate(_)
+            | Fact::Contradiction(_) => {}
         }
         sums
     }

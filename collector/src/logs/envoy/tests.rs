@@ -39,6 +39,10 @@ fn a_request_is_read_in_full_and_its_time_is_its_end() {
             duration_ms: Some(55),
             user: Some(Cow::Borrowed(b"spiffe://x/agent")),
             sni: None,
+            content_type: None,
+            body_bytes: None,
+            client_certificate: None,
+            seen_by: SeenBy::Proxy,
         }
     );
 }

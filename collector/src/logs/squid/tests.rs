@@ -42,6 +42,10 @@ fn a_native_line_says_all_but_the_upload() {
             duration_ms: Some(7),
             user: Some(Cow::Borrowed(b"alice")),
             sni: None,
+            content_type: None,
+            body_bytes: None,
+            client_certificate: None,
+            seen_by: SeenBy::Proxy,
         }
     );
 }

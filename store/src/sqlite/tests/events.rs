@@ -43,7 +43,7 @@ fn the_packed_form_stays_what_it_was() {
             body.iter().map(|byte| format!("{byte:02x}")).collect()
         })
         .collect();
-    let expected = include_str!("packed_events.txt");
+    let expected = include_str!("packed_events_v2.txt");
     assert_eq!(packed.join("\n"), expected.trim_end());
 }
 

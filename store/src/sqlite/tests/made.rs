@@ -11,8 +11,8 @@ use egret_analyzer::{
 };
 use egret_event::{
     Attribution, BlockReason, Destination, DnsExchange, Event, EventId, Fact, FlowInterval,
-    FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy, Resolution, SeenBy, Timestamp,
-    TlsHello, Transport, Verdict, Volume,
+    FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy, Resolution, SeenBy,
+    ServiceBinding, Timestamp, TlsCarrier, TlsHello, Transport, Verdict, Volume,
 };
 use tempfile::TempDir;
 
@@ -104,6 +104,7 @@ pub(super) fn flow(n: u64, seconds: u64, executor: &str, host: &str) -> Event {
         id: id(u128::from(n)),
         at: at(seconds),
         source: "eth0".into(),
+        also_seen_by: None,
         origin: origin(executor),
         client: (IpAddr::from([10, 0, 0, 7]), 40_000),
         destination: Destination::named(host, NameSource::Sni, Some(address), 443),
@@ -116,6 +117,7 @@ pub(super) fn flow(n: u64, seconds: u64, executor: &str, host: &str) -> Event {
             from: at(seconds),
             transport: Transport::Tcp,
             phase: FlowPhase::Finished,
+            protocol: None,
         }),
     }
 }
@@ -137,6 +139,8 @@ pub(super) fn logged(n: u64, seconds: u64, executor: &str, host: &str, up: u64) 
             duration_ms: Some(81),
             user: Some("job-1".into()),
             sni: None,
+            content_type: Some("text/plain".into()),
+            body_bytes: Some(7),
         })),
         ..flow(n, seconds, executor, host)
     }
@@ -159,12 +163,14 @@ pub(super) fn every_kind() -> Vec<Event> {
         name: name.into(),
         query_type: 16,
         over_tcp: true,
+        edns_bytes: Some(1232),
         resolution,
     };
     let answer = Resolution {
         code: 3,
         addresses: vec![IpAddr::from([1, 2, 3, 4]), IpAddr::from([7; 16])],
-        canonical: Some("cdn.example.net".into()),
+        aliases: vec!["cdn.example.net".into()],
+        services: vec![ServiceBinding { alpn: vec!["h3".into()], ech: true, ..Default::default() }],
         answer_bytes: 512,
     };
     let hello = |sni: Option<&str>| TlsHello {
@@ -172,6 +178,8 @@ pub(super) fn every_kind() -> Vec<Event> {
         alpn: sni.map(|_| "h2".into()),
         ja4: "t13d1516h2_8daaf6152771_b186095e22b6".into(),
         version: 0x0304,
+        carrier: TlsCarrier::Quic,
+        ech: false,
     };
     let facts = [
         base.fact.clone(),
@@ -181,6 +189,7 @@ pub(super) fn every_kind() -> Vec<Event> {
             from: Timestamp::MIN,
             transport: Transport::Other(200),
             phase: FlowPhase::Evicted,
+            protocol: Some(egret_event::Protocol::Tls),
         }),
         Fact::Dns(Box::new(dns("x.example.co.uk", Some(answer)))),
         Fact::Dns(Box::new(dns("' OR 1=1; DROP TABLE events;--", None))),
@@ -244,6 +253,8 @@ fn every_variant(base: &Event) -> Vec<Event> {
         duration_ms: None,
         user: None,
         sni: Some("inner.example".into()),
+        content_type: None,
+        body_bytes: None,
     };
     events.push(with_fact(Fact::Http(Box::new(request))));
     events
