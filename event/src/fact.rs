@@ -189,6 +189,56 @@ pub enum Protocol {
     Stun,
     /// SOCKS 4 or 5.
     Socks,
+    /// DNS inside QUIC.
+    DnsOverQuic,
+    /// Mail access (IMAP).
+    Imap,
+    /// Mail access (POP3).
+    Pop3,
+    /// Messaging and presence (XMPP).
+    Xmpp,
+    /// Session Initiation Protocol.
+    Sip,
+    /// Real Time Streaming Protocol.
+    Rtsp,
+    /// Remote Desktop Protocol.
+    Rdp,
+    /// Remote Framebuffer (VNC).
+    Vnc,
+    /// Telnet.
+    Telnet,
+    /// Server Message Block, version 1 to 3.
+    Smb,
+    /// The rsync daemon's protocol.
+    Rsync,
+    /// The git daemon's protocol.
+    Git,
+    /// Trivial File Transfer Protocol.
+    Tftp,
+    /// Lightweight Directory Access Protocol.
+    Ldap,
+    /// Simple Network Management Protocol.
+    Snmp,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgresql,
+    /// Microsoft SQL Server (TDS).
+    Mssql,
+    /// MongoDB.
+    Mongodb,
+    /// Redis and its kin (RESP).
+    Redis,
+    /// Message Queuing Telemetry Transport.
+    Mqtt,
+    /// Advanced Message Queuing Protocol.
+    Amqp,
+    /// NATS.
+    Nats,
+    /// OpenVPN.
+    OpenVpn,
+    /// IPsec key exchange, and ESP in UDP.
+    Ike,
 }
 
 /// Whether a flow goes on after an interval.

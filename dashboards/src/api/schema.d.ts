@@ -1203,7 +1203,7 @@ export interface components {
          * @description A protocol above the transport, recognized by its first bytes.
          * @enum {string}
          */
-        Protocol: "tls" | "quic" | "dtls" | "http" | "http2" | "dns" | "dns_over_tls" | "dns_over_https" | "ssh" | "smtp" | "ftp" | "irc" | "bit_torrent" | "tor" | "wire_guard" | "ntp" | "stun" | "socks";
+        Protocol: "tls" | "quic" | "dtls" | "http" | "http2" | "dns" | "dns_over_tls" | "dns_over_https" | "ssh" | "smtp" | "ftp" | "irc" | "bit_torrent" | "tor" | "wire_guard" | "ntp" | "stun" | "socks" | "dns_over_quic" | "imap" | "pop3" | "xmpp" | "sip" | "rtsp" | "rdp" | "vnc" | "telnet" | "smb" | "rsync" | "git" | "tftp" | "ldap" | "snmp" | "mysql" | "postgresql" | "mssql" | "mongodb" | "redis" | "mqtt" | "amqp" | "nats" | "open_vpn" | "ike";
         /** @description A measured value with its unit. */
         Quantity: {
             /** @description What it counts: `"bytes"`, `"contacts in 10 s"`, `"distinct blocked destinations"`. */
