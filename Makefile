@@ -5,7 +5,8 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
-.PHONY: demo test lint bench fuzz dashboard setup-build setup-test setup-bench
+.PHONY: demo test lint bench fuzz conformance dashboard setup-build setup-test setup-bench \
+	setup-conformance
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
 demo: setup-build dashboard
@@ -29,6 +30,11 @@ bench: setup-bench dashboard
 	cargo build --release --locked -p egret -p egret-tests --bins
 	target/release/egret-bench
 
+## conformance: what others see in public captures (DATA=FOLDER), next to what egret sees
+conformance: setup-conformance
+	cargo build --locked -p egret
+	tests/conformance/run.sh "$(DATA)"
+
 ## fuzz: every parser, FUZZ_SECONDS each (300)
 fuzz:
 	tests/fuzz/run.sh
@@ -48,3 +54,6 @@ setup-test:
 
 setup-bench:
 	@deploy/setup.sh bench
+
+setup-conformance:
+	@deploy/setup.sh conformance

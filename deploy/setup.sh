@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs what building (`setup.sh build`), testing (`setup.sh test`) or measuring
-# (`setup.sh bench`) needs and this machine lacks: Debian packages, a Python environment below
-# target/, npm packages below the folders that use them. Says what it does; quick when nothing is
-# missing. Uses sudo only when not root.
+# Installs what building (`setup.sh build`), testing (`setup.sh test`), measuring (`setup.sh bench`)
+# or comparing with other tools (`setup.sh conformance`) needs and this machine lacks: Debian
+# packages, a Python environment below target/, npm packages below the folders that use them. Says
+# what it does; quick when nothing is missing. Uses sudo only when not root.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -10,6 +10,7 @@ build_packages="build-essential pkg-config libpcap-dev"
 test_packages="squid-openssl rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2 iputils-ping
 openssl curl tcpdump python3 python3-venv chromium"
 bench_packages="tcpdump nfdump time"
+conformance_packages="tshark python3 python3-venv"
 
 say() { echo "setup: $*" >&2; }
 
@@ -93,8 +94,13 @@ bench)
     "$0" build
     install_debian $bench_packages
     ;;
+conformance)
+    "$0" build
+    install_debian $conformance_packages
+    need_python
+    ;;
 *)
-    say "usage: setup.sh build|test|bench"
+    say "usage: setup.sh build|test|bench|conformance"
     exit 2
     ;;
 esac
