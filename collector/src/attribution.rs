@@ -3,6 +3,7 @@
 //! Owns the one table that turns an address and a time into an [`Attribution`]. It does not know
 //! where registrations come from, nor what the addresses did.
 
+mod disputes;
 mod registrations;
 mod segments;
 
@@ -12,9 +13,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use egret_event::{Attribution, ExecutorRegistration, NamedBy, SmolStr, Timestamp};
 use foldhash::quality::FixedState;
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::{Equivalent, HashMap, HashSet};
 use ipnet::IpNet;
 
+pub use disputes::Dispute;
+use disputes::Disputes;
 use registrations::Registrations;
 use segments::SegmentMap;
 
@@ -54,13 +57,17 @@ pub struct StaticExecutor {
 
 /// Who has which address when. Shared by all sources; registrations may come at any time.
 ///
-/// Three sources name an executor, the strongest first: a registration that covers the time, an
-/// entry in the configuration, the address itself within a segment. Looking up something known
-/// takes a read lock and allocates nothing.
+/// These name an executor, the strongest first ([`NamedBy`]): a registration that covers the time,
+/// what the cluster or the container engine says of that time, an entry in the configuration, a
+/// verified client certificate, a proxy's user, the address itself within a segment. Where two of
+/// them name different executors for one address and time, the stronger holds, and the dispute is
+/// noted ([`Self::take_disputes`]). Looking up something known takes a read lock and allocates
+/// nothing.
 #[derive(Debug)]
 pub struct AttributionTable {
     segments: SegmentMap,
     fixed: HashMap<IpAddr, Arc<Attribution>, FixedState>,
+    fixed_ids: HashSet<SmolStr, FixedState>,
     learned: RwLock<Learned>,
 }
 
@@ -68,22 +75,40 @@ pub struct AttributionTable {
 #[derive(Debug)]
 struct Learned {
     registrations: Registrations,
-    /// By address and proxy user; an empty user is the address alone.
+    /// By address and claim; an empty claim is the address alone.
     derived: HashMap<Client, Arc<Attribution>, FixedState>,
+    disputes: Disputes,
+}
+
+/// Who a client of a proxy says it is, where the proxy has checked that.
+///
+/// `name` becomes an executor's id as it is: the caller has made it printable and short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// How it was shown: [`NamedBy::ProxyUser`] or [`NamedBy::ClientCertificate`].
+    pub by: NamedBy,
+}
+
+impl Claim<'_> {
+    /// No claim: the address alone.
+    const NONE: Self = Claim { name: "", by: NamedBy::Address };
 }
 
 /// A client of a proxy.
 #[derive(Debug, PartialEq, Eq)]
 struct Client {
     address: IpAddr,
-    user: SmolStr,
+    name: SmolStr,
+    by: NamedBy,
 }
 
 /// A [`Client`] that owns nothing, to look one up with.
 #[derive(Clone, Copy)]
 struct ClientRef<'a> {
     address: IpAddr,
-    user: &'a str,
+    claim: Claim<'a>,
 }
 
 impl Hash for ClientRef<'_> {
@@ -94,19 +119,23 @@ impl Hash for ClientRef<'_> {
             IpAddr::V6(v6) => v6.to_bits(),
         };
         state.write_u128(bits);
-        state.write(self.user.as_bytes());
+        state.write(self.claim.name.as_bytes());
+        state.write_u8(self.claim.by as u8);
     }
 }
 
 impl Hash for Client {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        ClientRef { address: self.address, user: &self.user }.hash(state);
+        let claim = Claim { name: &self.name, by: self.by };
+        ClientRef { address: self.address, claim }.hash(state);
     }
 }
 
 impl Equivalent<Client> for ClientRef<'_> {
     fn equivalent(&self, client: &Client) -> bool {
-        self.address == client.address && self.user == client.user
+        self.address == client.address
+            && self.claim.name == client.name
+            && self.claim.by == client.by
     }
 }
 
@@ -127,8 +156,10 @@ impl AttributionTable {
 
     fn with(segments: SegmentMap, executors: Vec<StaticExecutor>) -> Self {
         let mut fixed = HashMap::with_hasher(FixedState::with_seed(SEED));
+        let mut fixed_ids = HashSet::with_hasher(FixedState::with_seed(SEED));
         for executor in executors {
             let address = executor.address.to_canonical();
+            fixed_ids.insert(executor.id.clone());
             let who = Attribution {
                 executor: executor.id,
                 session: None,
@@ -142,8 +173,9 @@ impl AttributionTable {
         let learned = Learned {
             registrations: Registrations::default(),
             derived: HashMap::with_hasher(FixedState::with_seed(SEED)),
+            disputes: Disputes::default(),
         };
-        Self { segments, fixed, learned: RwLock::new(learned) }
+        Self { segments, fixed, fixed_ids, learned: RwLock::new(learned) }
     }
 
     /// Takes a registration. The newest word about an interval wins; an interval without an end
@@ -152,6 +184,12 @@ impl AttributionTable {
     ///
     /// The registration is taken as it is: [`ExecutorRegistration::check`] it first.
     pub fn register(&self, registration: &ExecutorRegistration) {
+        self.register_by(NamedBy::Registration, registration);
+    }
+
+    /// As [`Self::register`], by another authority: [`NamedBy::Kubernetes`] or
+    /// [`NamedBy::Docker`].
+    pub fn register_by(&self, by: NamedBy, registration: &ExecutorRegistration) {
         let address = registration.address.to_canonical();
         let who = Arc::new(Attribution {
             executor: registration.id.clone(),
@@ -159,9 +197,12 @@ impl AttributionTable {
             template: registration.template.clone(),
             tenant: registration.tenant.clone(),
             segment: self.segments.or_unassigned(address),
-            named_by: NamedBy::Registration,
+            named_by: by,
         });
-        let evicted = self.write().registrations.add(address, registration, who);
+        let mut learned = self.write();
+        let evicted = learned.registrations.add(address, registration, Arc::clone(&who));
+        self.dispute_interval(&mut learned, address, registration.from, &who);
+        drop(learned);
         if evicted > 0 {
             metrics::counter!("egret_collector_registrations_evicted_total").increment(evicted);
         }
@@ -178,37 +219,85 @@ impl AttributionTable {
 
     /// Who had `address` at `at`. `None`: nobody named it and it is in no segment.
     pub fn attribute(&self, address: IpAddr, at: Timestamp) -> Option<Arc<Attribution>> {
-        self.attribute_user(address, None, at)
+        self.attribute_client(address, None, at)
     }
 
-    /// As [`Self::attribute`], for a client of a proxy that logged `user`: where nothing stronger
-    /// than the address names the executor, the executor is the user.
-    ///
-    /// `user` becomes an executor's id as it is: the caller has made it printable and short.
-    pub fn attribute_user(
+    /// As [`Self::attribute`], for a client of a proxy that has shown who it is: where nothing
+    /// stronger than the address names the executor, the executor is the one it claims to be.
+    pub fn attribute_client(
         &self,
         address: IpAddr,
-        user: Option<&str>,
+        claim: Option<Claim<'_>>,
         at: Timestamp,
     ) -> Option<Arc<Attribution>> {
-        let client = ClientRef { address: address.to_canonical(), user: user.unwrap_or_default() };
-        {
+        let claim = claim.unwrap_or(Claim::NONE);
+        let client = ClientRef { address: address.to_canonical(), claim };
+        let held = {
             let learned = self.read();
             let named = learned.registrations.find(client.address, at);
             let named = named.or_else(|| self.fixed.get(&client.address));
-            if let Some(who) = named.or_else(|| learned.derived.get(&client)) {
+            let Some(who) = named.or_else(|| learned.derived.get(&client)) else {
+                drop(learned);
+                return self.derive(client);
+            };
+            if claim.name.is_empty() || !self.is_borrowed(&learned, client, who) {
                 return Some(Arc::clone(who));
             }
+            Arc::clone(who)
+        };
+        self.write().disputes.note(Dispute {
+            address: client.address,
+            at,
+            held: Arc::clone(&held),
+            other: claim.by,
+            other_executor: claim.name.into(),
+        });
+        Some(held)
+    }
+
+    /// Whether a client shows the name of another executor that is known, and not its own; and
+    /// that was not noted yet.
+    fn is_borrowed(&self, learned: &Learned, client: ClientRef<'_>, who: &Attribution) -> bool {
+        let name = client.claim.name;
+        who.executor != name
+            && (learned.registrations.names(name) || self.fixed_ids.contains(name))
+            && !learned.disputes.knows(client.address, &who.executor, name)
+    }
+
+    /// Notes who else is said to have had an address, when another interval of it was added.
+    fn dispute_interval(
+        &self,
+        learned: &mut Learned,
+        address: IpAddr,
+        at: Timestamp,
+        who: &Arc<Attribution>,
+    ) {
+        let fixed = self.fixed.get(&address).filter(|fixed| fixed.executor != who.executor);
+        let rivals: Vec<_> = learned.registrations.rivals(address).chain(fixed).cloned().collect();
+        for rival in rivals {
+            let is_stronger = rival.named_by > who.named_by;
+            let (held, other) = if is_stronger { (&rival, who) } else { (who, &rival) };
+            learned.disputes.note(Dispute {
+                address,
+                at,
+                held: Arc::clone(held),
+                other: other.named_by,
+                other_executor: other.executor.clone(),
+            });
         }
-        self.derive(client)
+    }
+
+    /// The disputes that were noted since the last call, at most about a thousand.
+    pub fn take_disputes(&self) -> Vec<Dispute> {
+        self.write().disputes.take()
     }
 
     /// Makes and keeps the attribution of a client that nobody named.
     fn derive(&self, client: ClientRef<'_>) -> Option<Arc<Attribution>> {
         let segment = self.segments.of(client.address)?;
-        let (executor, named_by) = match client.user {
+        let (executor, named_by) = match client.claim.name {
             "" => (SmolStr::from(client.address.to_string()), NamedBy::Address),
-            user => (SmolStr::from(user), NamedBy::ProxyUser),
+            name => (SmolStr::from(name), client.claim.by),
         };
         let who = Arc::new(Attribution {
             executor,
@@ -223,7 +312,8 @@ impl AttributionTable {
             metrics::counter!("egret_collector_attribution_cache_emptied_total").increment(1);
             learned.derived.clear();
         }
-        let key = Client { address: client.address, user: client.user.into() };
+        let Claim { name, by } = client.claim;
+        let key = Client { address: client.address, name: name.into(), by };
         // Another thread may have made it meanwhile: then both use the same one.
         Some(Arc::clone(learned.derived.entry(key).or_insert(who)))
     }
@@ -249,6 +339,10 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_secs(seconds)
+    }
+
+    fn user(name: &str) -> Option<Claim<'_>> {
+        Some(Claim { name, by: NamedBy::ProxyUser })
     }
 
     fn registration(id: &str, from: i64, until: Option<i64>) -> ExecutorRegistration {
@@ -360,17 +454,97 @@ mod tests {
     #[test]
     fn a_proxy_user_names_what_nothing_stronger_does() {
         let table = table();
-        let who = table.attribute_user(address("10.20.0.1"), Some("agent-7"), at(5)).unwrap();
+        let who = table.attribute_client(address("10.20.0.1"), user("agent-7"), at(5)).unwrap();
         assert_eq!((who.executor.as_str(), who.named_by), ("agent-7", NamedBy::ProxyUser));
-        let who = table.attribute_user(address("10.20.0.99"), Some("agent-7"), at(5)).unwrap();
+        let who = table.attribute_client(address("10.20.0.99"), user("agent-7"), at(5)).unwrap();
         assert_eq!((who.executor.as_str(), who.named_by), ("builder", NamedBy::Configuration));
-        assert_eq!(table.attribute_user(address("192.0.2.1"), Some("agent-7"), at(5)), None);
+        assert_eq!(table.attribute_client(address("192.0.2.1"), user("agent-7"), at(5)), None);
+    }
+
+    #[test]
+    fn a_certificate_and_a_user_of_one_name_are_not_mixed_up() {
+        let table = table();
+        let shown = Some(Claim { name: "agent-7", by: NamedBy::ClientCertificate });
+        let by = |claim| table.attribute_client(address("10.20.0.1"), claim, at(5)).unwrap();
+        assert_eq!(by(user("agent-7")).named_by, NamedBy::ProxyUser);
+        assert_eq!(by(shown).named_by, NamedBy::ClientCertificate);
+    }
+
+    fn disputes(table: &AttributionTable) -> Vec<(String, &'static str, String, &'static str)> {
+        let told = table.take_disputes().into_iter().map(|dispute| {
+            let held = (dispute.held.executor.to_string(), dispute.held.named_by.word());
+            (held.0, held.1, dispute.other_executor.to_string(), dispute.other.word())
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn the_stronger_authority_holds_and_the_dispute_is_told_once() {
+        let table = table();
+        table.register_by(NamedBy::Kubernetes, &registration("default/pod-a", 10, None));
+        assert_eq!(named(&table, "10.20.0.17", 15), pair("default/pod-a", "narrow"));
+        for _ in 0..3 {
+            table.register(&registration("job-1", 20, Some(30)));
+        }
+        assert_eq!(named(&table, "10.20.0.17", 25), pair("job-1", "narrow"));
+        // The registration does not end what the cluster says.
+        assert_eq!(named(&table, "10.20.0.17", 30), pair("default/pod-a", "narrow"));
+        let told = ("job-1".into(), "registration", "default/pod-a".into(), "kubernetes");
+        assert_eq!(disputes(&table), [told]);
+        assert_eq!(disputes(&table), []);
+    }
+
+    #[test]
+    fn authorities_that_agree_or_speak_of_other_times_have_no_dispute() {
+        let table = table();
+        table.register_by(NamedBy::Kubernetes, &registration("job-1", 10, Some(20)));
+        table.register(&registration("job-1", 10, Some(20)));
+        table.register(&registration("job-2", 20, Some(30)));
+        table.register(&registration("job-3", 30, None));
+        assert_eq!(disputes(&table), []);
+    }
+
+    #[test]
+    fn what_the_configuration_says_may_be_disputed_too() {
+        let table = table();
+        let other = ExecutorRegistration {
+            address: address("10.20.0.99"),
+            ..registration("pod-b", 10, None)
+        };
+        table.register_by(NamedBy::Docker, &other);
+        assert_eq!(named(&table, "10.20.0.99", 15), pair("pod-b", "narrow"));
+        let told = ("pod-b".into(), "docker", "builder".into(), "configuration");
+        assert_eq!(disputes(&table), [told]);
+    }
+
+    #[test]
+    fn an_executor_that_shows_the_name_of_another_is_told_of() {
+        let table = table();
+        table.register(&registration("job-1", 10, None));
+        let borrowed = table.attribute_client(address("10.20.0.17"), user("builder"), at(15));
+        assert_eq!(borrowed.unwrap().executor, "job-1");
+        let unknown = table.attribute_client(address("10.20.0.17"), user("alice"), at(15));
+        assert_eq!(unknown.unwrap().executor, "job-1");
+        let told = ("job-1".into(), "registration", "builder".into(), "proxy user");
+        assert_eq!(disputes(&table), [told]);
+    }
+
+    #[test]
+    fn a_dispute_is_an_event_with_both_names() {
+        let table = table();
+        table.register(&registration("job-1", 10, None));
+        table.register_by(NamedBy::Docker, &registration("box", 11, None));
+        let event = table.take_disputes()[0].event(&"attribution".into());
+        assert_eq!((event.origin.executor.as_str(), event.client.1), ("job-1", 0));
+        let egret_event::Fact::Contradiction(said) = event.fact else { panic!("not said") };
+        assert_eq!((said.one.as_str(), said.other.as_str()), ("registration", "docker"));
+        assert_eq!((said.one_says.as_str(), said.other_says.as_str()), ("job-1", "box"));
     }
 
     #[test]
     fn a_second_look_gives_the_same_attribution_without_making_it_again() {
         let table = table();
-        let look = || table.attribute_user(address("10.20.0.1"), Some("agent-7"), at(5)).unwrap();
+        let look = || table.attribute_client(address("10.20.0.1"), user("agent-7"), at(5)).unwrap();
         assert!(Arc::ptr_eq(&look(), &look()));
     }
 

@@ -60,6 +60,19 @@ impl Attribution {
 }
 
 impl NamedBy {
+    /// The word for it in messages: as in JSON, with spaces.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::ProxyUser => "proxy user",
+            Self::ClientCertificate => "client certificate",
+            Self::Configuration => "configuration",
+            Self::Docker => "docker",
+            Self::Kubernetes => "kubernetes",
+            Self::Registration => "registration",
+        }
+    }
+
     /// How far to trust it, from 0 to 1. A convention of Egret's, for display and for ordering.
     pub const fn confidence(self) -> f64 {
         match self {

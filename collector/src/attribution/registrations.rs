@@ -1,9 +1,9 @@
-//! Registered executors: per address, a list of intervals.
+//! Executors that somebody named for a time: per address, a list of intervals.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use egret_event::{Attribution, ExecutorRegistration, Timestamp};
+use egret_event::{Attribution, ExecutorRegistration, NamedBy, SmolStr, Timestamp};
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
@@ -25,11 +25,11 @@ struct Interval {
     from: Timestamp,
     /// As registered.
     until: Option<Timestamp>,
-    /// `until`, or else the start of the next interval.
+    /// `until`, or else the start of the next interval by the same authority.
     ends: Option<Timestamp>,
     /// The latest end of this interval and all before it; `None`: one of them has no end.
     covered_until: Option<Timestamp>,
-    /// Counts registrations: of two that overlap the later wins.
+    /// Counts registrations: of two by one authority that overlap the later wins.
     number: u64,
     who: Arc<Attribution>,
 }
@@ -47,12 +47,18 @@ impl Interval {
     fn covers(&self, at: Timestamp) -> bool {
         self.from <= at && self.ends.is_none_or(|end| at < end)
     }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        other.ends.is_none_or(|end| self.from < end) && self.ends.is_none_or(|end| other.from < end)
+    }
 }
 
 /// All registered intervals, by address.
 #[derive(Debug)]
 pub(super) struct Registrations {
     by_address: HashMap<IpAddr, Vec<Interval>, FixedState>,
+    /// How many intervals name each executor.
+    ids: HashMap<SmolStr, u32, FixedState>,
     kept: usize,
     number: u64,
 }
@@ -60,7 +66,8 @@ pub(super) struct Registrations {
 impl Default for Registrations {
     fn default() -> Self {
         let by_address = HashMap::with_hasher(FixedState::with_seed(SEED));
-        Self { by_address, kept: 0, number: 0 }
+        let ids = HashMap::with_hasher(FixedState::with_seed(SEED));
+        Self { by_address, ids, kept: 0, number: 0 }
     }
 }
 
@@ -81,13 +88,19 @@ impl Registrations {
             number: self.number,
             who,
         };
+        let id = interval.who.executor.clone();
         let intervals = self.by_address.entry(address).or_default();
         let before = intervals.len();
         place(intervals, interval);
+        if intervals.len() > before {
+            *self.ids.entry(id).or_default() += 1;
+        }
         let mut evicted = 0;
         if intervals.len() > MAX_PER_ADDRESS {
             let oldest = (0..intervals.len()).min_by_key(|n| intervals[*n].age());
-            oldest.map(|n| intervals.remove(n));
+            if let Some(gone) = oldest.map(|n| intervals.remove(n)) {
+                forget(&mut self.ids, &gone);
+            }
             evicted += 1;
         }
         settle(intervals);
@@ -103,7 +116,29 @@ impl Registrations {
         self.by_address.contains_key(&address)
     }
 
-    /// Who was registered for `address` at `at`.
+    /// Whether any interval names this executor.
+    pub(super) fn names(&self, executor: &str) -> bool {
+        self.ids.contains_key(executor)
+    }
+
+    /// Who else is said to have had `address` while the interval lasted that was added last:
+    /// other executors, by other authorities.
+    pub(super) fn rivals(&self, address: IpAddr) -> impl Iterator<Item = &Arc<Attribution>> {
+        let intervals = self.by_address.get(&address).map_or(&[][..], Vec::as_slice);
+        let newest = intervals.iter().find(|interval| interval.number == self.number);
+        intervals
+            .iter()
+            .filter(move |old| {
+                newest.is_some_and(|new| {
+                    old.who.named_by != new.who.named_by
+                        && old.who.executor != new.who.executor
+                        && old.overlaps(new)
+                })
+            })
+            .map(|interval| &interval.who)
+    }
+
+    /// Who had `address` at `at`, by the strongest authority that knows.
     pub(super) fn find(&self, address: IpAddr, at: Timestamp) -> Option<&Arc<Attribution>> {
         let intervals = self.by_address.get(&address)?;
         let started = &intervals[..intervals.partition_point(|interval| interval.from <= at)];
@@ -113,7 +148,7 @@ impl Registrations {
             .rev()
             .take_while(|interval| interval.covered_until.is_none_or(|until| at < until))
             .filter(|interval| interval.covers(at))
-            .max_by_key(|interval| interval.number)
+            .max_by_key(|interval| (interval.who.named_by, interval.number))
             .map(|interval| &interval.who)
     }
 
@@ -122,9 +157,16 @@ impl Registrations {
         let mut ages: Vec<_> = self.by_address.values().flatten().map(Interval::age).collect();
         let (_, newest_to_go, _) = ages.select_nth_unstable(FREED_AT_ONCE - 1);
         let newest_to_go = *newest_to_go;
+        let ids = &mut self.ids;
         self.by_address.retain(|_, intervals| {
             let before = intervals.len();
-            intervals.retain(|interval| interval.age() > newest_to_go);
+            intervals.retain(|interval| {
+                let stays = interval.age() > newest_to_go;
+                if !stays {
+                    forget(ids, interval);
+                }
+                stays
+            });
             if intervals.len() < before {
                 settle(intervals);
             }
@@ -136,11 +178,23 @@ impl Registrations {
     }
 }
 
+fn forget(ids: &mut HashMap<SmolStr, u32, FixedState>, gone: &Interval) {
+    if let Some(count) = ids.get_mut(&gone.who.executor) {
+        *count -= 1;
+        if *count == 0 {
+            ids.remove(&gone.who.executor);
+        }
+    }
+}
+
 /// Puts an interval into the list, which is ordered by start, or in place of an earlier word
 /// about the same one.
 fn place(intervals: &mut Vec<Interval>, interval: Interval) {
-    let same =
-        |old: &Interval| old.from == interval.from && old.who.executor == interval.who.executor;
+    let same = |old: &Interval| {
+        old.from == interval.from
+            && old.who.executor == interval.who.executor
+            && old.who.named_by == interval.who.named_by
+    };
     if let Some(old) = intervals.iter_mut().find(|old| same(old)) {
         *old = interval;
         return;
@@ -151,12 +205,15 @@ fn place(intervals: &mut Vec<Interval>, interval: Interval) {
 
 /// Computes what follows from an interval's neighbours.
 fn settle(intervals: &mut [Interval]) {
-    let mut next_start = None;
-    for n in (0..intervals.len()).rev() {
-        if n + 1 < intervals.len() && intervals[n + 1].from > intervals[n].from {
-            next_start = Some(intervals[n + 1].from);
+    // Per authority: the start looked at last, and the next one that is later than it.
+    let mut starts = [(None, None); NamedBy::Registration as usize + 1];
+    for interval in intervals.iter_mut().rev() {
+        let (last, next) = &mut starts[interval.who.named_by as usize];
+        if last.is_some_and(|last| last > interval.from) {
+            *next = *last;
         }
-        intervals[n].ends = intervals[n].until.or(next_start);
+        *last = Some(interval.from);
+        interval.ends = interval.until.or(*next);
     }
     let mut covered_until = Some(Timestamp::MIN);
     for interval in intervals {

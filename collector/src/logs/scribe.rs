@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use egret_event::{
     Attribution, Destination, DnsExchange, Event, EventId, Fact, FlowInterval, Gap, GapReason,
-    HttpRequest, NameSource, Scope, SmolStr, Timestamp, Verdict, Volume,
+    HttpRequest, NameSource, NamedBy, Scope, SmolStr, Timestamp, Verdict, Volume,
 };
 
 use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
 use super::memo::Memo;
 use super::record::LogRecord;
 use super::text::{literal, printable};
-use crate::AttributionTable;
+use crate::{AttributionTable, Claim};
 
 /// Longest method kept, in bytes.
 const MAX_METHOD_BYTES: usize = 32;
@@ -100,10 +100,17 @@ impl Scribe {
 
     fn request_event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
         let user = record.user.as_deref().map(|user| printable(user, MAX_TEXT_BYTES));
+        let subject = record.client_certificate.as_deref();
+        let subject = subject.map(|subject| printable(subject, MAX_TEXT_BYTES));
+        let claim = match (&subject, &user) {
+            (Some(name), _) => Some(Claim { name, by: NamedBy::ClientCertificate }),
+            (None, Some(name)) => Some(Claim { name, by: NamedBy::ProxyUser }),
+            (None, None) => None,
+        };
         // A name that was not proven must not put events on somebody else's account.
-        let proven = user.as_deref().filter(|_| !record.is_login_challenge());
+        let proven = claim.filter(|_| !record.is_login_challenge());
         let (client, port) = record.client;
-        let origin = self.attribution.attribute_user(client, proven, record.at)?;
+        let origin = self.attribution.attribute_client(client, proven, record.at)?;
         Some(Event {
             id: ids.lines.id(offset),
             at: record.at,
