@@ -12,7 +12,9 @@ pub mod logs;
 pub mod packets;
 mod recognize;
 
-pub use attribution::{AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT};
+pub use attribution::{
+    AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT,
+};
 pub use config::{
     CollectorConfig, ConfigProblem, Dialect, LiveOptions, RawCollector, RawExecutor, RawSegment,
     RawSource, SourceConfig, SourceKind,

@@ -12,12 +12,20 @@ use egret_api::SourceState;
 use egret_collector::{
     AttributionTable, CollectError, Context, Refused, SourceConfig, SourceKind, run as run_source,
 };
-use egret_event::{EventBatch, Fact, GapReason, InputPosition, SmolStr, Timestamp};
+use egret_event::{
+    EventBatch, Fact, GapReason, InputPosition, MAX_BATCH_EVENTS, SmolStr, Timestamp,
+};
 use tokio::sync::mpsc;
 
 use super::board::{Board, SourceBoard};
 use super::merge::{Input, merge};
 use crate::clock;
+
+/// The source of events about who has which address.
+const ATTRIBUTION: &str = "attribution";
+
+/// How often disputes about executors are told.
+const TELL_DISPUTES: Duration = Duration::from_secs(1);
 
 /// Pause before a source that failed is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(10);
@@ -74,6 +82,10 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             }));
         }
     }
+    threads.push({
+        let (board, out) = (Arc::clone(&collect.board), out.clone());
+        thread::spawn(move || tell_disputes(&collect.attribution, &board, &out))
+    });
     if !files.is_empty() {
         threads.push(thread::spawn(move || {
             let _watched: Vec<Watched> =
@@ -82,6 +94,35 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
         }));
     }
     threads
+}
+
+/// Tells what those who name executors do not agree on, until all sources were told to stop.
+fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToEngine>) {
+    let name = SmolStr::new_static(ATTRIBUTION);
+    let has_stopped = || board.sources().iter().all(|source| source.stop.load(Relaxed));
+    loop {
+        let is_last = has_stopped();
+        let disputes = table.take_disputes();
+        for some in disputes.chunks(MAX_BATCH_EVENTS) {
+            let events: Vec<_> = some.iter().map(|dispute| dispute.event(&name)).collect();
+            board.queued_batches.fetch_add(1, Relaxed);
+            let batch = EventBatch {
+                source: name.clone(),
+                events,
+                position: None,
+                // These come late and by the way: nobody waits for this source's time.
+                seen_until: Timestamp::MIN,
+            };
+            if out.blocking_send(ToEngine::Batch(batch)).is_err() {
+                board.queued_batches.fetch_sub(1, Relaxed);
+                return;
+            }
+        }
+        if is_last {
+            return;
+        }
+        wait_unless(TELL_DISPUTES, &has_stopped);
+    }
 }
 
 /// Whether the source comes to an end by itself.
@@ -196,9 +237,13 @@ fn run_endless(
 
 /// Sleeps for `pause`, or until `stop`.
 fn wait(pause: Duration, stop: &AtomicBool) {
+    wait_unless(pause, &|| stop.load(Relaxed));
+}
+
+fn wait_unless(pause: Duration, is_over: &dyn Fn() -> bool) {
     let step = Duration::from_millis(100);
     let mut left = pause;
-    while !left.is_zero() && !stop.load(Relaxed) {
+    while !left.is_zero() && !is_over() {
         thread::sleep(step.min(left));
         left = left.saturating_sub(step);
     }
