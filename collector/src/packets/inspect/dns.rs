@@ -1,0 +1,141 @@
+//! DNS messages in datagrams and streams: questions wait for their answers, answers give names.
+
+use egret_event::Resolution;
+
+use super::{Decoder, MAX_PARTIALS, Sink};
+use crate::packets::dns::{self, Message};
+use crate::packets::link::{self, Packet, TCP};
+use crate::packets::partial::{Continued, MAX_DNS, Partial, Stream, is_cut};
+use crate::packets::questions::{Question, QuestionKey};
+use crate::packets::tell::{client_of, server_of};
+
+impl Decoder {
+    /// A segment of a DNS flow over TCP: messages with their length in front.
+    pub(super) fn dns_stream(
+        &mut self,
+        place: u32,
+        from_client: bool,
+        packet: &Packet<'_>,
+        out: &mut Sink<'_>,
+    ) {
+        let (mut up, mut down) = match self.take_partial(place).map(|partial| *partial) {
+            Some(Partial::Dns { up, down }) => (up, down),
+            _ => (Stream::default(), Stream::default()),
+        };
+        let stream = if from_client { &mut up } else { &mut down };
+        if stream.is_empty() {
+            if !from_client || self.table[place].is_new(packet) {
+                let used = self.framed_messages(place, from_client, packet.payload, out);
+                let left = packet.payload.len() - used;
+                if left > 0 && left <= MAX_DNS && !is_cut(packet) {
+                    *stream = Stream::starting_with(packet, left);
+                }
+            }
+        } else {
+            match stream.extend(packet, MAX_DNS) {
+                Continued::Yes => {
+                    let used = self.framed_messages(place, from_client, stream.bytes(), out);
+                    stream.consume(used);
+                }
+                Continued::NotYet => {}
+                Continued::Never => *stream = Stream::default(),
+            }
+        }
+        if up.is_empty() && down.is_empty() {
+            return;
+        }
+        if self.partials < MAX_PARTIALS {
+            self.partials += 1;
+            self.table[place].partial = Some(Box::new(Partial::Dns { up, down }));
+        } else {
+            self.account.messages_cut += 1;
+        }
+    }
+
+    /// Reads the whole messages at the start of `bytes`; returns how many bytes they took.
+    fn framed_messages(
+        &mut self,
+        place: u32,
+        from_client: bool,
+        bytes: &[u8],
+        out: &mut Sink<'_>,
+    ) -> usize {
+        let mut used = 0;
+        while let Some([high, low, rest @ ..]) = bytes.get(used..) {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let Some(message) = rest.get(..length) else { break };
+            self.dns_message(place, from_client, message, out);
+            used += 2 + length;
+        }
+        used
+    }
+
+    pub(super) fn dns_message(
+        &mut self,
+        place: u32,
+        from_client: bool,
+        bytes: &[u8],
+        out: &mut Sink<'_>,
+    ) {
+        let Some(message) = dns::message(bytes) else { return };
+        match (&message.answer, from_client) {
+            (None, true) => self.question(place, message, out),
+            (Some(_), false) => self.answer(place, message, bytes.len(), out),
+            _ => {}
+        }
+    }
+
+    fn question(&mut self, place: u32, message: Message, out: &mut Sink<'_>) {
+        let key = self.question_key(place, &message);
+        if self.questions.is_waiting(&key) {
+            return;
+        }
+        self.identify(place);
+        let flow = &mut self.table[place];
+        let number = flow.next_event();
+        let (Some(origin), Some(reported)) = (&flow.origin, &flow.reported) else { return };
+        let question = Question {
+            event: reported.scope.id(number),
+            origin: origin.clone(),
+            client: client_of(flow),
+            server: server_of(flow).0,
+            name: message.name,
+            query_type: message.query_type,
+            over_tcp: flow.key.protocol() == TCP,
+            asked_at: self.now,
+        };
+        if let Some(evicted) = self.questions.ask(key, question) {
+            self.tell_question(evicted, None, self.now, out);
+        }
+    }
+
+    fn answer(&mut self, place: u32, message: Message, length: usize, out: &mut Sink<'_>) {
+        let key = self.question_key(place, &message);
+        // Only what was asked for is believed: anybody can send an answer.
+        let (Some(question), Some(answer)) = (self.questions.answer(&key), message.answer) else {
+            return;
+        };
+        for address in &answer.addresses {
+            let pair = (key.client.0, link::number(*address));
+            self.names.learn(pair, &question.name, answer.ttl_s, self.now);
+        }
+        let resolution = Resolution {
+            code: answer.code,
+            addresses: answer.addresses,
+            aliases: answer.aliases,
+            services: Vec::new(),
+            answer_bytes: u16::try_from(length).unwrap_or(u16::MAX),
+        };
+        self.tell_question(question, Some(resolution), self.now, out);
+    }
+
+    fn question_key(&self, place: u32, message: &Message) -> QuestionKey {
+        let flow = &self.table[place];
+        QuestionKey {
+            client: flow.key.end(flow.client),
+            server: flow.key.end(flow.client.other()).0,
+            id: message.id,
+            name: message.name.clone(),
+        }
+    }
+}
