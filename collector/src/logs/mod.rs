@@ -17,6 +17,7 @@ mod reader;
 mod record;
 mod rotation;
 mod scribe;
+mod signs;
 pub mod squid;
 #[cfg(test)]
 mod testing;
@@ -28,6 +29,6 @@ pub use entry::{DnsRecord, Ends, Entry, FlowRecord, GapRecord};
 pub(crate) use follow::run_following;
 pub(crate) use lines::{Line, Lines};
 pub use reader::Reader;
-pub(crate) use reader::looks_like;
 pub use record::{LineProblem, LogRecord};
+pub(crate) use signs::looks_like;
 pub(crate) use whole::run_whole;

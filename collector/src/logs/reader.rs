@@ -1,32 +1,64 @@
 //! Lines of one file, read in the dialect that they are in.
 //!
-//! Owns what has to be remembered from line to line: most dialects need nothing, some have a
-//! header that says what the columns are.
+//! Owns what has to be remembered from line to line: which dialect the file turned out to be in,
+//! and for dialects whose header says what the columns are, that.
 
 use super::entry::Entry;
 use super::record::LineProblem;
+use super::signs::looks_like;
 use super::{envoy, squid};
 use crate::Dialect;
 
 /// Reads the lines of one file.
 #[derive(Debug)]
 pub struct Reader {
-    /// `None`: each line is read as what it looks like.
+    /// The dialect that the lines are read in: told, or that of the last line that could be read.
     dialect: Option<Dialect>,
+    /// Whether the dialect was told, and so is not to be guessed.
+    is_told: bool,
 }
 
 impl Reader {
     /// A reader at the begin of a file, of `dialect` or of what its lines look like.
     pub fn new(dialect: Option<Dialect>) -> Self {
-        Self { dialect }
+        Self { dialect, is_told: dialect.is_some() }
+    }
+
+    /// The dialect that was told, or that was found out so far.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.dialect
     }
 
     /// Reads a line, without its line end.
     ///
+    /// Where no dialect was told, the first line that can be read decides for those after it; a
+    /// line that then cannot be read may decide anew.
+    ///
     /// # Errors
     /// See [`LineProblem`].
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
-        match self.dialect.unwrap_or_else(|| looks_like(line)) {
+        let Some(dialect) = self.dialect else { return self.guess(line) };
+        let read = self.read_as(dialect, line);
+        if self.is_told || !is_malformed(&read) || looks_like(line) == dialect {
+            return read;
+        }
+        // What the line is not in the file's own dialect says more than what it is not in another.
+        let guessed = self.guess(line);
+        if is_malformed(&guessed) { read } else { guessed }
+    }
+
+    /// Reads a line as what it looks like, and remembers that if it was right.
+    fn guess<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
+        let dialect = looks_like(line);
+        let read = self.read_as(dialect, line);
+        if !is_malformed(&read) {
+            self.dialect = Some(dialect);
+        }
+        read
+    }
+
+    fn read_as<'a>(&mut self, dialect: Dialect, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
+        match dialect {
             Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),
             Dialect::SquidEgret => squid::parse_egret(line).map(Entry::Request),
             Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
@@ -34,14 +66,47 @@ impl Reader {
     }
 }
 
-/// The dialect that a line can only be of, if it is of any.
-pub(crate) fn looks_like(line: &[u8]) -> Dialect {
-    if line.trim_ascii_start().starts_with(b"{") {
-        return Dialect::EnvoyJson;
+fn is_malformed(read: &Result<Entry<'_>, LineProblem>) -> bool {
+    matches!(read, Err(LineProblem::Malformed(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NATIVE: &[u8] = b"1795451434.428      1 10.20.0.17 TCP_MISS/200 1246 GET \
+        http://up.example/ - HIER_DIRECT/192.0.2.1 -";
+    const EGRET: &[u8] =
+        b"1795451434.428 1 10.20.0.17:9 TCP_MISS/200 up=1 down=2 GET http://a/ -:-";
+
+    #[test]
+    fn a_file_settles_on_the_dialect_of_its_first_good_line() {
+        let mut reader = Reader::new(None);
+        assert!(reader.read(b"half a line").is_err());
+        assert_eq!(reader.dialect(), None);
+        reader.read(EGRET).unwrap();
+        assert_eq!(reader.dialect(), Some(Dialect::SquidEgret));
+        assert!(reader.read(b"half a line").is_err());
+        assert_eq!(reader.dialect(), Some(Dialect::SquidEgret));
     }
-    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
-    match fields.nth(4) {
-        Some(field) if field.starts_with(b"up=") => Dialect::SquidEgret,
-        _ => Dialect::SquidNative,
+
+    #[test]
+    fn a_log_whose_format_was_changed_midway_is_read_on() {
+        let mut reader = Reader::new(None);
+        for (line, dialect) in [
+            (NATIVE, Dialect::SquidNative),
+            (EGRET, Dialect::SquidEgret),
+            (NATIVE, Dialect::SquidNative),
+        ] {
+            reader.read(line).unwrap();
+            assert_eq!(reader.dialect(), Some(dialect));
+        }
+    }
+
+    #[test]
+    fn a_dialect_that_was_told_is_not_guessed() {
+        let mut reader = Reader::new(Some(Dialect::EnvoyJson));
+        assert_eq!(reader.read(NATIVE), Err(LineProblem::Malformed("JSON")));
+        assert_eq!(reader.dialect(), Some(Dialect::EnvoyJson));
     }
 }

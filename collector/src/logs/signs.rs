@@ -1,0 +1,28 @@
+//! What tells a line's dialect, by a look and without reading it.
+
+use memchr::memmem;
+
+use crate::Dialect;
+
+/// Keys that only one dialect's objects have, most telling first. A key ends in `":`, which cannot
+/// stand inside a JSON string, so no value can pass for one.
+const KEYS: [(Dialect, &[u8]); 0] = [];
+
+/// The dialect that a line can only be of, if it is of any.
+pub(crate) fn looks_like(line: &[u8]) -> Dialect {
+    if line.trim_ascii_start().starts_with(b"{") { object(line) } else { text(line) }
+}
+
+fn object(line: &[u8]) -> Dialect {
+    let has = |key: &[u8]| memmem::find(line, key).is_some();
+    let known = KEYS.into_iter().find(|(_, key)| has(key));
+    known.map_or(Dialect::EnvoyJson, |(dialect, _)| dialect)
+}
+
+fn text(line: &[u8]) -> Dialect {
+    let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+    match fields.nth(4) {
+        Some(field) if field.starts_with(b"up=") => Dialect::SquidEgret,
+        _ => Dialect::SquidNative,
+    }
+}
