@@ -1,8 +1,9 @@
 //! Events come back whole, newest first, page by page.
 
-use egret_event::Event;
+use egret_event::{Event, Fact, TlsCarrier};
 
 use super::made::{Made, at, change, every_kind, flow, gap, id, incident, logged, store};
+use crate::sqlite::event_body::{Columns, pack, unpack};
 use crate::{EventQuery, StoreError};
 
 fn all_pages(made: &Made, query: EventQuery) -> Vec<Event> {
@@ -39,12 +40,52 @@ fn the_packed_form_stays_what_it_was() {
     let packed: Vec<String> = every_kind()
         .iter()
         .map(|event| {
-            let body = crate::sqlite::event_body::pack(event, Vec::new()).unwrap();
+            let body = pack(event, Vec::new()).unwrap();
             body.iter().map(|byte| format!("{byte:02x}")).collect()
         })
         .collect();
     let expected = include_str!("packed_events_v2.txt");
     assert_eq!(packed.join("\n"), expected.trim_end());
+}
+
+#[test]
+fn events_that_version_1_packed_are_still_read() {
+    let lines = include_str!("packed_events_v1.txt").lines();
+    let events = every_kind();
+    assert_eq!(lines.clone().count(), 42, "the golden file holds what version 1 knew");
+    for (line, event) in lines.zip(&events) {
+        let body: Vec<u8> = (0..line.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap())
+            .collect();
+        let columns = Columns {
+            at: event.at,
+            id: event.id,
+            source: event.source.clone(),
+            origin: event.origin.clone(),
+            domain: event.destination.domain.clone(),
+        };
+        assert_eq!(unpack(columns, &body).unwrap(), as_version_1_knew_it(event));
+    }
+}
+
+/// The event without what version 1 could not say.
+fn as_version_1_knew_it(event: &Event) -> Event {
+    let mut event = event.clone();
+    event.also_seen_by = None;
+    match &mut event.fact {
+        Fact::Flow(flow) => flow.protocol = None,
+        Fact::Dns(dns) => {
+            dns.edns_bytes = None;
+            if let Some(answer) = &mut dns.resolution {
+                answer.services.clear();
+            }
+        }
+        Fact::Tls(hello) => (hello.carrier, hello.ech) = (TlsCarrier::Tcp, false),
+        Fact::Http(request) => (request.content_type, request.body_bytes) = (None, None),
+        Fact::Gap(_) | Fact::Certificate(_) | Fact::Contradiction(_) => {}
+    }
+    event
 }
 
 #[test]
@@ -137,7 +178,10 @@ fn an_unknown_kind_and_too_many_ids_are_refused() {
     let made = store();
     let query = EventQuery { kind: Some("flows".into()), ..EventQuery::default() };
     let error = made.events(&query).unwrap_err().to_string();
-    assert_eq!(error, "\"flows\" is not a kind of event: use flow, dns, tls, http or gap");
+    assert_eq!(
+        error,
+        "\"flows\" is not a kind of event: use flow, dns, tls, http, gap, certificate or contradiction"
+    );
     let query = EventQuery { ids: vec![id(1); 1001], ..EventQuery::default() };
     assert!(made.events(&query).unwrap_err().to_string().contains("1000 at most"));
 }

@@ -10,9 +10,10 @@ use egret_analyzer::{
     Observed, Quantity, Severity, Stage, Suppression, Tail,
 };
 use egret_event::{
-    Attribution, BlockReason, Destination, DnsExchange, Event, EventId, Fact, FlowInterval,
-    FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy, Resolution, SeenBy,
-    ServiceBinding, Timestamp, TlsCarrier, TlsHello, Transport, Verdict, Volume,
+    Attribution, BlockReason, Contradiction, ContradictionKind, Destination, DnsExchange, Event,
+    EventId, Fact, FlowInterval, FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy,
+    Protocol, Resolution, SeenBy, ServerCertificate, ServiceBinding, Timestamp, TlsCarrier,
+    TlsHello, Transport, Verdict, Volume,
 };
 use tempfile::TempDir;
 
@@ -211,6 +212,7 @@ pub(super) fn every_kind() -> Vec<Event> {
     events.push(Event { origin: Arc::new(bare), ..base.clone() });
     events.push(Event { at: Timestamp::from_nanos(-1), ..base.clone() });
     events.extend(every_variant(&base));
+    events.extend(since_version_2(&base));
     for (n, event) in (1..).zip(&mut events) {
         event.id = id(n << 64 | n);
     }
@@ -257,6 +259,48 @@ fn every_variant(base: &Event) -> Vec<Event> {
         body_bytes: None,
     };
     events.push(with_fact(Fact::Http(Box::new(request))));
+    events
+}
+
+/// What version 2 of the packed form can say and version 1 could not. New things go to the end:
+/// the golden files know the events by their place.
+fn since_version_2(base: &Event) -> Vec<Event> {
+    use {ContradictionKind as C, GapReason as G, Protocol as P};
+    let with_fact = |fact| Event { fact, ..base.clone() };
+    let certificate = ServerCertificate {
+        sni: Some("api.example.co.uk".into()),
+        subject: "CN=api.example.co.uk".into(),
+        issuer: "CN=Example CA,O=Example".into(),
+        names: vec!["api.example.co.uk".into(), "*.example.co.uk".into()],
+        not_before: START,
+        not_after: at(86_400),
+        key: "ec 256".into(),
+        sha256: Some("00ff".repeat(16).into()),
+        chain: 3,
+        self_signed: false,
+        name_matches: Some(true),
+    };
+    let mut events = vec![
+        with_fact(Fact::Certificate(Box::new(certificate))),
+        Event { also_seen_by: Some("squid".into()), ..base.clone() },
+    ];
+    for about in [C::Executor, C::ConnectAndSni, C::ProxySawLess, C::AroundProxy] {
+        events.push(with_fact(Fact::Contradiction(Box::new(Contradiction {
+            about,
+            one: "eth0".into(),
+            one_says: "5 MB".into(),
+            other: "squid".into(),
+            other_says: "5 kB".into(),
+        }))));
+    }
+    for reason in [G::MissedBytes, G::SequenceHole, G::Quiet, G::SensorLoss, G::NoTemplate] {
+        events.push(with_fact(Fact::Gap(Gap { reason, count: 1, from: START })));
+    }
+    for protocol in [P::Tls, P::Dtls, P::DnsOverHttps, P::Socks, P::Ike] {
+        let Fact::Flow(flow) = &base.fact else { panic!("a flow was made") };
+        events
+            .push(with_fact(Fact::Flow(FlowInterval { protocol: Some(protocol), ..flow.clone() })));
+    }
     events
 }
 
