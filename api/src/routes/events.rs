@@ -58,6 +58,10 @@ pub(crate) enum FactKind {
     Http,
     /// Something that could not be seen.
     Gap,
+    /// A certificate that a TLS server showed.
+    Certificate,
+    /// Two observers that do not agree.
+    Contradiction,
 }
 
 impl FactKind {
@@ -68,6 +72,8 @@ impl FactKind {
             Self::Tls => "tls",
             Self::Http => "http",
             Self::Gap => "gap",
+            Self::Certificate => "certificate",
+            Self::Contradiction => "contradiction",
         }
     }
 }

@@ -720,7 +720,7 @@ export interface components {
          * @description The kinds of fact.
          * @enum {string}
          */
-        FactKind: "flow" | "dns" | "tls" | "http" | "gap";
+        FactKind: "flow" | "dns" | "tls" | "http" | "gap" | "certificate" | "contradiction";
         /** @description One detector's evidence. */
         Finding: {
             /** @description Which detector. */

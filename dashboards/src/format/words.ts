@@ -46,6 +46,11 @@ const GAP_WORDS: Record<GapReason, readonly [one: string, many: string, why: str
   log_lost: ['byte', 'bytes', 'of a log file cut short or replaced before all of it was read'],
   flow_table_full: ['flow', 'flows', 'pushed out of a full flow table'],
   stopped: ['pause', 'pauses', 'while the collector was not running'],
+  missed_bytes: ['byte', 'bytes', 'of TCP streams acknowledged and never seen'],
+  sequence_hole: ['record', 'records', 'numbered by the exporter and never arrived'],
+  quiet: ['second', 'seconds', 'in which the source was quiet for much longer than it usually is'],
+  sensor_loss: ['packet', 'packets', 'lost by the sensor behind the source, by its own account'],
+  no_template: ['flow record', 'flow records', 'of a layout that the exporter had not told yet'],
 };
 
 /** `12 packets dropped by the kernel …`. */
