@@ -12,11 +12,12 @@ use egret_event::{
 };
 
 use super::flow::{End, Flow, FlowKey, State, Step, sender_starts};
-use super::fragments::Fragments;
+use super::fragments::{Fragments, Pending};
 use super::gaps::Tally;
 use super::link::{self, Fragment, ICMP, ICMPV6, Link, Packet};
 use super::names::Names;
 use super::questions::Questions;
+use super::sequence::StreamEnd;
 use super::table::{SLOT, Table};
 use crate::AttributionTable;
 
@@ -47,6 +48,7 @@ pub struct Decoder {
     pub(super) evicted: Tally,
     pub(super) malformed: Tally,
     pub(super) truncated: Tally,
+    pub(super) missed: Tally,
     pub(super) account: Account,
     link: Link,
     fragments: Fragments,
@@ -89,9 +91,10 @@ impl Decoder {
             evicted: Tally::new(GapReason::FlowTableFull),
             malformed: Tally::new(GapReason::Malformed),
             truncated: Tally::new(GapReason::Truncated),
+            missed: Tally::new(GapReason::MissedBytes),
             account: Account::default(),
             link,
-            fragments: Fragments::new(),
+            fragments: Fragments::default(),
             next_chores: Timestamp::MIN,
         }
     }
@@ -100,12 +103,79 @@ impl Decoder {
     pub fn packet(&mut self, at: Timestamp, wire_len: u32, bytes: &[u8], out: &mut Sink<'_>) {
         self.tick(at, out);
         self.account.received += 1;
-        let outcome = link::dissect(self.link, wire_len, bytes)
-            .and_then(|packet| self.dissected(packet, out));
-        match outcome {
-            Ok(()) => self.account.passed += 1,
-            Err(loss) => self.lose(loss),
+        match link::dissect(self.link, wire_len, bytes) {
+            Ok(packet) if packet.layers == 0 && packet.fragment == Fragment::Whole => {
+                let outcome = self.dissected(&packet, out);
+                self.account_for(1, outcome);
+            }
+            Ok(packet) => {
+                let outer = link::dissect_outer(self.link, wire_len, bytes);
+                self.wrapped(&packet, outer, out);
+            }
+            Err(loss) => self.account_for(1, Err(loss)),
         }
+    }
+
+    /// A packet that is in a tunnel or a fragment. `outer`: the same, without its tunnels opened.
+    fn wrapped(
+        &mut self,
+        packet: &Packet<'_>,
+        outer: Result<Packet<'_>, Loss>,
+        out: &mut Sink<'_>,
+    ) {
+        let outer = outer.ok().filter(|_| packet.layers > 0);
+        if let Some(outer) = &outer
+            && self.leaves(outer)
+        {
+            // Who is watched built a tunnel to somewhere else: that is the egress, whatever it
+            // makes of the addresses inside.
+            return self.fragment_or_whole(outer, out);
+        }
+        if packet.fragment != Fragment::Whole {
+            return self.fragment_or_whole(packet, out);
+        }
+        match (self.dissected(packet, out), outer) {
+            (Err(Loss::NotEgress), Some(outer)) => self.fragment_or_whole(&outer, out),
+            (outcome, _) => self.account_for(packet.packets, outcome),
+        }
+    }
+
+    fn fragment_or_whole(&mut self, packet: &Packet<'_>, out: &mut Sink<'_>) {
+        if packet.fragment == Fragment::Whole {
+            let outcome = self.dissected(packet, out);
+            return self.account_for(packet.packets, outcome);
+        }
+        match self.fragments.add(packet, self.now) {
+            Ok(Some(pending)) => self.reassembled(&pending, out),
+            Ok(None) => self.let_fragments_go(out),
+            Err(loss) => self.account_for(packet.packets, Err(loss)),
+        }
+    }
+
+    /// Takes what waited long enough for its other fragments as it is.
+    fn let_fragments_go(&mut self, out: &mut Sink<'_>) {
+        while let Some(pending) = self.fragments.next_due(self.now) {
+            self.reassembled(&pending, out);
+        }
+    }
+
+    /// A packet put together from its fragments, or as much of it as came.
+    fn reassembled(&mut self, pending: &Pending, out: &mut Sink<'_>) {
+        let Some(assembled) = pending.assembled() else {
+            let outcome = self.dissected(&pending.headless(), out);
+            return self.account_for(pending.packets(), outcome);
+        };
+        match assembled.dissect() {
+            Ok(packet) => self.wrapped(&packet, assembled.dissect_outer(), out),
+            Err(loss) => self.account_for(pending.packets(), Err(loss)),
+        }
+    }
+
+    /// Whether a packet goes between an address that is watched and one that is not.
+    fn leaves(&self, packet: &Packet<'_>) -> bool {
+        let [source, destination] = [packet.source, packet.destination]
+            .map(|number| self.attribution.is_watched(link::address(number)));
+        source != destination
     }
 
     /// Lets time pass: ends what has been idle, tells what is due.
@@ -117,6 +187,7 @@ impl Decoder {
         }
         if self.now >= self.next_chores {
             self.next_chores = self.now + SLOT;
+            self.let_fragments_go(out);
             self.tell_unanswered(out);
             self.tell_gaps(out);
         }
@@ -124,6 +195,9 @@ impl Decoder {
 
     /// Ends the input: reports all that is left.
     pub fn finish(&mut self, out: &mut Sink<'_>) {
+        while let Some(pending) = self.fragments.take_any() {
+            self.reassembled(&pending, out);
+        }
         for place in self.table.places() {
             if self.table.get(place).is_some() {
                 self.retire(place, FlowPhase::InputEnded, self.now, out);
@@ -158,6 +232,7 @@ impl Decoder {
             ("egret_names_evicted_total", self.names.take_evicted()),
             ("egret_dns_questions_evicted_total", self.questions.take_evicted()),
             ("egret_messages_cut_total", account.messages_cut),
+            ("egret_fragment_overlaps_total", self.fragments.take_overlaps()),
         ] {
             if count > 0 {
                 metrics::counter!(name, &source).increment(count);
@@ -165,44 +240,49 @@ impl Decoder {
         }
     }
 
-    fn lose(&mut self, loss: Loss) {
-        self.account.lost[loss as usize] += 1;
+    /// Enters what became of `packets` packets.
+    #[inline]
+    fn account_for(&mut self, packets: u32, outcome: Result<(), Loss>) {
+        let packets = u64::from(packets);
+        let Err(loss) = outcome else {
+            self.account.passed += packets;
+            return;
+        };
+        self.account.lost[loss as usize] += packets;
         match loss {
-            Loss::Malformed => self.malformed.add(1, self.now),
-            Loss::Truncated => self.truncated.add(1, self.now),
+            Loss::Malformed => self.malformed.add(packets, self.now),
+            Loss::Truncated => self.truncated.add(packets, self.now),
             _ => {}
         }
     }
 
-    fn dissected(&mut self, mut packet: Packet<'_>, out: &mut Sink<'_>) -> Result<(), Loss> {
-        if packet.fragment != Fragment::Whole {
-            self.fragments.follow(&mut packet, self.now);
-        }
-        if is_icmp_error(&packet)
-            && let Some(outcome) = self.icmp_error(&packet, out)
+    /// A packet of which all is known that will be.
+    fn dissected(&mut self, packet: &Packet<'_>, out: &mut Sink<'_>) -> Result<(), Loss> {
+        if is_icmp_error(packet)
+            && let Some(outcome) = self.icmp_error(packet, out)
         {
             return outcome;
         }
-        let (key, sender) = FlowKey::of(&packet);
+        let (key, sender) = FlowKey::of(packet);
         let hash = self.table.hash(&key);
         let mut place = match self.table.find(hash, &key) {
             Some(place) => place,
-            None => self.admit(key, sender, &packet, out),
+            None => self.admit(key, sender, packet, out),
         };
-        let mut step = self.table[place].step(&packet, sender);
+        let mut step = self.table[place].step(packet, sender);
         if step == Step::Anew {
-            place = self.renew(place, sender, &packet, out);
-            step = self.table[place].step(&packet, sender);
+            place = self.renew(place, sender, packet, out);
+            step = self.table[place].step(packet, sender);
         }
         if self.table[place].origin.is_none() {
-            self.follow_foreign(place, sender, &packet, step);
+            self.follow_foreign(place, sender, packet, step);
             return Err(Loss::NotEgress);
         }
         if !packet.payload.is_empty() {
-            self.inspect(place, sender, &packet, out);
+            self.inspect(place, sender, packet, out);
         }
         let flow = &mut self.table[place];
-        flow.count(&packet, sender, self.now);
+        flow.count(packet, sender, self.now);
         let is_prompt = flow.up.payload_bytes >= PROMPT_BYTES;
         match step {
             Step::Ends(phase) => self.end(place, phase, self.now, out),
@@ -274,7 +354,8 @@ impl Decoder {
         let quoted = link::dissect_quoted(packet.payload)?;
         let (key, sender) = FlowKey::of(&quoted);
         let place = self.table.find(self.table.hash(&key), &key)?;
-        let flow = &self.table[place];
+        let flow = &mut self.table[place];
+        flow.count_error(packet, self.now);
         // An error goes to the sender of the packet that it quotes; anything else is made up.
         if sender == flow.client
             && quoted.source == packet.destination
@@ -336,12 +417,25 @@ impl Decoder {
         let flow = &self.table[place];
         let (phase, is_news) = match flow.state {
             State::Opening | State::Open | State::Closing => (phase, true),
-            State::Ended | State::Refused => (flow.phase, flow.has_unreported_payload()),
+            // Stragglers and repeated attempts.
+            State::Ended | State::Refused => (flow.phase, !flow.is_all_reported()),
         };
         if is_news {
             self.tell_flow(place, phase, at, out);
         }
+        self.note_missed(place, StreamEnd::Over);
         self.table.remove(place);
+    }
+}
+
+impl Decoder {
+    /// Adds up what was missed of the streams of a flow.
+    pub(super) fn note_missed(&mut self, place: u32, end: StreamEnd) {
+        let flow = &mut self.table[place];
+        let missed = flow.take_missed(end);
+        if missed > 0 && flow.origin.is_some() {
+            self.missed.add(missed, self.now);
+        }
     }
 }
 

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_event::{
-    Attribution, BlockReason, Destination, FlowPhase, Scope, Timestamp, Transport, Verdict, Volume,
+    Attribution, BlockReason, Destination, FlowPhase, Scope, Timestamp, Verdict, Volume,
 };
 
-use super::link::{ACK, FIN, ICMP, ICMPV6, Packet, RST, SYN, TCP, UDP};
+pub(super) use super::key::{End, FlowKey};
+use super::link::{ACK, FIN, Fragment, ICMP, ICMPV6, Packet, RST, SYN, TCP, UDP};
 use super::partial::Partial;
+use super::sequence::{Progress, StreamEnd};
 use super::table::{SLOT, Timer};
 
 /// How long after the first unreported byte a flow is reported at the latest.
@@ -42,90 +44,6 @@ const ENDED_MEMORY: Duration = Duration::from_secs(5);
 /// How long a refused attempt is remembered: Linux waits up to 64 s between two SYNs.
 const REFUSED_MEMORY: Duration = Duration::from_secs(70);
 
-/// What identifies a flow, the same for both directions: the lower end (address and port) is
-/// first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct FlowKey {
-    low: [u64; 2],
-    high: [u64; 2],
-    low_port: u16,
-    high_port: u16,
-    protocol: u8,
-}
-
-/// One of the two ends in a [`FlowKey`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Low,
-    High,
-}
-
-impl End {
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Low => Self::High,
-            Self::High => Self::Low,
-        }
-    }
-}
-
-impl FlowKey {
-    /// The key of a packet's flow, and which of its ends sent the packet.
-    #[inline]
-    pub(super) fn of(packet: &Packet<'_>) -> (Self, End) {
-        let source = (packet.source, packet.source_port);
-        let destination = (packet.destination, packet.destination_port);
-        let (low, high, sender) = if source <= destination {
-            (source, destination, End::Low)
-        } else {
-            (destination, source, End::High)
-        };
-        let key = Self {
-            low: halves(low.0),
-            high: halves(high.0),
-            low_port: low.1,
-            high_port: high.1,
-            protocol: packet.protocol,
-        };
-        (key, sender)
-    }
-
-    /// Address and port of one end. ICMP has no ports: they hold its identifier or type.
-    pub(super) fn end(&self, end: End) -> (u128, u16) {
-        match end {
-            End::Low => (whole(self.low), self.low_port),
-            End::High => (whole(self.high), self.high_port),
-        }
-    }
-
-    pub(super) fn protocol(&self) -> u8 {
-        self.protocol
-    }
-
-    pub(super) fn transport(&self) -> Transport {
-        match self.protocol {
-            TCP => Transport::Tcp,
-            UDP => Transport::Udp,
-            ICMP | ICMPV6 => Transport::Icmp,
-            other => Transport::Other(other),
-        }
-    }
-
-    pub(super) fn words(&self) -> [u64; 5] {
-        let ports = u64::from(self.low_port) << 32 | u64::from(self.high_port) << 8;
-        [self.low[0], self.low[1], self.high[0], self.high[1], ports | u64::from(self.protocol)]
-    }
-}
-
-// A u128 would be aligned to 16 bytes and make the key, and each flow, larger.
-fn halves(address: u128) -> [u64; 2] {
-    [(address >> 64) as u64, address as u64]
-}
-
-fn whole(halves: [u64; 2]) -> u128 {
-    u128::from(halves[0]) << 64 | u128::from(halves[1])
-}
-
 /// What went one way since the last report.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Traffic {
@@ -135,11 +53,12 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
+    /// Adds a packet of which `payload_bytes` are to be counted as payload.
     #[inline]
-    fn add(&mut self, packet: &Packet<'_>) {
-        self.payload_bytes += u64::from(packet.payload_bytes);
+    fn add(&mut self, packet: &Packet<'_>, payload_bytes: u32) {
+        self.payload_bytes += u64::from(payload_bytes);
         self.wire_bytes += u64::from(packet.wire_bytes);
-        self.packets = self.packets.saturating_add(1);
+        self.packets = self.packets.saturating_add(packet.packets);
     }
 
     pub(super) fn volume(self) -> Volume {
@@ -210,8 +129,9 @@ pub(super) struct Flow {
     pub(super) events: u32,
     /// The client's first sequence number, where its SYN was seen.
     first_sequence: Option<u32>,
-    /// The client's next new byte.
-    next_sequence: Option<u32>,
+    /// What the client sends, and what it is sent, where that is TCP.
+    up_progress: Progress,
+    down_progress: Progress,
     pub(super) client: End,
     pub(super) state: State,
     pub(super) phase: FlowPhase,
@@ -225,7 +145,7 @@ pub(super) struct Flow {
 impl Flow {
     /// A flow that starts with `packet`, sent by `sender` at `at`; nothing is counted yet.
     pub(super) fn new(key: FlowKey, client: End, packet: &Packet<'_>, at: Timestamp) -> Self {
-        let is_syn = key.protocol == TCP && packet.flags & (SYN | ACK) == SYN;
+        let is_syn = key.protocol() == TCP && packet.flags & (SYN | ACK) == SYN;
         Self {
             key,
             up: Traffic::default(),
@@ -240,7 +160,8 @@ impl Flow {
             number: 0,
             events: 0,
             first_sequence: None,
-            next_sequence: None,
+            up_progress: Progress::default(),
+            down_progress: Progress::default(),
             client,
             state: if is_syn { State::Opening } else { State::Open },
             phase: FlowPhase::Open,
@@ -260,7 +181,8 @@ impl Flow {
     /// [`Step::Anew`].
     #[inline]
     pub(super) fn step(&mut self, packet: &Packet<'_>, sender: End) -> Step {
-        let step = if self.key.protocol == TCP { self.tcp_step(packet, sender) } else { Step::On };
+        let step =
+            if self.key.protocol() == TCP { self.tcp_step(packet, sender) } else { Step::On };
         if sender != self.client && step == Step::On {
             self.is_answered = true;
             if self.state == State::Refused {
@@ -345,44 +267,64 @@ impl Flow {
     /// Counts `packet` at `now`.
     #[inline]
     pub(super) fn count(&mut self, packet: &Packet<'_>, sender: End, now: Timestamp) {
-        if self.up.packets == 0 && self.down.packets == 0 {
+        if self.is_all_reported() {
             self.interval_from = now;
         }
         self.last_seen = now;
-        if sender != self.client {
-            self.down.add(packet);
-            return;
-        }
-        self.up.add(packet);
-        if self.key.protocol == TCP {
-            self.follow(packet);
-        }
+        let from_client = sender == self.client;
+        let is_segment = self.key.protocol() == TCP && packet.fragment == Fragment::Whole;
+        let payload_bytes =
+            if is_segment { self.follow(packet, from_client) } else { packet.payload_bytes };
+        let traffic = if from_client { &mut self.up } else { &mut self.down };
+        traffic.add(packet, payload_bytes);
     }
 
-    /// Notes how far the client's stream has come.
-    fn follow(&mut self, packet: &Packet<'_>) {
-        let is_syn = packet.flags & SYN != 0;
-        if is_syn {
-            self.first_sequence = Some(packet.sequence);
+    /// Counts an error message about the flow: it came back, and is no part of what was sent.
+    pub(super) fn count_error(&mut self, packet: &Packet<'_>, now: Timestamp) {
+        if self.is_all_reported() {
+            self.interval_from = now;
         }
-        let end =
-            packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(u32::from(is_syn));
-        if is_syn || self.next_sequence.is_none_or(|next| is_at_or_after(end, next)) {
-            self.next_sequence = Some(end);
+        self.down.add(packet, 0);
+    }
+
+    /// Notes how far both streams have come. Returns how much of the payload counts: what a reset
+    /// carries is outside of any stream (RFC 9293, section 3.5.3).
+    #[inline]
+    fn follow(&mut self, packet: &Packet<'_>, from_client: bool) -> u32 {
+        let Packet { flags, sequence, acknowledged, payload_bytes, .. } = *packet;
+        if flags & RST != 0 {
+            return payload_bytes;
         }
+        let (sent, other) = if from_client {
+            (&mut self.up_progress, &mut self.down_progress)
+        } else {
+            (&mut self.down_progress, &mut self.up_progress)
+        };
+        if flags & SYN != 0 && from_client {
+            self.first_sequence = Some(sequence);
+        }
+        if flags & ACK != 0 {
+            other.acknowledge(acknowledged);
+        }
+        sent.advance(sequence, flags, payload_bytes)
     }
 
     /// Whether the payload of a client's packet was not seen before.
     #[inline]
     pub(super) fn is_new(&self, packet: &Packet<'_>) -> bool {
-        self.next_sequence.is_none_or(|next| is_at_or_after(packet.sequence, next))
+        self.up_progress.is_new(packet.sequence)
+    }
+
+    /// Bytes of both streams that were acknowledged and never seen, since the last call.
+    pub(super) fn take_missed(&mut self, end: StreamEnd) -> u64 {
+        self.up_progress.take_missed(end) + self.down_progress.take_missed(end)
     }
 
     /// Whether nothing came back that shows that the attempt was let through.
     pub(super) fn is_unanswered(&self) -> bool {
         match self.state {
             State::Opening => true,
-            State::Open => self.key.protocol != TCP && !self.is_answered,
+            State::Open => self.key.protocol() != TCP && !self.is_answered,
             State::Closing | State::Ended | State::Refused => false,
         }
     }
@@ -390,6 +332,11 @@ impl Flow {
     /// Whether payload was counted that is not reported yet.
     pub(super) fn has_unreported_payload(&self) -> bool {
         self.up.payload_bytes > 0 || self.down.payload_bytes > 0
+    }
+
+    /// Whether nothing was counted since the last report.
+    pub(super) fn is_all_reported(&self) -> bool {
+        self.up.packets == 0 && self.down.packets == 0
     }
 
     /// When the flow must be looked at next.
@@ -402,7 +349,7 @@ impl Flow {
     pub(super) fn idle_deadline(&self) -> Timestamp {
         match self.state {
             State::Opening => (self.last_seen + ANSWER_WAIT).min(self.started + MAX_ANSWER_WAIT),
-            State::Open if self.key.protocol == TCP => self.last_seen + TCP_IDLE,
+            State::Open if self.key.protocol() == TCP => self.last_seen + TCP_IDLE,
             State::Open if self.is_answered_dns() => self.last_seen + DNS_IDLE,
             State::Open => self.last_seen + DATAGRAM_IDLE,
             State::Closing => self.last_seen + CLOSING_WAIT,
@@ -425,7 +372,7 @@ impl Flow {
     }
 
     fn is_answered_dns(&self) -> bool {
-        self.is_answered && self.key.protocol == UDP && self.server_port() == super::dns::PORT
+        self.is_answered && self.key.protocol() == UDP && self.server_port() == super::dns::PORT
     }
 
     /// Takes what was counted, and starts the next interval at `at`.
@@ -443,11 +390,6 @@ impl Flow {
         self.events = number.saturating_add(1);
         u64::from(number)
     }
-}
-
-/// Whether sequence number `a` is not before `b`; they wrap (RFC 9293, section 3.4).
-fn is_at_or_after(a: u32, b: u32) -> bool {
-    a.wrapping_sub(b) < 1 << 31
 }
 
 /// Whether the sender of the first packet seen of a flow is the one who started it.

@@ -7,7 +7,8 @@
 //! What is egress: a flow that a watched address started, to anywhere but its own link
 //! (broadcast, link-local multicast and neighbour discovery cannot leave it).
 //!
-//! Not read: QUIC, DTLS, tunnels (GRE, VXLAN) beyond their outer flow, reassembled IP fragments.
+//! Tunnels are peeled and fragments put together, so that the flow is that of the packet inside;
+//! but a tunnel from a watched address to one that is not is itself the egress.
 
 mod decoder;
 pub mod dns;
@@ -17,12 +18,14 @@ mod fragments;
 mod gaps;
 pub mod http;
 mod inspect;
+mod key;
 mod link;
 mod live;
 mod names;
 mod outlet;
 mod partial;
 mod questions;
+mod sequence;
 mod table;
 mod tell;
 #[cfg(test)]
@@ -32,6 +35,6 @@ pub mod tls;
 pub use decoder::{Decoder, Sink};
 pub use file::count_packets;
 pub(crate) use file::run_file;
-pub use link::{Fragment, Link, Packet, dissect};
+pub use link::{Fragment, Link, Packet, dissect, dissect_outer};
 pub use live::can_capture;
 pub(crate) use live::run_live;

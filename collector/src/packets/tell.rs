@@ -11,10 +11,11 @@ use egret_event::{
 
 use super::decoder::{Decoder, Sink};
 use super::flow::{Flow, Reported};
-use super::gaps;
+use super::gaps::{self, Tally};
 use super::link::{self, ICMP, ICMPV6};
 use super::names::Names;
 use super::questions::Question;
+use super::sequence::StreamEnd;
 
 impl Decoder {
     /// Tells what was counted of a flow since it was last told.
@@ -25,6 +26,7 @@ impl Decoder {
         at: Timestamp,
         out: &mut Sink<'_>,
     ) {
+        self.note_missed(place, StreamEnd::Open);
         let flow = &mut self.table[place];
         let from = flow.interval_from;
         let (up, down, number) = flow.take_interval(at);
@@ -158,11 +160,15 @@ impl Decoder {
     /// Tells the gaps that have lasted long enough.
     pub(super) fn tell_gaps(&mut self, out: &mut Sink<'_>) {
         let now = self.now;
-        let due = [self.evicted.due(now), self.malformed.due(now), self.truncated.due(now)];
+        let due = self.tallies().map(|tally| tally.due(now));
         self.tell_these_gaps(due, out);
     }
 
-    fn tell_these_gaps(&mut self, gaps: [Option<Gap>; 3], out: &mut Sink<'_>) {
+    fn tallies(&mut self) -> [&mut Tally; 4] {
+        [&mut self.evicted, &mut self.malformed, &mut self.truncated, &mut self.missed]
+    }
+
+    fn tell_these_gaps(&mut self, gaps: [Option<Gap>; 4], out: &mut Sink<'_>) {
         for gap in gaps.into_iter().flatten() {
             let at = self.stamp(self.now);
             out(gaps::event(&self.source, gap, at));
@@ -174,7 +180,7 @@ impl Decoder {
         while let Some(question) = self.questions.take_any() {
             self.tell_question(question, None, self.now, out);
         }
-        let left = [self.evicted.take(), self.malformed.take(), self.truncated.take()];
+        let left = self.tallies().map(Tally::take);
         self.tell_these_gaps(left, out);
     }
 

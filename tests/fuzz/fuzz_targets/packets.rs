@@ -10,8 +10,9 @@ use egret_collector::packets::{Decoder, Link};
 use egret_event::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
-/// Ethernet, raw IP, Linux cooked v1 and v2, BSD loopback, raw IPv4 and IPv6.
-const LINKS: [i32; 8] = [1, 101, 113, 276, 0, 108, 228, 229];
+/// Ethernet, raw IP, Linux cooked v1 and v2, BSD loopback, PPP, HDLC, PPPoE, 802.11 without and
+/// with radiotap, frame relay, MPLS, netfilter's log.
+const LINKS: [i32; 13] = [1, 101, 113, 276, 0, 9, 104, 51, 105, 127, 107, 219, 239];
 
 /// A small table, so that eviction is reached.
 const FLOWS: usize = 8;

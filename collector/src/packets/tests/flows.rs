@@ -103,9 +103,11 @@ fn an_attempt_answered_by_a_reset_is_one_blocked_contact_however_often_repeated(
     tap.see(&c.up(SYN, b""));
     tap.finish();
     let flows = tap.flows();
-    assert_eq!(shape(&flows), [(0, FlowPhase::Reset)]);
+    assert_eq!(shape(&flows), [(0, FlowPhase::Reset), (1, FlowPhase::Reset)]);
     assert_eq!(flows[0].0.verdict, Verdict::Blocked(BlockReason::Reset));
     assert_eq!(flows[0].0.at, at_ms(0));
+    assert_eq!(flows.iter().filter(|(event, _)| event.is_contact()).count(), 1);
+    assert_eq!(flows[1].0.up.packets, Some(3), "the repetitions are told");
 }
 
 #[test]
@@ -329,28 +331,11 @@ fn stragglers_of_an_ended_connection_open_no_new_one() {
     tap.see(&c.down(ACK, b""));
     tap.see(&c.down(RST, b""));
     tap.pass(10_000);
-    assert!(tap.flows().is_empty());
+    let flows = tap.flows();
+    assert_eq!(shape(&flows), [(1, FlowPhase::Reset)], "what came after the end is told as well");
+    assert_eq!((flows[0].0.down.packets, flows[0].0.down.bytes), (Some(2), Some(0)));
+    assert!(!flows[0].0.is_contact());
     tap.see(&c.down(ACK, &[1; 10]));
     tap.finish();
     assert_eq!(tap.flows().len(), 1, "it is forgotten after a while");
-}
-
-#[test]
-fn later_fragments_count_to_the_flow_of_the_first() {
-    let mut tap = Tap::new();
-    let whole = udp((CLIENT, 40_000, SERVER, 9999), &[1; 64]);
-    let (mut first, mut later) = (whole[..52].to_vec(), whole[..20].to_vec());
-    later.extend(&whole[52..]);
-    for (part, flags_and_offset) in [(&mut first, 0x2000_u16), (&mut later, 4)] {
-        let length = (part.len() as u16).to_be_bytes();
-        part[2..4].copy_from_slice(&length);
-        part[4..6].copy_from_slice(&[0xbe, 0xef]);
-        part[6..8].copy_from_slice(&flags_and_offset.to_be_bytes());
-    }
-    tap.see(&first);
-    tap.see(&later);
-    tap.finish();
-    let flows = tap.flows();
-    assert_eq!(flows.len(), 1);
-    assert_eq!((flows[0].0.up.bytes, flows[0].0.up.packets), (Some(64), Some(2)));
 }

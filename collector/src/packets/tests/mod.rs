@@ -3,7 +3,9 @@
 mod files;
 mod flows;
 mod inside;
+mod layers;
 mod robust;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,14 @@ impl Tap {
 
     pub(super) fn finish(&mut self) {
         self.decoder.finish(&mut |event| self.events.push(event));
+    }
+
+    /// Packets in all events since the last call of [`Self::flows`].
+    pub(super) fn told_packets(&self) -> u64 {
+        let packets = |event: &Event| {
+            [event.up, event.down].iter().filter_map(|way| way.packets).map(u64::from).sum::<u64>()
+        };
+        self.events.iter().map(packets).sum()
     }
 
     pub(super) fn account(&mut self) -> LedgerReading {

@@ -146,7 +146,7 @@ proptest! {
         let _ = dns_parser::message(&bytes);
         let _ = tls::client_hello(&bytes);
         let _ = http::head(&bytes);
-        for link in [Link::Ethernet, Link::LinuxCooked, Link::LinuxCooked2, Link::Ip, Link::Loopback] {
+        for link in (0..300).filter_map(Link::from_number) {
             if let Ok(packet) = dissect(link, 0, &bytes) {
                 prop_assert!(packet.payload.len() <= packet.payload_bytes as usize);
                 prop_assert!(packet.wire_bytes as usize <= bytes.len());
@@ -170,7 +170,9 @@ proptest! {
         tap.finish();
         prop_assert_eq!(tap.decoder.flows(), 0);
         prop_assert_eq!(tap.decoder.partials, 0);
-        prop_assert_eq!(tap.account().unaccounted(), 0);
+        let account = tap.account();
+        prop_assert_eq!(account.unaccounted(), 0);
+        prop_assert_eq!(tap.told_packets(), account.passed, "every packet is told in one event");
         prop_assert!(tap.events.is_sorted_by_key(|event| event.at));
         let mut ids: Vec<_> = tap.events.iter().map(|event| event.id).collect();
         ids.sort_unstable();
