@@ -1,13 +1,20 @@
-//! The head of an HTTP/1 request.
+//! HTTP/1: the head of a request, and what it says of its body and of the answer.
 //!
-//! Owns the request line and the few headers that say where a request goes and who sends it. It
-//! buffers nothing: the caller brings the bytes of the stream so far.
+//! Owns the request line, the status line, and the few headers that say where a request goes, who
+//! sends it and what it carries. It buffers nothing: the caller brings the bytes of the stream so
+//! far.
+
+mod body;
+mod response;
 
 use std::net::IpAddr;
 
 use egret_event::SmolStr;
 use memchr::{memchr, memmem};
 use smol_str::SmolStrBuilder;
+
+pub use body::{Body, chunked};
+pub use response::{Response, response};
 
 /// Largest request head that is read, in bytes.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -36,6 +43,12 @@ pub struct Request<'a> {
     pub host: Option<Authority<'a>>,
     /// The User-Agent header.
     pub user_agent: Option<&'a [u8]>,
+    /// The Content-Type header.
+    pub content_type: Option<&'a [u8]>,
+    /// How long the body is; certain only where the head was read to the end.
+    pub body: Body,
+    /// Bytes of the head, the empty line included, as far as they were read.
+    pub head_bytes: usize,
 }
 
 /// The target of a request line (RFC 9112, section 3.2).
@@ -88,8 +101,7 @@ pub fn head(bytes: &[u8]) -> Head<'_> {
             return Head::No;
         }
         let target = target(method, rest.split(|b| *b == b' ').next().unwrap_or(rest));
-        let request = |target| Request { method, target, host: None, user_agent: None };
-        return Head::Partial(target.map(request));
+        return Head::Partial(target.map(|target| Request::new(method, target)));
     };
     let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
     let Some(version) = line.iter().rposition(|b| *b == b' ') else { return Head::No };
@@ -97,10 +109,58 @@ pub fn head(bytes: &[u8]) -> Head<'_> {
         return Head::No;
     }
     let Some(target) = target(method, &line[..version]) else { return Head::No };
-    let mut request = Request { method, target, host: None, user_agent: None };
-    match headers(&rest[end + 1..], &mut request) {
+    let mut request = Request::new(method, target);
+    let start = method.len() + 1 + end + 1;
+    let (read, ended) = headers(&bytes[start..], |name, value| request.header(name, value));
+    request.head_bytes = start + read;
+    match ended {
         Ended::Yes => Head::Complete(request),
         Ended::No => Head::Partial(Some(request)),
+    }
+}
+
+/// Whether a segment starts with a request line, or with enough of one.
+pub fn is_request(bytes: &[u8]) -> bool {
+    let Some((method, rest)) = method(bytes) else { return false };
+    match memchr(b'\n', rest) {
+        Some(end) => {
+            let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+            line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0")
+        }
+        None => METHODS.contains(&method.as_bytes()) && looks_like_target(method, rest),
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(method: &'a str, target: Target<'a>) -> Self {
+        Self {
+            method,
+            target,
+            host: None,
+            user_agent: None,
+            content_type: None,
+            body: Body::Length(0),
+            head_bytes: 0,
+        }
+    }
+
+    fn header(&mut self, name: &[u8], value: &'a [u8]) {
+        if name.eq_ignore_ascii_case(b"host") {
+            self.host = self.host.or_else(|| Authority::read(value));
+        } else if name.eq_ignore_ascii_case(b"user-agent") {
+            self.user_agent = self.user_agent.or(Some(value));
+        } else if name.eq_ignore_ascii_case(b"content-type") {
+            self.content_type = self.content_type.or(Some(value));
+        } else {
+            self.body.header(name, value);
+        }
+    }
+
+    /// The media type of the body, without its parameters.
+    pub fn media_type(&self) -> Option<&'a [u8]> {
+        let end = |text: &[u8]| memchr(b';', text).unwrap_or(text.len());
+        let media_type = self.content_type.map(|text| text[..end(text)].trim_ascii_end());
+        media_type.filter(|text| !text.is_empty())
     }
 }
 
@@ -149,27 +209,21 @@ enum Ended {
     No,
 }
 
-fn headers<'a>(mut rest: &'a [u8], request: &mut Request<'a>) -> Ended {
+/// Shows each header to `take`, by name and value; returns how many bytes they are.
+fn headers<'a>(bytes: &'a [u8], mut take: impl FnMut(&[u8], &'a [u8])) -> (usize, Ended) {
+    let mut rest = bytes;
     for _ in 0..MAX_HEADERS {
-        let Some(end) = memchr(b'\n', rest) else { return Ended::No };
+        let Some(end) = memchr(b'\n', rest) else { return (bytes.len() - rest.len(), Ended::No) };
         let line = rest[..end].trim_ascii();
         rest = &rest[end + 1..];
         if line.is_empty() {
-            return Ended::Yes;
+            break;
         }
-        let Some(colon) = memchr(b':', line) else { continue };
-        let value = line[colon + 1..].trim_ascii();
-        match &line[..colon] {
-            name if name.eq_ignore_ascii_case(b"host") => {
-                request.host = request.host.or_else(|| Authority::read(value));
-            }
-            name if name.eq_ignore_ascii_case(b"user-agent") => {
-                request.user_agent = request.user_agent.or(Some(value));
-            }
-            _ => {}
+        if let Some(colon) = memchr(b':', line) {
+            take(line[..colon].trim_ascii_end(), line[colon + 1..].trim_ascii());
         }
     }
-    Ended::Yes
+    (bytes.len() - rest.len(), Ended::Yes)
 }
 
 impl<'a> Authority<'a> {
@@ -220,68 +274,4 @@ pub(super) fn printable(raw: &[u8]) -> SmolStr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complete(bytes: &[u8]) -> Request<'_> {
-        match head(bytes) {
-            Head::Complete(request) => request,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_request_says_where_it_goes_and_keeps_no_query() {
-        let seen = complete(
-            b"POST /a/b?token=secret HTTP/1.1\r\nhost: Files.Example:8080\r\n\
-              User-Agent:  curl/8 \r\n\r\nbody",
-        );
-        assert_eq!(seen.method, "POST");
-        assert_eq!(seen.target, Target::Path(b"/a/b", Some(12)));
-        let host = Authority { host: b"Files.Example", port: Some(8080) };
-        assert_eq!(seen.host, Some(host));
-        assert_eq!(seen.user_agent, Some(&b"curl/8"[..]));
-    }
-
-    #[test]
-    fn proxies_are_asked_by_url_or_by_connect() {
-        let seen = complete(b"GET http://user:pw@a.example:81?q HTTP/1.0\n\n");
-        let there = Authority { host: b"a.example", port: Some(81) };
-        assert_eq!(seen.target, Target::Url(there, b"/", Some(1)));
-        let seen = complete(b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\n\r\n");
-        let there = Authority { host: b"2001:db8::1", port: Some(443) };
-        assert_eq!(seen.target, Target::Tunnel(there));
-        assert_eq!(there.address(), Some("2001:db8::1".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_long_query_counts_before_its_line_has_ended() {
-        let Head::Partial(Some(seen)) = head(b"GET /q?aaaaaaaa") else { panic!("not seen") };
-        assert_eq!(seen.target, Target::Path(b"/q", Some(8)));
-        let Head::Partial(Some(seen)) = head(b"GET / HTTP/1.1\r\nHost: a.exa") else {
-            panic!("not seen")
-        };
-        assert_eq!(seen.host, None, "half a name is no name");
-    }
-
-    #[test]
-    fn what_only_resembles_a_request_is_none() {
-        for bytes in [
-            &b"GET"[..],
-            b"GETTING / HTTP/1.1",
-            b"get / HTTP/1.1\r\n\r\n",
-            b"SSH-2.0-x y\r\n",
-            b"GET / SIP/2.0\r\n\r\n",
-            b"FOO / HTTP/2.0\r\n\r\n",
-            b"",
-        ] {
-            assert_eq!(head(bytes), Head::No, "{}", bytes.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn kept_text_is_printable_and_short() {
-        assert_eq!(printable(b"a\x1b[31m\\ \xff"), "a\\x1b[31m\\x5c \\xff");
-        assert!(printable(&[b'\n'; 1000]).len() <= MAX_TEXT_BYTES);
-    }
-}
+mod tests;
