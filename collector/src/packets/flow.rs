@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_event::{
-    Attribution, BlockReason, Destination, FlowPhase, Scope, Timestamp, Verdict, Volume,
+    Attribution, BlockReason, Destination, FlowPhase, Protocol, Scope, Timestamp, Verdict, Volume,
 };
 
 pub(super) use super::key::{End, FlowKey};
 use super::link::{ACK, FIN, Fragment, ICMP, ICMPV6, Packet, RST, SYN, TCP, UDP};
 use super::partial::Partial;
+use super::protocol::Recognition;
 use super::sequence::{Progress, StreamEnd};
 use super::table::{SLOT, Timer};
 
@@ -140,6 +141,8 @@ pub(super) struct Flow {
     client_finished: bool,
     server_finished: bool,
     pub(super) hellos: u8,
+    /// What it speaks.
+    pub(super) recognition: Recognition,
 }
 
 impl Flow {
@@ -170,11 +173,28 @@ impl Flow {
             client_finished: false,
             server_finished: false,
             hellos: 0,
+            recognition: Recognition::NEW,
         }
     }
 
     pub(super) fn server_port(&self) -> u16 {
         self.key.end(self.client.other()).1
+    }
+
+    /// What is spoken, as far as it is known. Where only the encryption shows, the port says
+    /// whether it is that of DNS (RFC 7858, section 3.1; RFC 9250, section 4.1.1).
+    pub(super) fn protocol(&self) -> Option<Protocol> {
+        match (self.recognition.protocol(), self.server_port()) {
+            (Some(Protocol::Tls), super::dns::TLS_PORT) => Some(Protocol::DnsOverTls),
+            (Some(Protocol::Quic), super::dns::TLS_PORT) => Some(Protocol::DnsOverQuic),
+            (known, _) => known,
+        }
+    }
+
+    /// Whether its payload is to be read as DNS.
+    #[inline]
+    pub(super) fn speaks_dns(&self) -> bool {
+        self.server_port() == super::dns::PORT || self.recognition.protocol() == Some(Protocol::Dns)
     }
 
     /// What `packet` does to the flow. Call [`Self::count`] afterwards, except for

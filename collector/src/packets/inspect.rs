@@ -5,16 +5,17 @@
 
 mod dns;
 mod http;
+mod protocol;
 mod tls;
 
 use egret_event::{Destination, Event};
 
 use super::decoder::{Decoder, Sink};
-use super::dns::PORT as DNS_PORT;
 use super::flow::End;
 use super::http::{Head, head, may_start_request};
 use super::link::{Packet, TCP, UDP};
 use super::partial::{Continued, MAX_HEAD, MAX_HELLO, Partial, Stream, is_cut};
+use super::protocol::Side;
 use super::tls::{Hello, client_hello, may_start_hello};
 
 /// Most hellos of one flow: a second one follows a HelloRetryRequest (RFC 8446, section 4.1.4).
@@ -35,7 +36,7 @@ impl Decoder {
     ) {
         let flow = &self.table[place];
         let from_client = sender == flow.client;
-        let is_dns = flow.server_port() == DNS_PORT;
+        let is_dns = flow.speaks_dns();
         match packet.protocol {
             UDP if is_dns => self.dns_message(place, from_client, packet.payload, out),
             TCP if is_dns => self.dns_stream(place, from_client, packet, out),
@@ -55,6 +56,9 @@ impl Decoder {
                 }
             }
             _ => {}
+        }
+        if self.table[place].recognition.is_open(Side::of(from_client)) {
+            self.recognize(place, sender, packet, out);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Decoder`] is the pure core: no I/O, no clock, the same packets give the same events. `file`
 //! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`dns`], [`http`],
-//! [`tls`]) take any bytes and never panic; they are public so that they can be fuzzed.
+//! [`protocol`], [`tls`]) take any bytes and never panic; they are public so that they can be fuzzed.
 //!
 //! What is egress: a flow that a watched address started, to anywhere but its own link
 //! (broadcast, link-local multicast and neighbour discovery cannot leave it).
@@ -24,6 +24,7 @@ mod live;
 mod names;
 mod outlet;
 mod partial;
+pub mod protocol;
 mod questions;
 mod sequence;
 mod table;

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_event::{Attribution, EventId, SmolStr, Timestamp};
+use egret_event::{Attribution, EventId, Timestamp};
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
+use super::dns::Asked;
 use super::table::SEED;
 
 /// How long an answer is waited for; resolvers give up earlier.
@@ -26,7 +27,7 @@ pub(super) struct QuestionKey {
     pub(super) client: (u128, u16),
     pub(super) server: u128,
     pub(super) id: u16,
-    pub(super) name: SmolStr,
+    pub(super) asked: Asked,
 }
 
 /// A question, with all that its event needs: its flow may end before the answer comes.
@@ -35,9 +36,9 @@ pub(super) struct Question {
     pub(super) event: EventId,
     pub(super) origin: Arc<Attribution>,
     pub(super) client: (IpAddr, u16),
-    pub(super) server: IpAddr,
-    pub(super) name: SmolStr,
-    pub(super) query_type: u16,
+    pub(super) server: (IpAddr, u16),
+    pub(super) asked: Asked,
+    pub(super) edns_bytes: Option<u16>,
     pub(super) over_tcp: bool,
     pub(super) asked_at: Timestamp,
 }
@@ -144,9 +145,9 @@ mod tests {
             event: EventId::of(&[&id.to_be_bytes()]),
             origin: Arc::new(origin),
             client: (IpAddr::from([10, 0, 0, 1]), 40_000),
-            server: IpAddr::from([10, 0, 0, 53]),
-            name: "a.example".into(),
-            query_type: 1,
+            server: (IpAddr::from([10, 0, 0, 53]), 53),
+            asked: asked(),
+            edns_bytes: None,
             over_tcp: false,
             asked_at: Timestamp::from_secs(second),
         };
@@ -154,7 +155,11 @@ mod tests {
     }
 
     fn key(id: u16) -> QuestionKey {
-        QuestionKey { client: (1, 40_000), server: 2, id, name: "a.example".into() }
+        QuestionKey { client: (1, 40_000), server: 2, id, asked: asked() }
+    }
+
+    fn asked() -> Asked {
+        Asked { name: "a.example".into(), query_type: 1 }
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl Decoder {
         let (up, down, number) = flow.take_interval(at);
         let verdict = flow.verdict;
         let transport = flow.key.transport();
+        let protocol = flow.protocol();
         let told = self.event_of(place, at, |scope| {
             Fact::Flow(FlowInterval {
                 flow: scope.short(),
@@ -39,7 +40,7 @@ impl Decoder {
                 from,
                 transport,
                 phase,
-                protocol: None,
+                protocol,
             })
         });
         if let Some(event) = told {
@@ -127,8 +128,9 @@ impl Decoder {
         at: Timestamp,
         out: &mut Sink<'_>,
     ) {
-        let server = Some(question.server);
+        let (server, port) = question.server;
         let by = NameSource::DnsQuestion;
+        let name = question.asked.name;
         out(Event {
             id: question.event,
             at: self.stamp(at),
@@ -136,15 +138,15 @@ impl Decoder {
             also_seen_by: None,
             origin: question.origin,
             client: question.client,
-            destination: Destination::of_host(question.name.clone(), by, server, super::dns::PORT),
+            destination: Destination::of_host(name.clone(), by, Some(server), port),
             verdict: Verdict::Allowed,
             up: Volume::UNKNOWN,
             down: Volume::UNKNOWN,
             fact: Fact::Dns(Box::new(DnsExchange {
-                name: question.name,
-                query_type: question.query_type,
+                name,
+                query_type: question.asked.query_type,
                 over_tcp: question.over_tcp,
-                edns_bytes: None,
+                edns_bytes: question.edns_bytes,
                 resolution,
             })),
         });

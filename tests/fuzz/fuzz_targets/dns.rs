@@ -8,4 +8,5 @@ fuzz_target!(|input: &[u8]| {
     if let Some(message) = dns::message(input) {
         assert!(format!("{message:?}").len() < 1 << 20, "an answer grew without bound");
     }
+    dns::is_message(input);
 });

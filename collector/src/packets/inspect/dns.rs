@@ -1,9 +1,9 @@
 //! DNS messages in datagrams and streams: questions wait for their answers, answers give names.
 
-use egret_event::Resolution;
+use egret_event::{Protocol, Resolution};
 
 use super::{Decoder, MAX_PARTIALS, Sink};
-use crate::packets::dns::{self, Message};
+use crate::packets::dns::{self, Answer, Asked, Message};
 use crate::packets::link::{self, Packet, TCP};
 use crate::packets::partial::{Continued, MAX_DNS, Partial, Stream, is_cut};
 use crate::packets::questions::{Question, QuestionKey};
@@ -77,19 +77,26 @@ impl Decoder {
         bytes: &[u8],
         out: &mut Sink<'_>,
     ) {
-        let Some(message) = dns::message(bytes) else { return };
-        match (&message.answer, from_client) {
+        let Some(mut message) = dns::message(bytes) else { return };
+        self.table[place].recognition.settle(Protocol::Dns);
+        match (message.answer.take(), from_client) {
             (None, true) => self.question(place, message, out),
-            (Some(_), false) => self.answer(place, message, bytes.len(), out),
+            (Some(answer), false) => self.answer(place, message, answer, bytes.len(), out),
             _ => {}
         }
     }
 
     fn question(&mut self, place: u32, message: Message, out: &mut Sink<'_>) {
-        let key = self.question_key(place, &message);
-        if self.questions.is_waiting(&key) {
-            return;
+        let Message { id, edns_bytes, question, further, .. } = message;
+        for asked in std::iter::once(question).chain(further) {
+            let key = self.question_key(place, id, asked.clone());
+            if !self.questions.is_waiting(&key) {
+                self.ask(place, key, edns_bytes, out);
+            }
         }
+    }
+
+    fn ask(&mut self, place: u32, key: QuestionKey, edns_bytes: Option<u16>, out: &mut Sink<'_>) {
         self.identify(place);
         let flow = &mut self.table[place];
         let number = flow.next_event();
@@ -98,9 +105,9 @@ impl Decoder {
             event: reported.scope.id(number),
             origin: origin.clone(),
             client: client_of(flow),
-            server: server_of(flow).0,
-            name: message.name,
-            query_type: message.query_type,
+            server: server_of(flow),
+            asked: key.asked.clone(),
+            edns_bytes,
             over_tcp: flow.key.protocol() == TCP,
             asked_at: self.now,
         };
@@ -109,33 +116,51 @@ impl Decoder {
         }
     }
 
-    fn answer(&mut self, place: u32, message: Message, length: usize, out: &mut Sink<'_>) {
-        let key = self.question_key(place, &message);
-        // Only what was asked for is believed: anybody can send an answer.
-        let (Some(question), Some(answer)) = (self.questions.answer(&key), message.answer) else {
-            return;
-        };
-        for address in &answer.addresses {
-            let pair = (key.client.0, link::number(*address));
-            self.names.learn(pair, &question.name, answer.ttl_s, self.now);
+    fn answer(
+        &mut self,
+        place: u32,
+        message: Message,
+        answer: Answer,
+        length: usize,
+        out: &mut Sink<'_>,
+    ) {
+        let code = answer.code;
+        for asked in message.further {
+            let key = self.question_key(place, message.id, asked);
+            if let Some(question) = self.questions.answer(&key) {
+                // What the records say, they say of the first question.
+                let said = resolution(Answer { code, ..Answer::default() }, length);
+                self.tell_question(question, Some(said), self.now, out);
+            }
         }
-        let resolution = Resolution {
-            code: answer.code,
-            addresses: answer.addresses,
-            aliases: answer.aliases,
-            services: Vec::new(),
-            answer_bytes: u16::try_from(length).unwrap_or(u16::MAX),
-        };
-        self.tell_question(question, Some(resolution), self.now, out);
+        let key = self.question_key(place, message.id, message.question);
+        // Only what was asked for is believed: anybody can send an answer.
+        let Some(question) = self.questions.answer(&key) else { return };
+        for address in answer.addresses.iter().chain(&answer.hints) {
+            let pair = (key.client.0, link::number(*address));
+            self.names.learn(pair, &question.asked.name, answer.ttl_s, self.now);
+        }
+        self.tell_question(question, Some(resolution(answer, length)), self.now, out);
     }
 
-    fn question_key(&self, place: u32, message: &Message) -> QuestionKey {
+    fn question_key(&self, place: u32, id: u16, asked: Asked) -> QuestionKey {
         let flow = &self.table[place];
         QuestionKey {
             client: flow.key.end(flow.client),
             server: flow.key.end(flow.client.other()).0,
-            id: message.id,
-            name: message.name.clone(),
+            id,
+            asked,
         }
+    }
+}
+
+/// What is told of an answer of `length` bytes.
+fn resolution(answer: Answer, length: usize) -> Resolution {
+    Resolution {
+        code: answer.code,
+        addresses: answer.addresses,
+        aliases: answer.aliases,
+        services: answer.services,
+        answer_bytes: u16::try_from(length).unwrap_or(u16::MAX),
     }
 }

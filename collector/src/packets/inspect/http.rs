@@ -1,6 +1,8 @@
 //! What is made of an HTTP request: an event, and a name for where it goes.
 
-use egret_event::{Destination, Fact, HttpRequest, NameSource, SeenBy, SmolStr, clean_name_bytes};
+use egret_event::{
+    Destination, Fact, HttpRequest, NameSource, Protocol, SeenBy, SmolStr, clean_name_bytes,
+};
 
 use super::{Decoder, Sink};
 use crate::packets::http::{self, Authority, Request, Target};
@@ -13,6 +15,7 @@ impl Decoder {
             Target::Url(there, path, query) => (Some(*path), *query, Some(*there)),
             Target::Tunnel(there) => (None, None, Some(*there)),
         };
+        self.table[place].recognition.settle(spoken(request));
         let named = target.map(|there| self.place_of(place, request, &there));
         if let Some(destination) = &named {
             self.rename(place, destination.clone(), out);
@@ -50,5 +53,13 @@ impl Decoder {
             Some(_) => Destination::address(server, port),
             None => Destination::of_host(clean_name_bytes(there.host), by, Some(server), port),
         }
+    }
+}
+
+/// DNS, where a request goes to the path that it has by custom (RFC 8484, section 4.1.1).
+fn spoken(request: &Request<'_>) -> Protocol {
+    match request.target {
+        Target::Path(b"/dns-query", _) | Target::Url(_, b"/dns-query", _) => Protocol::DnsOverHttps,
+        _ => Protocol::Http,
     }
 }

@@ -7,6 +7,7 @@ use crate::packets::tell::server_of;
 
 impl Decoder {
     pub(super) fn hello(&mut self, place: u32, hello: Box<TlsHello>, out: &mut Sink<'_>) {
+        self.spoken_in(place, &hello);
         let flow = &mut self.table[place];
         flow.hellos += 1;
         let (server, port) = server_of(flow);

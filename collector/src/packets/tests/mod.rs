@@ -4,7 +4,9 @@ mod files;
 mod flows;
 mod inside;
 mod layers;
+mod questions;
 mod robust;
+mod spoken;
 mod streams;
 
 use std::sync::Arc;
