@@ -32,7 +32,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use self::flat::Value;
-use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
+use super::record::{LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, host_and_port, number, path_and_query};
 
 /// Reads a line, without its line end.
@@ -67,7 +67,7 @@ pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         method: target.method,
         path: target.path,
         query_bytes: target.query_bytes,
-        user_agent: target.user_agent,
+        user_agent: target.user_agent.map(Written::from),
         status,
         duration_ms,
         user: target.user,

@@ -29,6 +29,6 @@ pub use entry::{DnsRecord, Ends, Entry, FlowRecord, GapRecord};
 pub(crate) use follow::run_following;
 pub(crate) use lines::{Line, Lines};
 pub use reader::Reader;
-pub use record::{LineProblem, LogRecord};
+pub use record::{Coding, LineProblem, LogRecord, Written};
 pub(crate) use signs::looks_like;
 pub(crate) use whole::run_whole;

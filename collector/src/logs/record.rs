@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use egret_event::{NameSource, SeenBy, Timestamp, Verdict};
 
+use super::text::{json_decoded, percent_decoded};
+
 /// What one log line says. Borrows from the line; nothing in it has been made printable yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord<'a> {
@@ -33,7 +35,7 @@ pub struct LogRecord<'a> {
     /// Length of the query. `None` where the log has removed it, and for tunnels.
     pub query_bytes: Option<u32>,
     /// The User-Agent header.
-    pub user_agent: Option<Cow<'a, [u8]>>,
+    pub user_agent: Option<Written<'a>>,
     /// The status answered.
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
@@ -50,6 +52,50 @@ pub struct LogRecord<'a> {
     pub client_certificate: Option<Cow<'a, [u8]>>,
     /// Who logged it: a proxy, or a sensor beside the traffic.
     pub seen_by: SeenBy,
+}
+
+/// Text as it stands in a line. It is decoded by whoever needs it: a user agent comes again and
+/// again, and what it means is remembered by how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written<'a> {
+    /// How it stands there.
+    pub raw: Cow<'a, [u8]>,
+    /// What was done to it.
+    pub coding: Coding,
+}
+
+/// What a log does to text before it writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// Nothing.
+    Plain,
+    /// `%XX` stands for a byte.
+    Percent,
+    /// The escapes of JSON strings, of one character each (no `\u`).
+    Json,
+}
+
+impl Coding {
+    /// How many there are.
+    pub(super) const COUNT: usize = 3;
+}
+
+impl Written<'_> {
+    /// The text itself.
+    pub fn decoded(&self) -> Cow<'_, [u8]> {
+        match self.coding {
+            Coding::Plain => Cow::Borrowed(&*self.raw),
+            Coding::Percent => percent_decoded(&self.raw),
+            Coding::Json => json_decoded(&self.raw),
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Written<'a> {
+    /// Text that is not encoded, or not any more.
+    fn from(raw: Cow<'a, [u8]>) -> Self {
+        Self { raw, coding: Coding::Plain }
+    }
 }
 
 /// The status by which a proxy asks its client to log in first (RFC 9110, section 15.5.8).

@@ -10,7 +10,7 @@ use egret_event::{
 
 use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
 use super::memo::Memo;
-use super::record::LogRecord;
+use super::record::{Coding, LogRecord, Written};
 use super::text::{literal, printable};
 use crate::{AttributionTable, Claim};
 
@@ -37,7 +37,8 @@ pub(super) struct Scribe {
     /// The origin of gaps, which belong to a source and not to an executor.
     nobody: Arc<Attribution>,
     hosts: Memo<Names>,
-    agents: Memo<SmolStr>,
+    /// One for each coding.
+    agents: [Memo<SmolStr>; Coding::COUNT],
 }
 
 /// The ids of what comes from one generation of a log file.
@@ -67,7 +68,7 @@ impl Scribe {
             attribution,
             nobody,
             hosts: Memo::of(REMEMBERED_HOSTS),
-            agents: Memo::of(REMEMBERED_AGENTS),
+            agents: std::array::from_fn(|_| Memo::of(REMEMBERED_AGENTS)),
         }
     }
 
@@ -236,7 +237,7 @@ impl Scribe {
             method: method(&record.method),
             path: record.path.as_deref().map(text),
             query_bytes: record.query_bytes,
-            user_agent: record.user_agent.as_deref().map(|raw| self.agents.get(raw, text)),
+            user_agent: record.user_agent.as_ref().map(|written| self.agent(written)),
             status: record.status,
             duration_ms: record.duration_ms,
             user,
@@ -244,6 +245,11 @@ impl Scribe {
             content_type: record.content_type.as_deref().map(|raw| printable(raw, MAX_TYPE_BYTES)),
             body_bytes: record.body_bytes,
         }
+    }
+
+    fn agent(&mut self, written: &Written<'_>) -> SmolStr {
+        let agents = &mut self.agents[written.coding as usize];
+        agents.get(&written.raw, |_| printable(&written.decoded(), MAX_TEXT_BYTES))
     }
 
     /// The event that says that something of the log could not be seen.

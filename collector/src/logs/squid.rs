@@ -32,7 +32,7 @@ use std::net::IpAddr;
 
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
-use super::record::{LineProblem, LogRecord, PROXY_LOGIN};
+use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{
     address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
 };
@@ -100,7 +100,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let target = Target::parse(method, fields.next()?)?;
     let (server, extra) = match line.len() {
         CUT_BYTES.. => (None, Extra::default()),
-        _ => (address_and_port(fields.next()?), Extra::parse(fields.rest())),
+        _ => (address_and_port(fields.next()?), Extra::parse(fields)),
     };
     let server = server.map(|(address, _)| address);
     let (host, named_by, server) = target.behind(extra.sni, server);
@@ -118,7 +118,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         method: Cow::Borrowed(method),
         path: target.path.map(Cow::Borrowed),
         query_bytes: target.query_bytes,
-        user_agent: extra.user_agent.map(percent_decoded),
+        user_agent: extra.user_agent.map(written),
         status: outcome.status,
         duration_ms,
         user: extra.user.map(percent_decoded),
@@ -327,22 +327,25 @@ struct Extra<'a> {
 impl<'a> Extra<'a> {
     /// Of a key that occurs twice the last counts: what comes before Squid's own fields may be
     /// part of a URL with spaces, which the client wrote.
-    fn parse(rest: &'a [u8]) -> Self {
+    fn parse(mut fields: Fields<'a>) -> Self {
         let mut extra = Self::default();
-        for field in rest.split(|byte| *byte == b' ') {
-            let equals = field.iter().position(|byte| *byte == b'=');
-            let Some(equals) = equals else { continue };
-            let value = given(&field[equals + 1..]);
-            match &field[..equals] {
-                b"hier" => extra.way = value,
-                b"user" => extra.user = value,
-                b"sni" => extra.sni = value,
-                b"ua" => extra.user_agent = value,
-                _ => {}
+        while let Ok(field) = fields.next() {
+            if let Some(value) = field.strip_prefix(b"hier=") {
+                extra.way = given(value);
+            } else if let Some(value) = field.strip_prefix(b"user=") {
+                extra.user = given(value);
+            } else if let Some(value) = field.strip_prefix(b"sni=") {
+                extra.sni = given(value);
+            } else if let Some(value) = field.strip_prefix(b"ua=") {
+                extra.user_agent = given(value);
             }
         }
         extra
     }
+}
+
+fn written(raw: &[u8]) -> Written<'_> {
+    Written { raw: Cow::Borrowed(raw), coding: Coding::Percent }
 }
 
 #[cfg(test)]

@@ -52,6 +52,39 @@ pub(super) fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
+/// Undoes the escapes of a JSON string that are one character each. What is none stays as it is.
+pub(super) fn json_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'\\', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = (byte == b'\\').then(|| after.first().and_then(|mark| json_escape(*mark)));
+        if let Some(value) = escaped.flatten() {
+            decoded.push(value);
+            rest = &after[1..];
+        } else {
+            decoded.push(byte);
+            rest = after;
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+/// What a JSON string means by a backslash before `mark` (RFC 8259, section 7), but for `\u`.
+pub(super) fn json_escape(mark: u8) -> Option<u8> {
+    Some(match mark {
+        b'"' | b'\\' | b'/' => mark,
+        b'b' => 0x08,
+        b'f' => 0x0c,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
+}
+
 fn hex_pair([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
@@ -168,6 +201,14 @@ mod tests {
         assert_eq!(percent_decoded(b"100%").as_ref(), b"100%");
         assert_eq!(percent_decoded(b"%zz%4").as_ref(), b"%zz%4");
         assert_eq!(percent_decoded(b"%2520").as_ref(), b"%20");
+    }
+
+    #[test]
+    fn json_escapes_of_one_character_are_undone_and_others_kept() {
+        assert_eq!(json_decoded(b"plain").as_ref(), b"plain");
+        let escapes = br#"\"\\\/\b\f\n\r\t"#;
+        assert_eq!(json_decoded(escapes).as_ref(), b"\"\\/\x08\x0c\n\r\t");
+        assert_eq!(json_decoded(br"\x\").as_ref(), br"\x\");
     }
 
     #[test]

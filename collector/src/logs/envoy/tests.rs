@@ -34,7 +34,7 @@ fn a_request_is_read_in_full_and_its_time_is_its_end() {
             method: Cow::Borrowed(b"POST"),
             path: Some(Cow::Borrowed(b"/upload")),
             query_bytes: Some(9),
-            user_agent: Some(Cow::Borrowed(b"curl/7.88.1")),
+            user_agent: Some(Written::from(Cow::Borrowed(&b"curl/7.88.1"[..]))),
             status: Some(200),
             duration_ms: Some(55),
             user: Some(Cow::Borrowed(b"spiffe://x/agent")),
@@ -140,7 +140,7 @@ fn escaped_and_invalid_text_is_kept_as_bytes() {
     let raw = text.replace("\"x\"", "\"\u{0}\u{0}\"").into_bytes();
     let raw: Vec<u8> = raw.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
     let record = parse(&raw).unwrap();
-    assert_eq!(record.user_agent.as_deref(), Some(&b"\xff\xff"[..]));
+    assert_eq!(record.user_agent.unwrap().decoded().as_ref(), b"\xff\xff");
 }
 
 #[test]
