@@ -149,6 +149,10 @@ pub enum Dialect {
     SquidEgret,
     /// Envoy's access log in JSON (see `deploy/envoy`).
     EnvoyJson,
+    /// Any of Zeek's logs, in columns.
+    ZeekTsv,
+    /// Any of Zeek's logs, or all in one stream, in JSON.
+    ZeekJson,
 }
 
 /// A key of the `[collector]` section holds something that cannot be used.

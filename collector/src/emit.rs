@@ -46,6 +46,11 @@ impl Batcher {
         self.batch.events.len() >= MAX_BATCH_EVENTS
     }
 
+    /// Whether `events` more can be added.
+    pub fn has_room_for(&self, events: usize) -> bool {
+        self.batch.events.len() + events <= MAX_BATCH_EVENTS
+    }
+
     /// Notes how far the source's own time has come.
     pub fn seen(&mut self, at: Timestamp) {
         self.batch.seen_until = self.batch.seen_until.max(at);

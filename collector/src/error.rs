@@ -52,7 +52,7 @@ pub enum CollectError {
     /// The content is of no kind that egret reads.
     #[error(
         "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
-         (Squid native, Squid \"egret\" format, Envoy JSON)"
+         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek)"
     )]
     Unrecognized {
         /// Path of the file.

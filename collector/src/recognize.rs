@@ -125,6 +125,8 @@ mod tests {
                   \"downstream_remote_address\":\"10.20.0.17:9\"}\n",
                 Dialect::EnvoyJson,
             ),
+            (b"#separator \\x09\n#path\tdhcp\n", Dialect::ZeekTsv),
+            (b"{\"ts\":1.5,\"uid\":\"C1\",\"name\":\"odd\"}\n", Dialect::ZeekJson),
         ] {
             assert_eq!(recognized(content).unwrap(), Recognized::Log(dialect));
         }

@@ -278,7 +278,9 @@ impl Follower {
 
     fn begin(&mut self, tail: &mut Tail, emit: &mut Emit<'_>) -> Result<(), End> {
         tail.has_begun = true;
-        self.intake.begin(tail.generation.clone(), tail.lines.offset());
+        let offset = tail.lines.offset();
+        self.intake.begin(tail.generation.clone(), offset);
+        self.intake.recall(&tail.file, offset).map_err(|error| self.failed(&error))?;
         if let Some(bytes) = self.lost.take() {
             self.intake.lose(bytes, emit)?;
         }

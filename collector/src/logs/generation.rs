@@ -6,9 +6,15 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use egret_event::{InputPosition, Scope, Timestamp};
 
+use super::signs::is_header;
+
 /// As much of a first line as tells one file from another, in bytes. Access logs begin with a
 /// time in milliseconds and the client, well within it.
 const FIRST_LINE_BYTES: usize = 1_024;
+
+/// The same for logs that begin with headers: these are alike in all files, so that it takes the
+/// first line after them. Zeek's are 0.5 to 2 KiB.
+const HEADED_BYTES: usize = 16 * 1_024;
 
 /// One generation of a log.
 #[derive(Debug, Clone)]
@@ -17,7 +23,8 @@ pub(super) struct Generation {
     pub(super) device: u64,
     /// Its inode.
     pub(super) inode: u64,
-    /// The begin of its first line, as far as that is written.
+    /// The begin of its first line, as far as that is written; headers do not count as one, and
+    /// are kept before it.
     pub(super) first_line: Vec<u8>,
     /// Whether the first line will not change any more.
     pub(super) is_settled: bool,
@@ -31,23 +38,19 @@ impl Generation {
     /// Looks at an open file, without moving its reading position.
     pub(super) fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let mut first_line = vec![0; FIRST_LINE_BYTES];
-        let mut filled = 0;
-        while filled < first_line.len() {
-            match file.read_at(&mut first_line[filled..], filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let mut first_line = head(file, FIRST_LINE_BYTES)?;
+        let mut limit = FIRST_LINE_BYTES;
+        if is_header(&first_line) {
+            limit = HEADED_BYTES;
+            first_line = head(file, limit)?;
         }
-        first_line.truncate(filled);
-        let line_end = memchr::memchr(b'\n', &first_line);
-        first_line.truncate(line_end.unwrap_or(filled));
+        let line_end = first_line_end(&first_line);
+        let is_settled = line_end.is_some() || first_line.len() == limit;
+        first_line.truncate(line_end.unwrap_or(first_line.len()));
         Ok(Self {
             device: metadata.dev(),
             inode: metadata.ino(),
-            is_settled: line_end.is_some() || filled == FIRST_LINE_BYTES,
+            is_settled,
             first_line,
             size: metadata.size(),
             modified: modified(&metadata),
@@ -94,6 +97,34 @@ impl Generation {
 
     fn fingerprint(&self) -> u64 {
         Scope::of(&[b"first line", &self.first_line]).short()
+    }
+}
+
+/// The first `limit` bytes of a file, or all if it is shorter.
+fn head(file: &File, limit: usize) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; limit];
+    let mut filled = 0;
+    while filled < limit {
+        match file.read_at(&mut head[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    head.truncate(filled);
+    Ok(head)
+}
+
+/// Where the first line ends that is no header.
+fn first_line_end(head: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let end = from + memchr::memchr(b'\n', &head[from..])?;
+        if !is_header(&head[from..end]) {
+            return Some(end);
+        }
+        from = end + 1;
     }
 }
 

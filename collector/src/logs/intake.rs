@@ -1,6 +1,8 @@
 //! What happens to each line, read whole or followed: it becomes an event, or is counted for what
 //! it is.
 
+use std::fs::File;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -9,6 +11,7 @@ use egret_event::{Gap, GapReason, Ledger, Loss, SmolStr, Timestamp};
 
 use super::complaints::Complaints;
 use super::generation::Generation;
+use super::headers;
 use super::lines::Line;
 use super::reader::Reader;
 use super::record::LineProblem;
@@ -98,6 +101,12 @@ impl Intake {
         self.reading = Some(Reading { generation, ids, consumed });
     }
 
+    /// Looks up in `file`, which was begun last, what the lines before `offset` said of those
+    /// after it.
+    pub(super) fn recall(&mut self, file: &File, offset: u64) -> io::Result<()> {
+        if offset == 0 { Ok(()) } else { headers::recall(file, offset, &mut self.reader) }
+    }
+
     /// Takes a line. [`Self::begin`] was called for its file.
     pub(super) fn take(&mut self, line: &Line<'_>, emit: &mut Emit<'_>) -> Result<(), Closed> {
         match line {
@@ -135,8 +144,16 @@ impl Intake {
         next: u64,
         emit: &mut Emit<'_>,
     ) -> Result<(), Closed> {
+        let read = self.reader.read(bytes);
+        let beside = self.reader.take_beside();
+        // A line's events are handed over together, with the place behind it: after a crash none
+        // of them is missing.
+        let events = 1 + usize::from(self.unread.is_some()) + usize::from(beside.is_some());
+        if !self.batcher.has_room_for(events) {
+            self.hand_over(emit)?;
+        }
         let Some(ids) = self.receive(next) else { return Ok(()) };
-        let entry = match self.reader.read(bytes) {
+        let entry = match read {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.tally.not_egress += 1;
@@ -161,7 +178,12 @@ impl Intake {
             return Ok(());
         };
         self.tally.passed += 1;
-        if self.batcher.push(event) { self.hand_over(emit) } else { Ok(()) }
+        let beside = beside.and_then(|more| self.scribe.event(&more, ids.beside(), offset));
+        let mut is_full = self.batcher.push(event);
+        if let Some(event) = beside {
+            is_full = self.batcher.push(event);
+        }
+        if is_full { self.hand_over(emit) } else { Ok(()) }
     }
 
     /// Notes a line that could not be read: one gap tells of all in a row.

@@ -10,6 +10,7 @@ mod entry;
 pub mod envoy;
 mod follow;
 mod generation;
+mod headers;
 mod intake;
 mod lines;
 mod memo;
@@ -24,6 +25,7 @@ mod testing;
 mod text;
 mod wake;
 mod whole;
+mod zeek;
 
 pub use entry::{DnsRecord, Ends, Entry, FlowRecord, GapRecord};
 pub(crate) use follow::run_following;

@@ -6,6 +6,7 @@
 use super::entry::Entry;
 use super::record::LineProblem;
 use super::signs::looks_like;
+use super::zeek::Zeek;
 use super::{envoy, squid};
 use crate::Dialect;
 
@@ -16,12 +17,15 @@ pub struct Reader {
     dialect: Option<Dialect>,
     /// Whether the dialect was told, and so is not to be guessed.
     is_told: bool,
+    zeek: Zeek,
+    /// What the line read last tells beside its entry.
+    beside: Option<Entry<'static>>,
 }
 
 impl Reader {
     /// A reader at the begin of a file, of `dialect` or of what its lines look like.
     pub fn new(dialect: Option<Dialect>) -> Self {
-        Self { dialect, is_told: dialect.is_some() }
+        Self { dialect, is_told: dialect.is_some(), zeek: Zeek::default(), beside: None }
     }
 
     /// The dialect that was told, or that was found out so far.
@@ -47,6 +51,12 @@ impl Reader {
         if is_malformed(&guessed) { read } else { guessed }
     }
 
+    /// What the line read last tells beside its entry: the part of a flow that was not seen, the
+    /// certificate of a handshake. Of the same time, and worth as much as the entry is.
+    pub fn take_beside(&mut self) -> Option<Entry<'static>> {
+        self.beside.take()
+    }
+
     /// Reads a line as what it looks like, and remembers that if it was right.
     fn guess<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         let dialect = looks_like(line);
@@ -62,6 +72,8 @@ impl Reader {
             Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),
             Dialect::SquidEgret => squid::parse_egret(line).map(Entry::Request),
             Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
+            Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),
+            Dialect::ZeekJson => self.zeek.read_json(line, &mut self.beside),
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Scribe {
 #[derive(Clone, Copy)]
 pub(super) struct Ids {
     lines: Scope,
+    beside: Scope,
     gaps: Scope,
 }
 
@@ -55,8 +56,14 @@ impl Ids {
     pub(super) fn of(source: &SmolStr, first_line: &[u8]) -> Self {
         Self {
             lines: Scope::of(&[b"log", source.as_bytes(), first_line]),
+            beside: Scope::of(&[b"log beside", source.as_bytes(), first_line]),
             gaps: Scope::of(&[b"log gap", source.as_bytes(), first_line]),
         }
+    }
+
+    /// Those of what lines tell beside their entries.
+    pub(super) fn beside(self) -> Self {
+        Self { lines: self.beside, ..self }
     }
 }
 

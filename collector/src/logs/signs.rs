@@ -6,11 +6,22 @@ use crate::Dialect;
 
 /// Keys that only one dialect's objects have, most telling first. A key ends in `":`, which cannot
 /// stand inside a JSON string, so no value can pass for one.
-const KEYS: [(Dialect, &[u8]); 0] = [];
+const KEYS: [(Dialect, &[u8]); 5] = [
+    (Dialect::ZeekJson, b"\"_path\":"),
+    (Dialect::ZeekJson, b"\"@stream\":"),
+    (Dialect::ZeekJson, b"\"uid\":"),
+    (Dialect::ZeekJson, b"\"fuid\":"),
+    (Dialect::ZeekJson, b"\"percent_lost\":"),
+];
 
 /// The dialect that a line can only be of, if it is of any.
 pub(crate) fn looks_like(line: &[u8]) -> Dialect {
     if line.trim_ascii_start().starts_with(b"{") { object(line) } else { text(line) }
+}
+
+/// Whether a line says what the columns of those after it are.
+pub(super) fn is_header(line: &[u8]) -> bool {
+    line.starts_with(b"#")
 }
 
 fn object(line: &[u8]) -> Dialect {
@@ -20,6 +31,9 @@ fn object(line: &[u8]) -> Dialect {
 }
 
 fn text(line: &[u8]) -> Dialect {
+    if line.starts_with(b"#separator ") || line.starts_with(b"#fields\t") {
+        return Dialect::ZeekTsv;
+    }
     let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
     match fields.nth(4) {
         Some(field) if field.starts_with(b"up=") => Dialect::SquidEgret,

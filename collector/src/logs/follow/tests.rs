@@ -414,3 +414,30 @@ fn a_follower_on_a_thread_hands_over_what_it_holds_when_it_is_told_to_stop() {
     assert_eq!(rig.context.ledger.read().passed, 512 + rest as u64);
     assert_eq!(rig.context.ledger.read().unaccounted(), 0);
 }
+
+/// A header of Zeek's for a log of requests with the columns in this order.
+fn zeek_header(columns: &[&str]) -> String {
+    format!("#separator \\x09\n#path\thttp\n#fields\t{}\n", columns.join("\t"))
+}
+
+#[test]
+fn a_log_with_headers_goes_on_with_the_columns_that_were_in_force() {
+    let columns = ["ts", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "method", "uri"];
+    let mut other = columns;
+    other.swap(0, 6);
+    let line = |n: u64| format!("1700000000.5\t10.20.0.17\t9\t192.0.2.7\t80\tGET\t/{n}\n");
+    let swapped = |n: u64| format!("/{n}\t10.20.0.17\t9\t192.0.2.7\t80\tGET\t1700000000.5\n");
+    let mut rig = Rig::new();
+    rig.append("access.log", &(zeek_header(&columns) + &line(0)));
+    rig.run();
+    rig.restart();
+    rig.append("access.log", &(line(1) + &zeek_header(&other) + &swapped(2)));
+    rig.run();
+    assert_eq!(rig.seen(), numbers(1..3));
+    rig.restart();
+    rig.append("access.log", &swapped(3));
+    rig.rename("access.log", "access.log.1");
+    rig.append("access.log", &(zeek_header(&columns) + &line(4)));
+    rig.run_past_grace();
+    assert_eq!(rig.seen(), numbers(3..5));
+}

@@ -1,0 +1,273 @@
+//! One line of a log: its fields, found by name, and what their text means.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use egret_event::Timestamp;
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::field::{Field, Kind};
+use crate::logs::entry::Ends;
+use crate::logs::record::LineProblem;
+use crate::logs::text::{address, number, port};
+
+/// Most entries of a list (`answers`, `san.dns`, ...) that are looked at.
+const MAX_LISTED: usize = 64;
+
+/// A line's fields. Borrows from the line.
+#[derive(Debug, Clone)]
+pub(super) struct Row<'a> {
+    cells: [Option<&'a [u8]>; Field::COUNT],
+    form: Form,
+}
+
+/// How the text of a cell is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As a column; lists are separated by this.
+    Column(u8),
+    /// As JSON.
+    Json,
+}
+
+impl<'a> Row<'a> {
+    /// A row of which nothing is known yet.
+    pub(super) fn empty(form: Form) -> Self {
+        Self { cells: [None; Field::COUNT], form }
+    }
+
+    /// Reads an object.
+    pub(super) fn of_json(line: &'a [u8]) -> Result<Self, LineProblem> {
+        let malformed = |_| LineProblem::Malformed("JSON");
+        let mut json = serde_json::Deserializer::from_slice(line);
+        let row = json.deserialize_map(Object).map_err(malformed)?;
+        json.end().map_err(malformed)?;
+        Ok(row)
+    }
+
+    pub(super) fn set(&mut self, field: Field, cell: &'a [u8]) {
+        self.cells[field as usize] = Some(cell);
+    }
+
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.cells[field as usize].is_some()
+    }
+
+    /// Which log it is of: by what it says, or by a field that only that log has.
+    pub(super) fn kind(&self) -> Kind {
+        if let Some(name) = self.text(Field::Stream) {
+            return Kind::of(&name);
+        }
+        [
+            (Field::ConnState, Kind::Conn),
+            (Field::TransDepth, Kind::Http),
+            (Field::TransId, Kind::Dns),
+            (Field::ClientInitialDcid, Kind::Quic),
+            (Field::PercentLost, Kind::CaptureLoss),
+            (Field::CertSubject, Kind::X509),
+            (Field::SslHistory, Kind::Ssl),
+            (Field::Cipher, Kind::Ssl),
+            (Field::Established, Kind::Ssl),
+        ]
+        .into_iter()
+        .find(|(field, _)| self.has(*field))
+        .map_or(Kind::Other, |(_, kind)| kind)
+    }
+
+    /// The text of a field, without the escapes of its form. `None`: it is unset or empty.
+    pub(super) fn text(&self, field: Field) -> Option<Cow<'a, [u8]>> {
+        let text = self.plain(self.cells[field as usize]?);
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The entries of a list, at most 64.
+    pub(super) fn list(&self, field: Field) -> Vec<Cow<'a, [u8]>> {
+        let Some(cell) = self.cells[field as usize].filter(|cell| !cell.is_empty()) else {
+            return Vec::new();
+        };
+        match self.form {
+            Form::Column(separator) => {
+                let entries = cell.split(|byte| *byte == separator).take(MAX_LISTED);
+                entries.map(|entry| self.plain(entry)).collect()
+            }
+            Form::Json => {
+                let entries: Vec<&'a RawValue> = serde_json::from_slice(cell).unwrap_or_default();
+                let raw = entries.into_iter().take(MAX_LISTED);
+                raw.map(|entry| self.plain(entry.get().as_bytes())).collect()
+            }
+        }
+    }
+
+    fn plain(&self, raw: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.form {
+            Form::Column(_) => unescaped(raw),
+            Form::Json => unquoted(raw),
+        }
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn count(&self, field: Field) -> Option<u64> {
+        number(&self.text(field)?)
+    }
+
+    /// A number of packets.
+    pub(super) fn packets(&self, field: Field) -> Option<u32> {
+        self.count(field).map(|packets| u32::try_from(packets).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn flag(&self, field: Field) -> Option<bool> {
+        match &*self.text(field)? {
+            b"T" | b"true" => Some(true),
+            b"F" | b"false" => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(super) fn address(&self, field: Field) -> Option<IpAddr> {
+        address(&self.text(field)?)
+    }
+
+    /// Seconds since the epoch, or ISO 8601.
+    pub(super) fn time(&self, field: Field) -> Option<Timestamp> {
+        let text = self.text(field)?;
+        match decimal(&text) {
+            Some((seconds, nanos)) => Some(Timestamp::from_parts(seconds, nanos)),
+            None => str::from_utf8(&text).ok()?.parse().ok(),
+        }
+    }
+
+    /// A span of time, in seconds. Negative ones, which Zeek writes of packets out of order, are
+    /// none.
+    pub(super) fn span(&self, field: Field) -> Option<Duration> {
+        let (seconds, nanos) = decimal(&self.text(field)?)?;
+        Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
+    }
+
+    /// When and between whom. Times are those that the line begins with.
+    pub(super) fn ends(&self) -> Result<Ends, LineProblem> {
+        let end = |host, port_field| {
+            let address = self.address(host)?;
+            Some((address, self.text(port_field).and_then(|text| port(&text)).unwrap_or(0)))
+        };
+        Ok(Ends {
+            at: self.time(Field::Ts).ok_or(LineProblem::Malformed("ts"))?,
+            client: end(Field::OrigH, Field::OrigP).ok_or(LineProblem::Malformed("id.orig_h"))?,
+            server: end(Field::RespH, Field::RespP).ok_or(LineProblem::Malformed("id.resp_h"))?,
+        })
+    }
+}
+
+/// Seconds with a fraction, as whole seconds and nanoseconds; further digits are left out. An
+/// exponent, which some JSON writers use, is understood to the precision of a double.
+fn decimal(text: &[u8]) -> Option<(i64, i64)> {
+    if text.contains(&b'e') || text.contains(&b'E') {
+        let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
+        // Beyond this no time can be told.
+        let is_sensible = value.is_finite() && (0.0..9.0e9).contains(&value);
+        return is_sensible.then(|| (value as i64, (value.fract() * 1e9) as i64));
+    }
+    let dot = memchr::memchr(b'.', text).unwrap_or(text.len());
+    let seconds = i64::try_from(number(&text[..dot])?).ok()?;
+    let fraction = text.get(dot + 1..).unwrap_or_default();
+    let mut nanos = 0;
+    for place in 0..9 {
+        let digit = match fraction.get(place) {
+            Some(digit) if digit.is_ascii_digit() => i64::from(digit - b'0'),
+            Some(_) => return None,
+            None => 0,
+        };
+        nanos = nanos * 10 + digit;
+    }
+    Some((seconds, nanos))
+}
+
+/// Undoes `\xNN`, by which Zeek writes separators and unprintable bytes in columns.
+fn unescaped(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memmem::find(raw, b"\\x") else { return Cow::Borrowed(raw) };
+    let mut plain = raw[..first].to_vec();
+    let mut rest = &raw[first..];
+    while let Some((byte, after)) = rest.split_first() {
+        match escaped_byte(rest) {
+            Some(value) => {
+                plain.push(value);
+                rest = &rest[4..];
+            }
+            None => {
+                plain.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// The byte that `\xNN` at the begin of `raw` stands for.
+pub(super) fn escaped_byte(raw: &[u8]) -> Option<u8> {
+    let digits = raw.strip_prefix(b"\\x")?.get(..2)?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+    u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// A JSON string's content; anything else as it is.
+fn unquoted(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(inner) = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")) else {
+        return Cow::Borrowed(raw);
+    };
+    if memchr::memchr(b'\\', inner).is_none() {
+        return Cow::Borrowed(inner);
+    }
+    match serde_json::from_slice::<String>(raw) {
+        Ok(text) => Cow::Owned(text.into_bytes()),
+        // An escape that stands for no character: the text as written still tells something.
+        Err(_) => Cow::Borrowed(inner),
+    }
+}
+
+/// Takes the fields that are read from an object, each as it is written.
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = Row<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut row = Row::empty(Form::Json);
+        while let Some(Key(field)) = map.next_key()? {
+            let Some(field) = field else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let cell = map.next_value::<&'de RawValue>()?.get().as_bytes();
+            if cell != b"null" {
+                row.set(field, cell);
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// A key, if it is one that is read.
+struct Key(Option<Field>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+                Ok(Key(Field::of(name.as_bytes())))
+            }
+        }
+        deserializer.deserialize_str(Name)
+    }
+}
