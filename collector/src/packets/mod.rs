@@ -1,8 +1,9 @@
 //! Captures and live interfaces: packets in, events out.
 //!
 //! [`Decoder`] is the pure core: no I/O, no clock, the same packets give the same events. `file`
-//! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`dns`], [`http`],
-//! [`protocol`], [`tls`]) take any bytes and never panic; they are public so that they can be fuzzed.
+//! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`certificate`],
+//! [`dns`], [`http`], [`protocol`], [`tls`]) take any bytes and never panic; they are public so that
+//! they can be fuzzed.
 //!
 //! What is egress: a flow that a watched address started, to anywhere but its own link
 //! (broadcast, link-local multicast and neighbour discovery cannot leave it).
@@ -10,6 +11,7 @@
 //! Tunnels are peeled and fragments put together, so that the flow is that of the packet inside;
 //! but a tunnel from a watched address to one that is not is itself the egress.
 
+pub mod certificate;
 mod decoder;
 pub mod dns;
 mod file;
@@ -27,6 +29,7 @@ mod partial;
 pub mod protocol;
 mod questions;
 mod sequence;
+mod stream;
 mod table;
 mod tell;
 #[cfg(test)]
