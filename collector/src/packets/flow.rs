@@ -143,6 +143,8 @@ pub(super) struct Flow {
     pub(super) hellos: u8,
     /// What it speaks.
     pub(super) recognition: Recognition,
+    /// What follows is encrypted, or of no interest for another reason: no payload is looked at.
+    pub(super) is_sealed: bool,
 }
 
 impl Flow {
@@ -174,6 +176,7 @@ impl Flow {
             server_finished: false,
             hellos: 0,
             recognition: Recognition::NEW,
+            is_sealed: false,
         }
     }
 
@@ -338,6 +341,11 @@ impl Flow {
     /// Bytes of both streams that were acknowledged and never seen, since the last call.
     pub(super) fn take_missed(&mut self, end: StreamEnd) -> u64 {
         self.up_progress.take_missed(end) + self.down_progress.take_missed(end)
+    }
+
+    /// Where the client's stream should go on, if a packet of its leaves a gap there.
+    pub(super) fn gap_before(&self, packet: &Packet<'_>) -> Option<u32> {
+        self.up_progress.gap_before(packet.sequence)
     }
 
     /// Whether nothing came back that shows that the attempt was let through.

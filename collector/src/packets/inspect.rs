@@ -6,22 +6,20 @@
 mod dns;
 mod http;
 mod protocol;
+mod said;
 mod tls;
 
 use egret_event::{Destination, Event};
 
 use super::decoder::{Decoder, Sink};
 use super::flow::End;
-use super::http::{Head, head, may_start_request};
 use super::link::{Packet, TCP, UDP};
-use super::partial::{Continued, MAX_HEAD, MAX_HELLO, Partial, Stream, is_cut};
+use super::partial::Partial;
 use super::protocol::Side;
-use super::tls::{Hello, client_hello, may_start_hello};
+use super::stream::is_cut;
 
-/// Most hellos of one flow: a second one follows a HelloRetryRequest (RFC 8446, section 4.1.4).
-const MOST_HELLOS: u8 = 2;
-
-/// Most flows that may hold an incomplete message at once; with 16 KiB each, 64 MiB.
+/// Most flows that may hold bytes of an incomplete message at once; with 16 KiB each, 64 MiB, and
+/// with the longest answers to TLS hellos, twice that.
 const MAX_PARTIALS: usize = 4096;
 
 impl Decoder {
@@ -35,26 +33,18 @@ impl Decoder {
         out: &mut Sink<'_>,
     ) {
         let flow = &self.table[place];
+        if flow.is_sealed {
+            return;
+        }
         let from_client = sender == flow.client;
         let is_dns = flow.speaks_dns();
         match packet.protocol {
             UDP if is_dns => self.dns_message(place, from_client, packet.payload, out),
             TCP if is_dns => self.dns_stream(place, from_client, packet, out),
             TCP if flow.partial.is_some() => {
-                if from_client {
-                    self.continue_partial(place, packet, out);
-                } else {
-                    // The server answers: what the client had to say, it has said.
-                    self.close_partial(place, out);
-                }
+                self.continue_partial(place, from_client, packet, out);
             }
-            TCP if from_client => {
-                let may_be_hello = flow.hellos < MOST_HELLOS && may_start_hello(packet.payload);
-                let may_start = may_be_hello || may_start_request(packet.payload);
-                if may_start && flow.is_new(packet) {
-                    self.start_message(place, packet, out);
-                }
-            }
+            TCP if from_client => self.client_segment(place, packet, out),
             _ => {}
         }
         if self.table[place].recognition.is_open(Side::of(from_client)) {
@@ -62,101 +52,60 @@ impl Decoder {
         }
     }
 
-    /// A segment from the client that may start a hello or a request.
-    fn start_message(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
-        if may_start_hello(packet.payload) {
-            match client_hello(packet.payload) {
-                Hello::Complete(hello) => self.hello(place, hello, out),
-                Hello::Incomplete => {
-                    let stream = Stream::starting_with(packet, packet.payload.len());
-                    self.hold(place, packet, Partial::Hello(stream), out);
-                }
-                Hello::No => {}
+    /// A segment of a flow that is in the middle of something.
+    fn continue_partial(
+        &mut self,
+        place: u32,
+        from_client: bool,
+        packet: &Packet<'_>,
+        out: &mut Sink<'_>,
+    ) {
+        let Some(mut partial) = self.take_partial(place) else { return };
+        let goes_on = match (&mut *partial, from_client) {
+            (Partial::Said(stream), true) => self.more_said(place, stream, packet, out),
+            (Partial::Answer(_), true) => self.said_before_answer(place, packet, out),
+            (Partial::Answer(answer), false) => self.more_answered(place, answer, packet, out),
+            (Partial::Said(stream), false) => {
+                // The server answers: what the client had to say, it has said.
+                self.said_so_far(place, stream, out);
+                false
             }
-            return;
-        }
-        match head(packet.payload) {
-            Head::Complete(request) => self.request(place, &request, out),
-            Head::Partial(_) => {
-                let stream = Stream::starting_with(packet, packet.payload.len());
-                self.hold(place, packet, Partial::Head(stream), out);
-            }
-            Head::No => {}
+            (Partial::Dns { .. }, _) => false,
+        };
+        if goes_on {
+            self.keep_partial(place, partial, out);
         }
     }
 
     /// Keeps an incomplete message until more of it comes, if more can come.
     fn hold(&mut self, place: u32, packet: &Packet<'_>, partial: Partial, out: &mut Sink<'_>) {
-        self.table[place].partial = Some(Box::new(partial));
-        self.partials += 1;
+        self.keep_partial(place, Box::new(partial), out);
+        if is_cut(packet) {
+            self.close_partial(place, out);
+        }
+    }
+
+    fn keep_partial(&mut self, place: u32, partial: Box<Partial>, out: &mut Sink<'_>) {
+        self.partials += usize::from(partial.holds_bytes());
+        self.table[place].partial = Some(partial);
         if self.partials > MAX_PARTIALS {
             self.account.messages_cut += 1;
             self.close_partial(place, out);
-        } else if is_cut(packet) {
-            self.close_partial(place, out);
-        }
-    }
-
-    fn continue_partial(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
-        let Some(mut partial) = self.take_partial(place) else { return };
-        let is_over = match &mut *partial {
-            Partial::Hello(stream) => match stream.extend(packet, MAX_HELLO) {
-                Continued::Yes => self.hello_so_far(place, stream, out),
-                Continued::NotYet => false,
-                Continued::Never => true,
-            },
-            Partial::Head(stream) => match stream.extend(packet, MAX_HEAD) {
-                Continued::Yes => match head(stream.bytes()) {
-                    Head::Partial(_) => false,
-                    Head::Complete(_) | Head::No => {
-                        self.head_so_far(place, stream, out);
-                        true
-                    }
-                },
-                Continued::NotYet => false,
-                Continued::Never => {
-                    self.head_so_far(place, stream, out);
-                    true
-                }
-            },
-            Partial::Dns { .. } => true,
-        };
-        if !is_over {
-            self.table[place].partial = Some(partial);
-            self.partials += 1;
-        }
-    }
-
-    /// Whether a hello has been read or given up.
-    fn hello_so_far(&mut self, place: u32, stream: &Stream, out: &mut Sink<'_>) -> bool {
-        match client_hello(stream.bytes()) {
-            Hello::Complete(hello) => {
-                self.hello(place, hello, out);
-                true
-            }
-            Hello::Incomplete => false,
-            Hello::No => true,
-        }
-    }
-
-    fn head_so_far(&mut self, place: u32, stream: &Stream, out: &mut Sink<'_>) {
-        if let Head::Complete(request) | Head::Partial(Some(request)) = head(stream.bytes()) {
-            self.request(place, &request, out);
         }
     }
 
     /// Gives up waiting for the rest of a message, and uses what there is of it.
     pub(super) fn close_partial(&mut self, place: u32, out: &mut Sink<'_>) {
         if let Some(partial) = self.take_partial(place)
-            && let Partial::Head(stream) = *partial
+            && let Partial::Said(stream) = *partial
         {
-            self.head_so_far(place, &stream, out);
+            self.said_so_far(place, &stream, out);
         }
     }
 
     fn take_partial(&mut self, place: u32) -> Option<Box<Partial>> {
         let partial = self.table[place].partial.take()?;
-        self.partials -= 1;
+        self.partials -= usize::from(partial.holds_bytes());
         Some(partial)
     }
 

@@ -1,20 +1,30 @@
-//! Bytes of a message that did not end with its segment.
+//! What a flow is in the middle of.
 //!
-//! Owns the bounded buffers. A flow has one only while such a message is incomplete.
+//! A flow has one of these only while a message is incomplete or its answer is awaited.
 
-use super::link::Packet;
+use egret_event::SmolStr;
+
+use super::stream::Stream;
 use super::{http, tls};
 
 /// Longest DNS message kept in part; it is far more than a resolver sends in two segments.
-const MAX_DNS_BYTES: usize = 16 * 1024;
+pub(super) const MAX_DNS: usize = 16 * 1024;
 
-/// A message of which only the start was seen.
+/// Most bytes kept of what a client says.
+pub(super) const MAX_SAID: usize = if tls::MAX_HELLO_BYTES > http::MAX_HEAD_BYTES {
+    tls::MAX_HELLO_BYTES
+} else {
+    http::MAX_HEAD_BYTES
+};
+
+/// Something of which more is to come.
 #[derive(Debug)]
 pub(super) enum Partial {
-    /// A TLS ClientHello.
-    Hello(Stream),
-    /// The head of an HTTP request.
-    Head(Stream),
+    /// What the client says: a TLS hello or the head of an HTTP request. Which of them shows when
+    /// its first bytes are there.
+    Said(Stream),
+    /// What the server answers to a hello.
+    Answer(Answer),
     /// DNS over TCP, both ways.
     Dns {
         /// What the client sent.
@@ -24,69 +34,21 @@ pub(super) enum Partial {
     },
 }
 
-/// Bytes that follow one another in one direction of a TCP flow.
-#[derive(Debug, Default)]
-pub(super) struct Stream {
-    bytes: Vec<u8>,
-    /// Sequence number of the next byte.
-    next: u32,
+/// The answer to a TLS hello, up to the server's certificate.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The name that the client asked for.
+    pub(super) sni: Option<SmolStr>,
+    /// What was received. `None`: where it starts is not known before its first segment.
+    pub(super) stream: Option<Stream>,
 }
 
-/// What became of a segment that may continue a [`Stream`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Continued {
-    /// It was added.
-    Yes,
-    /// It is a repetition, or one before it is missing: another may still come.
-    NotYet,
-    /// It cannot be added: too long, or cut by the capture.
-    Never,
-}
-
-impl Stream {
-    /// The stream that starts with the last `kept` bytes of a packet's payload.
-    pub(super) fn starting_with(packet: &Packet<'_>, kept: usize) -> Self {
-        let start = packet.payload.len().saturating_sub(kept);
-        Self { bytes: packet.payload[start..].to_vec(), next: end_of(packet) }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Adds the payload of a packet if it comes next, up to `most` bytes in all.
-    pub(super) fn extend(&mut self, packet: &Packet<'_>, most: usize) -> Continued {
-        if packet.sequence != self.next {
-            return Continued::NotYet;
+impl Partial {
+    /// Whether it keeps bytes, and counts among those that are bounded.
+    pub(super) fn holds_bytes(&self) -> bool {
+        match self {
+            Self::Answer(answer) => answer.stream.as_ref().is_some_and(|stream| !stream.is_empty()),
+            _ => true,
         }
-        if is_cut(packet) || self.bytes.len() + packet.payload.len() > most {
-            return Continued::Never;
-        }
-        self.bytes.extend_from_slice(packet.payload);
-        self.next = end_of(packet);
-        Continued::Yes
     }
-
-    /// Forgets the first `count` bytes.
-    pub(super) fn consume(&mut self, count: usize) {
-        self.bytes.drain(..count.min(self.bytes.len()));
-    }
-}
-
-/// Most bytes that a stream of each kind may hold.
-pub(super) const MAX_HELLO: usize = tls::MAX_HELLO_BYTES;
-pub(super) const MAX_HEAD: usize = http::MAX_HEAD_BYTES;
-pub(super) const MAX_DNS: usize = MAX_DNS_BYTES;
-
-/// Whether the capture holds less of the payload than was sent.
-pub(super) fn is_cut(packet: &Packet<'_>) -> bool {
-    packet.payload.len() < packet.payload_bytes as usize
-}
-
-fn end_of(packet: &Packet<'_>) -> u32 {
-    packet.sequence.wrapping_add(packet.payload_bytes)
 }

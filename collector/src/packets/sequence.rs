@@ -49,6 +49,12 @@ impl Progress {
         !self.has_begun || is_at_or_after(sequence, self.next)
     }
 
+    /// The next new byte, if a segment that starts at `sequence` comes after it.
+    pub(super) fn gap_before(&self, sequence: u32) -> Option<u32> {
+        (self.has_begun && sequence != self.next && is_at_or_after(sequence, self.next))
+            .then_some(self.next)
+    }
+
     /// Takes in a segment. Returns how many of its `payload` bytes are to be counted.
     #[inline]
     pub(super) fn advance(&mut self, sequence: u32, flags: u8, payload: u32) -> u32 {

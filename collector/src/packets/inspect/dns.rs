@@ -5,8 +5,9 @@ use egret_event::{Protocol, Resolution};
 use super::{Decoder, MAX_PARTIALS, Sink};
 use crate::packets::dns::{self, Answer, Asked, Message};
 use crate::packets::link::{self, Packet, TCP};
-use crate::packets::partial::{Continued, MAX_DNS, Partial, Stream, is_cut};
+use crate::packets::partial::{MAX_DNS, Partial};
 use crate::packets::questions::{Question, QuestionKey};
+use crate::packets::stream::{Continued, Stream, is_cut};
 use crate::packets::tell::{client_of, server_of};
 
 impl Decoder {

@@ -2,6 +2,7 @@
 
 mod files;
 mod flows;
+mod handshakes;
 mod inside;
 mod layers;
 mod questions;

@@ -4,7 +4,7 @@ use egret_event::{FlowPhase, GapReason, Loss};
 use etherparse::PacketBuilder;
 use proptest::prelude::*;
 
-use super::super::{dissect, dns as dns_parser, http, tls};
+use super::super::{certificate, dissect, dns as dns_parser, http, tls};
 use super::*;
 
 /// The same datagram in frames of every link type.
@@ -145,6 +145,9 @@ proptest! {
     fn decoders_never_panic_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let _ = dns_parser::message(&bytes);
         let _ = tls::client_hello(&bytes);
+        let _ = tls::server_answer(&bytes);
+        let _ = tls::Chain::of(&bytes);
+        let _ = certificate::read(&bytes, None, 1);
         let _ = http::head(&bytes);
         for link in (0..300).filter_map(Link::from_number) {
             if let Ok(packet) = dissect(link, 0, &bytes) {
