@@ -123,6 +123,22 @@ impl Dossier {
         });
     }
 
+    /// Adds what two observers do not agree on. The strongest stays and is told how often there
+    /// was one.
+    pub(crate) fn add_contradiction(&mut self, mut finding: Finding) {
+        let known = self.findings.iter_mut().find(|f| f.detector == finding.detector);
+        let Some(known) = known else {
+            self.findings.push(finding);
+            return;
+        };
+        finding.observed.value += known.observed.value;
+        if known.p < finding.p {
+            known.observed = finding.observed;
+        } else {
+            *known = finding;
+        }
+    }
+
     /// Counts a broken rule.
     pub(crate) fn hit(&mut self, rule: Rule, event: &Event) {
         let at = self.rules.iter().position(|hits| hits.rule == rule).unwrap_or_else(|| {
@@ -220,6 +236,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         Detector::UploadSize => 4.0,
         Detector::RateBurst | Detector::BlockedProbes => 2.0,
         Detector::Policy => 1.0,
+        Detector::Contradiction => 2.0,
     }
 }
 
@@ -258,8 +275,10 @@ fn event_words(event: &Event) -> String {
         egret_event::Verdict::Allowed => String::new(),
         egret_event::Verdict::Blocked(reason) => format!(", blocked ({})", block_words(reason)),
     };
+    let also = event.also_seen_by.as_ref();
+    let also = also.map_or_else(String::new, |source| format!(", also seen by {source}"));
     format!(
-        "{what} to {name} port {port}: {} sent, {} received{fate}",
+        "{what} to {name} port {port}: {} sent, {} received{fate}{also}",
         volume(event.up.bytes),
         volume(event.down.bytes),
     )

@@ -15,6 +15,7 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::detect::policy::Policy;
 use crate::incident::{IncidentChange, Stage};
+use crate::join::{Joined, Out};
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, partition_of};
 use crate::shard::{Address, Shard, deal};
@@ -123,6 +124,17 @@ impl Engine {
     /// Cutting the same events into other batches changes nothing: changes come event by event,
     /// those of one event ordered by time, incident and number.
     pub fn observe(&mut self, events: &[Event], out: &mut Vec<IncidentChange>) {
+        self.observe_and_join(events, out, &mut Vec::new());
+    }
+
+    /// As [`Self::observe`]; appends also what joining the observers of an egress showed, in the
+    /// order of the events.
+    pub fn observe_and_join(
+        &mut self,
+        events: &[Event],
+        out: &mut Vec<IncidentChange>,
+        joined: &mut Vec<Joined>,
+    ) {
         for event in events {
             self.advance(event.at, out);
             if let Fact::Gap(gap) = &event.fact {
@@ -131,7 +143,8 @@ impl Engine {
             }
             let first = out.len();
             let address = Address::of(partition_of(&event.origin.executor), self.shards.len());
-            self.shards[address.shard].observe(address.within, event, &self.world, out);
+            let mut told = Out { changes: out, joined };
+            self.shards[address.shard].observe(address.within, event, &self.world, &mut told);
             sort(&mut out[first..]);
         }
     }

@@ -173,6 +173,7 @@ impl Case<'_> {
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
+            (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
             (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
         }
     }
@@ -245,6 +246,14 @@ impl Case<'_> {
     fn gaps(&self, world: &World) -> Vec<GapSeen> {
         let overlaps = |gap: &&GapSeen| gap.from <= self.seen.last && self.seen.first <= gap.until;
         world.gaps.iter().filter(overlaps).cloned().collect()
+    }
+}
+
+fn contradiction_title(name: &str, finding: &Finding) -> String {
+    if finding.p < THRESHOLD {
+        format!("another name inside the tunnel: {name}")
+    } else {
+        format!("observers contradict each other about {name}")
     }
 }
 

@@ -191,16 +191,19 @@ pub enum Detector {
     BlockedProbes,
     /// P: something that policy forbids.
     Policy,
+    /// D10: two observers of the same egress contradict each other.
+    Contradiction,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
         Self::BlockedProbes,
         Self::Policy,
+        Self::Contradiction,
     ];
 
     /// The short code.
@@ -211,6 +214,7 @@ impl Detector {
             Self::RateBurst => "D3",
             Self::BlockedProbes => "D7",
             Self::Policy => "P",
+            Self::Contradiction => "D10",
         }
     }
 
@@ -222,6 +226,7 @@ impl Detector {
             Self::RateBurst => "rate burst",
             Self::BlockedProbes => "blocked probes",
             Self::Policy => "policy",
+            Self::Contradiction => "contradiction",
         }
     }
 }

@@ -5,7 +5,8 @@
 //! number of shards and however they were cut into batches.
 //!
 //! The way of an event: `engine` keeps time and finds the partition of its executor; `partition`
-//! finds the session; `watch` counts, asks the detectors (`detect`) and decides whether an
+//! finds the session; `join` recognizes what another observer told of before, and where the two
+//! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an
 //! incident opens or grows; `explain` writes it out. When a session ends, `teach` adds integer
 //! counts to a delta (`learned`); when an epoch ends, the deltas become the next frozen
 //! `baseline`, which is all that scoring reads.
@@ -23,6 +24,7 @@ mod hash;
 mod histogram;
 mod hyperloglog;
 mod incident;
+mod join;
 mod learned;
 mod moments;
 mod partition;
@@ -48,5 +50,6 @@ pub use incident::{
     AlertId, ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, GapSeen, Incident,
     IncidentChange, Level, Normal, Observed, Quantity, Severity, Stage, Tail, Technique,
 };
+pub use join::{Joined, join_into};
 pub use snapshot::RestoreError;
 pub use suppression::Suppression;

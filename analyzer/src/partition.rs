@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::rate_burst::Bars;
 use crate::hash::{Map, quick};
 use crate::incident::IncidentChange;
+use crate::join::Out;
 use crate::learned::{Learned, Place};
 use crate::session::{Session, SessionKey};
 use crate::world::World;
@@ -98,7 +99,7 @@ impl Partition {
         &mut self,
         event: &Event,
         (world, bars): (&World, &mut BarsCache),
-        out: &mut Vec<IncidentChange>,
+        out: &mut Out<'_>,
     ) {
         let idle = world.config.session_idle;
         let hash = hash_of(&event.origin);
@@ -122,7 +123,7 @@ impl Partition {
         if let Some(session) = self.take(&event.origin) {
             self.due.remove(&(session.due_s, session.key()));
             let ended_at = session.seen.last + idle;
-            self.end(session, ended_at, world, out);
+            self.end(session, ended_at, world, out.changes);
         }
         self.begin(event, (world, bars), out);
     }
@@ -137,14 +138,9 @@ impl Partition {
         self.sessions.insert_unique(hash, session, |s| hash_of(&s.origin));
     }
 
-    fn begin(
-        &mut self,
-        event: &Event,
-        (world, bars): (&World, &mut BarsCache),
-        out: &mut Vec<IncidentChange>,
-    ) {
+    fn begin(&mut self, event: &Event, (world, bars): (&World, &mut BarsCache), out: &mut Out<'_>) {
         if self.sessions.len() >= MOST_HERE {
-            self.evict(world, out);
+            self.evict(world, out.changes);
         }
         let bars = bars.of(&Place::of(&event.origin), world);
         let mut session = Box::new(Session::begin(event, world.baseline.generation(), bars));

@@ -16,6 +16,7 @@ use crate::detect::rate_burst::{Bars, Burst};
 use crate::dossier::Dossier;
 use crate::hash::quick;
 use crate::incident::Observed;
+use crate::join::Joins;
 use crate::learned::Place;
 use crate::seen_set::SeenSet;
 use crate::size::Kind;
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     pub(crate) overflow: Overflow,
     pub(crate) flows: OpenFlows,
     pub(crate) burst: Burst,
+    pub(crate) joins: Joins,
     /// From the first blocked contact on.
     pub(crate) probes: Option<Box<Probes>>,
     /// Private (address, port) pairs contacted against policy.
@@ -229,6 +231,7 @@ impl Session {
             overflow: Overflow::default(),
             flows: OpenFlows::default(),
             burst: Burst::default(),
+            joins: Joins::default(),
             probes: None,
             private: None,
             many: None,

@@ -3,6 +3,7 @@
 use egret_event::{Event, Timestamp};
 
 use crate::incident::IncidentChange;
+use crate::join::Out;
 use crate::partition::{BarsCache, Counts, PARTITIONS, Partition, Taught};
 use crate::world::World;
 
@@ -52,7 +53,7 @@ impl Shard {
         within: usize,
         event: &Event,
         world: &World,
-        out: &mut Vec<IncidentChange>,
+        out: &mut Out<'_>,
     ) {
         self.partitions[within].observe(event, (world, &mut self.bars), out);
     }

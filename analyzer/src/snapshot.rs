@@ -1,6 +1,7 @@
 //! The engine's state in bytes: versioned, and equal for equal states.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use egret_event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,20 +14,27 @@ use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
 use crate::shard::partitions;
 
-/// All versions that can be read. The version is the first byte.
-#[derive(Serialize, Deserialize)]
-enum Snapshot {
-    V1(Box<StateV1>),
-}
+/// The version that is written: the first byte.
+///
+/// Version 1 had the same beginning, [`Kept`]. Of it only that is read: what was learned stays, and
+/// the sessions that were live then begin anew.
+const VERSION: u8 = 1;
+const VERSION_WITHOUT_JOINS: u8 = 0;
 
+/// What outlives sessions: the beginning of every version.
 #[derive(Serialize, Deserialize)]
-struct StateV1 {
+struct Kept {
     time: EventTime,
     learned: Learned,
     frozen_at: Option<Timestamp>,
     generation: u32,
     waiting: BTreeMap<Timestamp, Learned>,
     forgotten_destinations: u64,
+}
+
+/// The rest.
+#[derive(Serialize, Deserialize)]
+struct Live {
     gaps: VecDeque<GapSeen>,
     partitions: Vec<SavedPartition>,
 }
@@ -37,6 +45,9 @@ pub enum RestoreError {
     /// They do not decode.
     #[error("cannot read the engine snapshot: {0} (delete it to start with an empty engine)")]
     Unreadable(#[from] postcard::Error),
+    /// A newer version wrote them.
+    #[error("cannot read the engine snapshot: a newer egret wrote it (form {0})")]
+    Newer(u8),
     /// They decode to a state with the wrong number of parts.
     #[error(
         "cannot read the engine snapshot: it has {found} partitions and not {expected} (delete it \
@@ -54,17 +65,19 @@ impl Engine {
     /// The state, for [`Engine::restore`]. Configuration is not part of it.
     pub fn snapshot(&self) -> Vec<u8> {
         let baseline = &self.world.baseline;
-        let state = StateV1 {
+        let kept = Kept {
             time: self.time,
             learned: baseline.learned().clone(),
             frozen_at: baseline.frozen_at(),
             generation: baseline.generation(),
             waiting: self.waiting.clone(),
             forgotten_destinations: self.forgotten_destinations,
+        };
+        let live = Live {
             gaps: self.world.gaps.clone(),
             partitions: partitions(&self.shards).map(Partition::save).collect(),
         };
-        postcard::to_stdvec(&Snapshot::V1(Box::new(state)))
+        postcard::to_stdvec(&(VERSION, kept, live))
             .expect("every part has a known length and no part fails to serialize")
     }
 
@@ -73,18 +86,29 @@ impl Engine {
     /// # Errors
     /// When the bytes are not a snapshot of a known version.
     pub fn restore(config: AnalyzerConfig, bytes: &[u8]) -> Result<Self, RestoreError> {
-        let Snapshot::V1(state) = postcard::from_bytes(bytes)?;
-        let found = state.partitions.len();
-        if found != PARTITIONS {
-            return Err(RestoreError::Partitions { found, expected: PARTITIONS });
-        }
-        let baseline = Baseline::freeze(state.learned, state.frozen_at, state.generation);
-        let partitions = state.partitions.into_iter().map(Partition::restore).collect();
-        let mut engine = Self::assemble(config, partitions, baseline);
-        engine.time = state.time;
-        engine.waiting = state.waiting;
-        engine.forgotten_destinations = state.forgotten_destinations;
-        engine.world.gaps = state.gaps;
+        let (version, rest) = postcard::take_from_bytes::<u8>(bytes)?;
+        let (kept, rest) = postcard::take_from_bytes::<Kept>(rest)?;
+        let mut engine = match version {
+            VERSION_WITHOUT_JOINS => Self::new(config),
+            VERSION => {
+                let live: Live = postcard::from_bytes(rest)?;
+                let found = live.partitions.len();
+                if found != PARTITIONS {
+                    return Err(RestoreError::Partitions { found, expected: PARTITIONS });
+                }
+                let partitions = live.partitions.into_iter().map(Partition::restore).collect();
+                let nothing = Baseline::freeze(Learned::default(), None, 0);
+                let mut engine = Self::assemble(config, partitions, nothing);
+                engine.world.gaps = live.gaps;
+                engine
+            }
+            _ => return Err(RestoreError::Newer(version)),
+        };
+        engine.world.baseline =
+            Arc::new(Baseline::freeze(kept.learned, kept.frozen_at, kept.generation));
+        engine.time = kept.time;
+        engine.waiting = kept.waiting;
+        engine.forgotten_destinations = kept.forgotten_destinations;
         Ok(engine)
     }
 }

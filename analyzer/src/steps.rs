@@ -24,6 +24,8 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
             Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
+            Detector::Contradiction if finding.p < crate::priors::THRESHOLD => add(FRONTING),
+            Detector::Contradiction => add(OTHER_PROTOCOL),
             // Being new is no technique.
             Detector::NewDestination => {}
         }
@@ -32,6 +34,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
 }
 
 const DISCOVERY_OF_SERVICES: (&str, &str) = ("T1046", "Network Service Discovery");
+const FRONTING: (&str, &str) = ("T1090.004", "Proxy: Domain Fronting");
 const OTHER_PROTOCOL: (&str, &str) = ("T1048", "Exfiltration Over Alternative Protocol");
 
 fn of_rule(rule: Rule) -> (&'static str, &'static str) {

@@ -1,28 +1,51 @@
 //! A session sees an event: it counts, asks the detectors, and says what changed.
 
-use egret_event::{Event, Fact, SmolStr};
+use egret_event::{Contradiction, ContradictionKind, Event, Fact, SmolStr};
 
 use crate::baseline::Ladder;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
-use crate::detect::{NOTABLE, new_destination};
+use crate::detect::{NOTABLE, contradiction, new_destination};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
+use crate::join::{Joined, Out, event_of};
 use crate::session::{MOST_SLOTS, Recent, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::tally::{Seen, Tally, view};
 use crate::world::World;
 
 impl Session {
-    /// Takes in an event of this session. Changes are appended to `out`.
-    pub(crate) fn observe(&mut self, event: &Event, world: &World, out: &mut Vec<IncidentChange>) {
+    /// Takes in an event of this session. What it causes is appended to `out`.
+    pub(crate) fn observe(&mut self, event: &Event, world: &World, out: &mut Out<'_>) {
         // A DNS question is no contact with the name asked for, and carries nothing to it.
         if matches!(event.fact, Fact::Dns(_) | Fact::Gap(_) | Fact::Contradiction(_))
             || is_noise(event)
         {
             return;
         }
+        let sight = self.joins.see(event);
+        let joined;
+        let mut event = event;
+        if let Some(also_seen_by) = sight.also_seen_by {
+            let twice = Joined::SeenTwice { event: event.id, also_seen_by: also_seen_by.clone() };
+            out.joined.push(twice);
+            joined = Event { also_seen_by: Some(also_seen_by), ..event.clone() };
+            event = &joined;
+        }
+        if !sight.is_repeat {
+            self.weigh(event, sight.contradiction, world, out);
+        }
+    }
+
+    /// Counts an event and asks the detectors.
+    fn weigh(
+        &mut self,
+        event: &Event,
+        contradiction: Option<Contradiction>,
+        world: &World,
+        out: &mut Out<'_>,
+    ) {
         let target = self.count(event, world);
         let mut many_is_touched = target == Target::Many;
         many_is_touched |= self.check_policy(target, event, world);
@@ -30,6 +53,10 @@ impl Session {
             many_is_touched |= self.check_contact(target, event, world);
         }
         many_is_touched |= self.check_size(target, event, world);
+        if let Some(contradiction) = contradiction {
+            many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
+        }
+        let out = &mut *out.changes;
         let first = out.len();
         if let Target::Slot(_) = target {
             self.report(target, event, world, out);
@@ -47,13 +74,14 @@ impl Session {
             slot.novelty = new_destination::judge(&ladder, &slot.domain, slot.key);
             slot.next_look = first_looks(&slot.subject(&ladder), &ladder);
             if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
-                dossier.findings.clear();
+                // What observers said stays: no baseline has a part in it.
+                dossier.findings.retain(|f| f.detector == Detector::Contradiction);
                 let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
                 dossier.set_finding(novelty, &world.baseline, ladder.template_sessions());
             }
         }
         if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
-            many.findings.clear();
+            many.findings.retain(|f| f.detector == Detector::Contradiction);
         }
         self.overflow.next_look = 0;
     }
@@ -268,6 +296,29 @@ impl Session {
         let slot = &self.slots[at];
         let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
         self.dossier(target).set_finding(novelty, &world.baseline, ladder.template_sessions());
+    }
+
+    /// Tells a contradiction and adds it to what is held against the target; whether the dossier
+    /// about many destinations was touched.
+    fn note_contradiction(
+        &mut self,
+        target: Target,
+        contradiction: &Contradiction,
+        (event, world): (&Event, &World),
+        out: &mut Out<'_>,
+    ) -> bool {
+        let is_known =
+            matches!(target, Target::Slot(at) if self.slots[at].novelty.class == Class::Known);
+        if contradiction.about == ContradictionKind::AroundProxy && is_known {
+            // Sessions of this template go there anyway.
+            return false;
+        }
+        out.joined.push(Joined::Contradiction(Box::new(event_of(contradiction, event))));
+        self.open_dossier(target, world);
+        let dossier = self.dossier(target);
+        dossier.note(event);
+        dossier.add_contradiction(contradiction::finding(contradiction));
+        target == Target::Many
     }
 
     /// Adds the change that is due at a target, if any.

@@ -4,6 +4,7 @@
 //! closed, each looks at a different part of an event, and a session is saved as a whole.
 
 pub(crate) mod blocked_probes;
+pub(crate) mod contradiction;
 pub(crate) mod new_destination;
 pub(crate) mod policy;
 pub(crate) mod rate_burst;

@@ -163,7 +163,8 @@ fn is_internal_name(host: &str) -> bool {
     !host.contains('.') || SUFFIXES.iter().any(|suffix| host.ends_with(suffix))
 }
 
-fn is_private_address(address: IpAddr) -> bool {
+/// Whether an address is of no public network.
+pub(crate) fn is_private_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -15,6 +15,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   rate_burst: 'Rate burst',
   blocked_probes: 'Blocked probes',
   policy: 'Policy',
+  contradiction: 'Contradiction',
 };
 
 /** The person behind a change; nothing for the engine. */

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity};
+use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity, join_into};
 use egret_collector::{
     AttributionTable, Context, Recognized, Refused, SourceConfig, SourceKind, recognize,
 };
@@ -101,11 +101,11 @@ pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
         files.iter().map(|file| Arc::clone(&file.input.context.ledger)).collect();
     let mut inputs: Vec<InputReport> = files.iter().map(InputReport::of).collect();
     let mut printed = Ok(());
-    let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |batch| {
+    let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |mut batch| {
+        found.observe(&mut batch.events);
         if args.format == Format::Events {
             printed = print_events(&batch.events);
         }
-        found.observe(&batch.events);
         if printed.is_ok() { Ok(()) } else { Err(Refused::Closed) }
     });
     progress.end();
@@ -193,11 +193,14 @@ impl Found {
         }
     }
 
-    fn observe(&mut self, events: &[Event]) {
+    /// Takes in events, and joins what was seen twice.
+    fn observe(&mut self, events: &mut Vec<Event>) {
         self.events += events.len() as u64;
         self.from = self.from.or(events.first().map(|event| event.at));
         self.until = self.until.max(events.last().map(|event| event.at));
-        self.engine.observe(events, &mut self.changes);
+        let mut joined = Vec::new();
+        self.engine.observe_and_join(events, &mut self.changes, &mut joined);
+        join_into(events, joined);
         self.keep();
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use egret_analyzer::{Engine, FrozenBaseline, IncidentChange};
+use egret_analyzer::{Engine, FrozenBaseline, IncidentChange, Joined, join_into};
 use egret_event::{Event, EventBatch, EventId, InputPosition, SmolStr, Timestamp};
 use tokio::sync::mpsc;
 
@@ -118,10 +118,11 @@ impl State {
         }
     }
 
-    fn observe(&mut self, batch: EventBatch) -> Option<Write> {
+    fn observe(&mut self, mut batch: EventBatch) -> Option<Write> {
         self.idle = false;
         let mut changes = Vec::new();
-        self.judge(&batch, &mut changes);
+        let joined = self.judge(&batch, &mut changes);
+        join_into(&mut batch.events, joined);
         if let Some(position) = batch.position {
             self.unread_files.remove(&batch.source);
             self.positions.insert(position.path.clone(), position);
@@ -133,12 +134,14 @@ impl State {
     }
 
     /// Hands the events to the engine, but for those whose time cannot be right: one of them would
-    /// carry the engine's time with it, and everything after it would be late.
-    fn judge(&mut self, batch: &EventBatch, changes: &mut Vec<IncidentChange>) {
+    /// carry the engine's time with it, and everything after it would be late. What joining
+    /// observers showed is returned.
+    fn judge(&mut self, batch: &EventBatch, changes: &mut Vec<IncidentChange>) -> Vec<Joined> {
+        let mut joined = Vec::new();
         let latest = (self.now)() + FUTURE_ALLOWED;
         if batch.events.iter().all(|event| event.at <= latest) {
-            self.engine.observe(&batch.events, changes);
-            return;
+            self.engine.observe_and_join(&batch.events, changes, &mut joined);
+            return joined;
         }
         let is_present = |event: &&Event| event.at <= latest;
         let present: Vec<Event> = batch.events.iter().filter(is_present).cloned().collect();
@@ -152,7 +155,8 @@ impl State {
                 "events from the future are stored but not judged: set the clock of their source"
             );
         }
-        self.engine.observe(&present, changes);
+        self.engine.observe_and_join(&present, changes, &mut joined);
+        joined
     }
 
     /// A second has passed. Only when nothing came in it does the engine's time move by the
