@@ -1,6 +1,6 @@
 //! The `[collector]` section: as written, and as checked.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use egret_event::{ByteSize, SmolStr};
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::UNASSIGNED_SEGMENT;
-use crate::{Segment, StaticExecutor};
+use crate::{Segment, StaticExecutor, UdpOptions};
 
 /// The `[collector]` section as written: unknown keys refused.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -83,6 +83,17 @@ pub enum RawSource {
         /// Whether to go on as the file grows and rotates. Default `true`.
         follow: Option<bool>,
     },
+    /// NetFlow v5, v9 and IPFIX: a UDP port that exporters send to, or a file.
+    Netflow {
+        /// Its name in events and metrics; the address or path if absent.
+        name: Option<SmolStr>,
+        /// Address and port to listen at. Either this or `path`.
+        listen: Option<SocketAddr>,
+        /// A capture that holds export datagrams, or a file of nothing else.
+        path: Option<PathBuf>,
+        /// Kernel buffer of the port. Default `16MiB`.
+        buffer: Option<ByteSize>,
+    },
 }
 
 /// The `[collector]` section, checked.
@@ -124,6 +135,17 @@ pub enum SourceKind {
         /// Whether to go on as it grows and rotates.
         follow: bool,
     },
+    /// NetFlow and IPFIX.
+    Netflow(Input),
+}
+
+/// Where datagrams come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A UDP port.
+    Port(UdpOptions),
+    /// A file.
+    File(PathBuf),
 }
 
 /// How to capture from an interface.
@@ -170,6 +192,9 @@ const DEFAULT_BUFFER: ByteSize = ByteSize(64 << 20);
 
 /// Smallest useful kernel buffer: one frame of the largest size (with segmentation offload).
 const MIN_BUFFER: ByteSize = ByteSize(64 << 10);
+
+/// Default kernel buffer of a UDP port: 100 ms of NetFlow at 1 Gbit/s.
+const DEFAULT_UDP_BUFFER: ByteSize = ByteSize(16 << 20);
 
 /// Largest kernel buffer that libpcap takes (an `int` of bytes).
 const MAX_BUFFER: ByteSize = ByteSize((2 << 30) - 1);
@@ -242,6 +267,7 @@ impl RawCollector {
     fn check_sources(&self) -> Result<Vec<SourceConfig>, ConfigProblem> {
         let mut names = Taken::default();
         let mut logs = Taken::default();
+        let mut ports = Taken::default();
         let mut checked = Vec::with_capacity(self.sources.len());
         for (n, raw) in self.sources.iter().enumerate() {
             let key = format!("collector.sources[{n}]");
@@ -251,6 +277,9 @@ impl RawCollector {
             // Two readers of one log would count its lines twice and mix up their positions.
             if let SourceKind::Log { path, .. } = &source.kind {
                 logs.take(&path.to_string_lossy(), format!("{key}.path"))?;
+            }
+            if let SourceKind::Netflow(Input::Port(options)) = &source.kind {
+                ports.take(&format!("udp {}", options.listen), format!("{key}.listen"))?;
             }
             checked.push(source);
         }
@@ -284,6 +313,27 @@ impl RawSource {
                     follow: follow.unwrap_or(true),
                 };
                 Ok(SourceConfig { name: name_or(name.as_ref(), &path.to_string_lossy()), kind })
+            }
+            Self::Netflow { name, listen, path, buffer } => {
+                let (input, otherwise) = match (listen, path) {
+                    (Some(listen), None) => {
+                        let buffer = buffer.unwrap_or(DEFAULT_UDP_BUFFER);
+                        let buffer_bytes = check_buffer(key, buffer)?;
+                        let options = UdpOptions { listen: *listen, buffer_bytes };
+                        (Input::Port(options), format!("udp {listen}"))
+                    }
+                    (None, Some(path)) => {
+                        check_path(key, path)?;
+                        (Input::File(path.clone()), path.to_string_lossy().into_owned())
+                    }
+                    _ => {
+                        let problem = "needs either listen (such as \"0.0.0.0:2055\") or path";
+                        let key = format!("{key}.listen");
+                        return Err(ConfigProblem { key, problem: problem.to_owned() });
+                    }
+                };
+                let kind = SourceKind::Netflow(input);
+                Ok(SourceConfig { name: name_or(name.as_ref(), &otherwise), kind })
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What keeps a source from going on.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// What keeps a source from going on. Each says what it was about and what helps.
@@ -49,6 +50,14 @@ pub enum CollectError {
         /// What libpcap said.
         reason: String,
     },
+    /// The port cannot be listened at.
+    #[error("cannot listen at {address}: {reason}")]
+    Listen {
+        /// Address and port.
+        address: SocketAddr,
+        /// Why, and what helps.
+        reason: String,
+    },
     /// The content is of no kind that egret reads.
     #[error(
         "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
@@ -61,6 +70,21 @@ pub enum CollectError {
 }
 
 impl CollectError {
+    /// The port at `address` cannot be listened at because of `error`.
+    pub(crate) fn listening(address: SocketAddr, error: &io::Error) -> Self {
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)".to_owned()
+            }
+            io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+            io::ErrorKind::AddrNotAvailable => {
+                "no interface has this address (0.0.0.0 listens at all)".to_owned()
+            }
+            _ => error.to_string().to_lowercase(),
+        };
+        Self::Listen { address, reason }
+    }
+
     /// The file at `path` cannot be read because of `error`.
     pub(crate) fn reading(path: &Path, error: &io::Error) -> Self {
         let reason = match error.kind() {

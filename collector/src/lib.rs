@@ -9,19 +9,22 @@ mod config;
 mod emit;
 mod error;
 pub mod logs;
+pub mod netflow;
 pub mod packets;
 mod recognize;
+mod udp;
 
 pub use attribution::{
     AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT,
 };
 pub use config::{
-    CollectorConfig, ConfigProblem, Dialect, LiveOptions, RawCollector, RawExecutor, RawSegment,
-    RawSource, SourceConfig, SourceKind,
+    CollectorConfig, ConfigProblem, Dialect, Input, LiveOptions, RawCollector, RawExecutor,
+    RawSegment, RawSource, SourceConfig, SourceKind,
 };
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
 pub use recognize::{Recognized, recognize};
+pub use udp::UdpOptions;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +62,12 @@ pub fn run(
     match &source.kind {
         SourceKind::Capture { path } => packets::run_file(&source.name, path, context, emit),
         SourceKind::Live(options) => packets::run_live(&source.name, options, context, emit),
+        SourceKind::Netflow(Input::Port(options)) => {
+            netflow::run_listening(&source.name, options, context, emit)
+        }
+        SourceKind::Netflow(Input::File(path)) => {
+            netflow::run_file(&source.name, path, context, emit)
+        }
         SourceKind::Log { path, dialect, follow: false } => {
             logs::run_whole(&source.name, path, *dialect, context, emit)
         }

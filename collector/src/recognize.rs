@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::logs::{self, Line, LineProblem, Lines};
+use crate::netflow;
 use crate::{CollectError, Dialect};
 
 /// What a file was recognized as.
@@ -14,6 +15,8 @@ pub enum Recognized {
     Capture,
     /// A log of this dialect.
     Log(Dialect),
+    /// NetFlow or IPFIX: bare export datagrams, or a capture that holds them and little else.
+    Netflow,
 }
 
 /// First four bytes of a capture: pcap in both byte orders, with micro- and nanoseconds, and a
@@ -35,10 +38,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 /// # Errors
 /// When the file cannot be read, is empty, or is of no kind that egret reads.
 pub fn recognize(path: &Path) -> Result<Recognized, CollectError> {
-    let failed = |error: &std::io::Error| CollectError::reading(path, error);
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut head = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut head).map_err(|error| failed(&error))?;
+    let head = head_of(path, MAX_BYTES)?;
     if head.is_empty() {
         return Err(CollectError::Read {
             path: path.to_string_lossy().into_owned(),
@@ -47,11 +47,28 @@ pub fn recognize(path: &Path) -> Result<Recognized, CollectError> {
                 .to_owned(),
         });
     }
-    if head.first_chunk().is_some_and(|magic| CAPTURE_MAGICS.contains(magic)) {
-        return Ok(Recognized::Capture);
+    if is_capture(&head) {
+        let is_export = netflow::is_capture_of(path);
+        return Ok(if is_export { Recognized::Netflow } else { Recognized::Capture });
+    }
+    if netflow::is_bare(&head) {
+        return Ok(Recognized::Netflow);
     }
     let unrecognized = || CollectError::Unrecognized { path: path.to_string_lossy().into_owned() };
     dialect_of(&head).map(Recognized::Log).ok_or_else(unrecognized)
+}
+
+/// The first bytes of a file, at most `bytes`.
+pub(crate) fn head_of(path: &Path, bytes: u64) -> Result<Vec<u8>, CollectError> {
+    let failed = |error: std::io::Error| CollectError::reading(path, &error);
+    let mut head = Vec::new();
+    File::open(path).map_err(failed)?.take(bytes).read_to_end(&mut head).map_err(failed)?;
+    Ok(head)
+}
+
+/// Whether a file that begins with `head` is a capture.
+pub(crate) fn is_capture(head: &[u8]) -> bool {
+    head.first_chunk().is_some_and(|magic| CAPTURE_MAGICS.contains(magic))
 }
 
 /// The dialect of the first line that can be read.

@@ -62,6 +62,7 @@ fn collect(path: &Path) -> Result<()> {
     let path = path.to_owned();
     let kind = match recognize(&path)? {
         Recognized::Capture => SourceKind::Capture { path },
+        Recognized::Netflow => SourceKind::Netflow(egret_collector::Input::File(path)),
         Recognized::Log(dialect) => SourceKind::Log { path, dialect: Some(dialect), follow: false },
     };
     let context = Context {

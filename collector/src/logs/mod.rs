@@ -32,5 +32,6 @@ pub(crate) use follow::run_following;
 pub(crate) use lines::{Line, Lines};
 pub use reader::Reader;
 pub use record::{Coding, LineProblem, LogRecord, Written};
+pub(crate) use scribe::{Ids, Scribe};
 pub(crate) use signs::looks_like;
 pub(crate) use whole::run_whole;

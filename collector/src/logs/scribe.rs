@@ -31,7 +31,7 @@ const REMEMBERED_HOSTS: usize = 4_096;
 const REMEMBERED_AGENTS: usize = 256;
 
 /// Writes the events of one source.
-pub(super) struct Scribe {
+pub(crate) struct Scribe {
     source: SmolStr,
     attribution: Arc<AttributionTable>,
     /// The origin of gaps, which belong to a source and not to an executor.
@@ -46,14 +46,14 @@ pub(super) struct Scribe {
 /// They depend on the source's name, the file's first line and the place in the file, so the same
 /// line is the same event whatever the file is called by then.
 #[derive(Clone, Copy)]
-pub(super) struct Ids {
+pub(crate) struct Ids {
     lines: Scope,
     beside: Scope,
     gaps: Scope,
 }
 
 impl Ids {
-    pub(super) fn of(source: &SmolStr, first_line: &[u8]) -> Self {
+    pub(crate) fn of(source: &SmolStr, first_line: &[u8]) -> Self {
         Self {
             lines: Scope::of(&[b"log", source.as_bytes(), first_line]),
             beside: Scope::of(&[b"log beside", source.as_bytes(), first_line]),
@@ -68,7 +68,7 @@ impl Ids {
 }
 
 impl Scribe {
-    pub(super) fn new(source: SmolStr, attribution: Arc<AttributionTable>) -> Self {
+    pub(crate) fn new(source: SmolStr, attribution: Arc<AttributionTable>) -> Self {
         let nobody = Arc::new(Attribution::nobody());
         Self {
             source,
@@ -79,12 +79,12 @@ impl Scribe {
         }
     }
 
-    pub(super) fn source(&self) -> &SmolStr {
+    pub(crate) fn source(&self) -> &SmolStr {
         &self.source
     }
 
     /// The event of a line at `offset`. `None`: its client is not watched.
-    pub(super) fn event(&mut self, entry: &Entry<'_>, ids: Ids, offset: u64) -> Option<Event> {
+    pub(crate) fn event(&mut self, entry: &Entry<'_>, ids: Ids, offset: u64) -> Option<Event> {
         match entry {
             Entry::Request(record) => self.request_event(record, ids, offset),
             Entry::Flow(record) => self.flow_event(record, ids, offset),
@@ -260,7 +260,7 @@ impl Scribe {
     }
 
     /// The event that says that something of the log could not be seen.
-    pub(super) fn gap(&self, gap: Gap, at: Timestamp, ids: Ids, offset: u64) -> Event {
+    pub(crate) fn gap(&self, gap: Gap, at: Timestamp, ids: Ids, offset: u64) -> Event {
         Event {
             id: gap_id(ids, gap.reason, offset),
             at,

@@ -17,7 +17,7 @@ use crate::{CollectError, Context, Emit};
 const PACKETS_PER_LOOK: u32 = 1024;
 
 /// Bytes that a pcap file spends on a packet's header.
-const RECORD_HEADER_BYTES: u64 = 16;
+pub(super) const RECORD_HEADER_BYTES: u64 = 16;
 
 /// Reads a capture to its end.
 pub(crate) fn run_file(
@@ -114,14 +114,14 @@ fn size_of(path: &Path) -> Result<u64, CollectError> {
     Ok(metadata.len())
 }
 
-fn open(path: &Path) -> Result<Capture<Offline>, CollectError> {
+pub(super) fn open(path: &Path) -> Result<Capture<Offline>, CollectError> {
     // libpcap converts to nanoseconds whatever the file's own precision.
     Capture::from_file_with_precision(path, Precision::Nano).map_err(|error| {
         CollectError::NotACapture { path: path.display().to_string(), reason: message_of(&error) }
     })
 }
 
-fn link_of(name: &SmolStr, capture: &Capture<Offline>) -> Result<Link, CollectError> {
+pub(super) fn link_of(name: &SmolStr, capture: &Capture<Offline>) -> Result<Link, CollectError> {
     let number = capture.get_datalink();
     Link::from_number(number.0).ok_or_else(|| CollectError::LinkType {
         name: name.to_string(),

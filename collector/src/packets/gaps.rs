@@ -16,7 +16,7 @@ use egret_event::{
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 /// The event that tells of a gap in what `source` saw until `at`.
-pub(super) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
+pub(crate) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
     let nobody = Attribution::nobody();
     let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let reason = [gap.reason as u8];
@@ -38,33 +38,38 @@ pub(super) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
 
 /// A gap of one kind that is being added up.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     reason: GapReason,
     count: u64,
     from: Timestamp,
 }
 
 impl Tally {
-    pub(super) fn new(reason: GapReason) -> Self {
+    pub(crate) fn new(reason: GapReason) -> Self {
         Self { reason, count: 0, from: Timestamp::MIN }
     }
 
     /// Adds something missed at `at`.
-    pub(super) fn add(&mut self, count: u64, at: Timestamp) {
+    pub(crate) fn add(&mut self, count: u64, at: Timestamp) {
         if self.count == 0 {
             self.from = at;
         }
         self.count = self.count.saturating_add(count);
     }
 
+    /// Takes off what came late after all.
+    pub(crate) fn take_back(&mut self, count: u64) {
+        self.count = self.count.saturating_sub(count);
+    }
+
     /// The gap, if there is one that has lasted long enough at `now`.
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<Gap> {
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<Gap> {
         let is_due = self.count > 0 && now.since(self.from) >= TELL_EVERY;
         if is_due { self.take() } else { None }
     }
 
     /// The gap, if there is one.
-    pub(super) fn take(&mut self) -> Option<Gap> {
+    pub(crate) fn take(&mut self) -> Option<Gap> {
         let count = std::mem::take(&mut self.count);
         (count > 0).then_some(Gap { reason: self.reason, count, from: self.from })
     }

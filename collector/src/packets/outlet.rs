@@ -10,7 +10,7 @@ use super::gaps::{self, Tally};
 use crate::{Batcher, Emit, Refused};
 
 /// Hands events over in batches.
-pub(super) struct Outlet<'a, 'b> {
+pub(crate) struct Outlet<'a, 'b> {
     source: SmolStr,
     batcher: Batcher,
     emit: &'a mut Emit<'b>,
@@ -21,7 +21,7 @@ pub(super) struct Outlet<'a, 'b> {
 }
 
 impl<'a, 'b> Outlet<'a, 'b> {
-    pub(super) fn new(source: &SmolStr, ledger: &Arc<Ledger>, emit: &'a mut Emit<'b>) -> Self {
+    pub(crate) fn new(source: &SmolStr, ledger: &Arc<Ledger>, emit: &'a mut Emit<'b>) -> Self {
         Self {
             source: source.clone(),
             batcher: Batcher::new(source.clone()),
@@ -33,7 +33,7 @@ impl<'a, 'b> Outlet<'a, 'b> {
         }
     }
 
-    pub(super) fn push(&mut self, event: Event) {
+    pub(crate) fn push(&mut self, event: Event) {
         self.seen_until = self.seen_until.max(event.at);
         if self.batcher.push(event) {
             self.flush();
@@ -41,27 +41,27 @@ impl<'a, 'b> Outlet<'a, 'b> {
     }
 
     /// Notes how far time has come.
-    pub(super) fn seen(&mut self, at: Timestamp) {
+    pub(crate) fn seen(&mut self, at: Timestamp) {
         self.seen_until = self.seen_until.max(at);
         self.batcher.seen(at);
     }
 
     /// Hands over what there is if it has waited long enough by the wall clock.
-    pub(super) fn flush_if_due(&mut self, now: Timestamp) {
+    pub(crate) fn flush_if_due(&mut self, now: Timestamp) {
         if self.batcher.is_due(now) {
             self.flush();
         }
     }
 
     /// Hands over what there is, if there is anything.
-    pub(super) fn flush_any(&mut self) {
+    pub(crate) fn flush_any(&mut self) {
         if !self.batcher.is_empty() {
             self.flush();
         }
     }
 
     /// Hands over what there is, even nothing: it tells how far time has come.
-    pub(super) fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if self.is_closed {
             return;
         }
@@ -73,7 +73,7 @@ impl<'a, 'b> Outlet<'a, 'b> {
     }
 
     /// Whether nobody listens any more.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
     }
 

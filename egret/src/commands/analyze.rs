@@ -168,6 +168,10 @@ fn recognized(path: &Path) -> Result<(SourceConfig, &'static str)> {
             let kind = SourceKind::Log { path, dialect: Some(dialect), follow: false };
             (SourceConfig { name, kind }, "log")
         }
+        Recognized::Netflow => {
+            let kind = SourceKind::Netflow(egret_collector::Input::File(path));
+            (SourceConfig { name, kind }, "netflow")
+        }
     })
 }
 

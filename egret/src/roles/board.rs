@@ -124,6 +124,7 @@ impl SourceBoard {
             SourceKind::Capture { .. } => "capture",
             SourceKind::Live(_) => "live",
             SourceKind::Log { .. } => "log",
+            SourceKind::Netflow(_) => "netflow",
         };
         Self {
             name: source.name.clone(),

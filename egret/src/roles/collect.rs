@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use egret_api::SourceState;
 use egret_collector::{
-    AttributionTable, CollectError, Context, Refused, SourceConfig, SourceKind, run as run_source,
+    AttributionTable, CollectError, Context, Input, Refused, SourceConfig, SourceKind,
+    run as run_source,
 };
 use egret_event::{
     EventBatch, Fact, GapReason, InputPosition, MAX_BATCH_EVENTS, SmolStr, Timestamp,
@@ -18,7 +19,7 @@ use egret_event::{
 use tokio::sync::mpsc;
 
 use super::board::{Board, SourceBoard};
-use super::merge::{Input, merge};
+use super::merge::{self, merge};
 use crate::clock;
 
 /// The source of events about who has which address.
@@ -72,7 +73,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             if !collect.unread_files.contains(&source.name) {
                 sender.board.set_state(SourceState::Ended, None);
             } else {
-                files.push((Input { source, context }, sender));
+                files.push((merge::Input { source, context }, sender));
             }
         } else {
             let resume = Arc::clone(&resume);
@@ -127,7 +128,12 @@ fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToE
 
 /// Whether the source comes to an end by itself.
 fn is_finite(source: &SourceConfig) -> bool {
-    matches!(&source.kind, SourceKind::Capture { .. } | SourceKind::Log { follow: false, .. })
+    matches!(
+        &source.kind,
+        SourceKind::Capture { .. }
+            | SourceKind::Log { follow: false, .. }
+            | SourceKind::Netflow(Input::File(_))
+    )
 }
 
 /// Names of the sources that come to an end by themselves and were not read to it before.
@@ -194,8 +200,10 @@ fn kernel_drops(batch: &EventBatch) -> u64 {
 
 fn path_of(source: &SourceConfig) -> Option<&Path> {
     match &source.kind {
-        SourceKind::Capture { path } | SourceKind::Log { path, .. } => Some(path),
-        SourceKind::Live(_) => None,
+        SourceKind::Capture { path }
+        | SourceKind::Log { path, .. }
+        | SourceKind::Netflow(Input::File(path)) => Some(path),
+        SourceKind::Live(_) | SourceKind::Netflow(Input::Port(_)) => None,
     }
 }
 
@@ -220,8 +228,11 @@ fn run_endless(
     context: &Context,
     sender: &Sender,
 ) {
-    let is_live = matches!(source.kind, SourceKind::Live(_));
-    let mut emit = |batch| if is_live { sender.drop_newest(batch) } else { sender.block(batch) };
+    // What comes from the network cannot be asked to wait.
+    let must_not_wait =
+        matches!(source.kind, SourceKind::Live(_) | SourceKind::Netflow(Input::Port(_)));
+    let mut emit =
+        |batch| if must_not_wait { sender.drop_newest(batch) } else { sender.block(batch) };
     while !context.stop.load(Relaxed) {
         sender.board.set_state(SourceState::Running, None);
         match run_source(source, resume, context, &mut emit) {
@@ -255,8 +266,8 @@ fn report(board: &SourceBoard, name: &SmolStr, error: &CollectError) {
     board.set_state(SourceState::Failed, Some(error.to_string()));
 }
 
-fn run_files(files: Vec<(Input, Sender)>) {
-    let (inputs, senders): (Vec<Input>, Vec<Sender>) = files.into_iter().unzip();
+fn run_files(files: Vec<(merge::Input, Sender)>) {
+    let (inputs, senders): (Vec<merge::Input>, Vec<Sender>) = files.into_iter().unzip();
     // The sizes are read first: what is appended later has not been read.
     let ends: Vec<_> = inputs.iter().map(|i| path_of(&i.source).and_then(end_of_file)).collect();
     let names: Vec<_> = inputs.iter().map(|input| input.source.name.clone()).collect();

@@ -1,0 +1,66 @@
+//! The UDP payloads of a capture, for those who speak inside them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use egret_event::Timestamp;
+use pcap::{Capture, Offline};
+
+use super::file::{self, RECORD_HEADER_BYTES};
+use super::link::{self, Fragment, Link, UDP};
+use crate::recognize::is_capture;
+use crate::{CollectError, recognize};
+
+/// A capture that is read for its UDP payloads.
+pub(crate) struct CaptureFile {
+    capture: Capture<Offline>,
+    link: Link,
+    consumed: u64,
+}
+
+/// What a UDP packet carried.
+pub(crate) struct UdpPayload<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) from: SocketAddr,
+    pub(crate) content: &'a [u8],
+}
+
+/// A packet that carries nothing over UDP, or not all of it.
+pub(crate) struct NotUdp;
+
+impl CaptureFile {
+    /// Whether the file is a capture.
+    pub(crate) fn is_one(path: &Path) -> Result<bool, CollectError> {
+        Ok(is_capture(&recognize::head_of(path, 4)?))
+    }
+
+    pub(crate) fn open(path: &Path) -> Result<Self, CollectError> {
+        let capture = file::open(path)?;
+        let link = file::link_of(&path.to_string_lossy().as_ref().into(), &capture)?;
+        Ok(Self { capture, link, consumed: 0 })
+    }
+
+    /// The next packet. `None` at the end, or where the capture is cut.
+    pub(crate) fn next_udp(&mut self) -> Option<Result<UdpPayload<'_>, NotUdp>> {
+        let packet = self.capture.next_packet().ok()?;
+        self.consumed += RECORD_HEADER_BYTES + packet.data.len() as u64;
+        let at = file::time_of(packet.header);
+        let dissected = link::dissect(self.link, packet.header.len, packet.data);
+        Some(match dissected {
+            Ok(inner)
+                if inner.protocol == UDP
+                    && inner.fragment == Fragment::Whole
+                    && inner.payload.len() == inner.payload_bytes as usize =>
+            {
+                let from = SocketAddr::new(link::address(inner.source), inner.source_port);
+                Ok(UdpPayload { at, from, content: inner.payload })
+            }
+            _ => Err(NotUdp),
+        })
+    }
+
+    /// Bytes of the file read so far.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed
+    }
+}
