@@ -41,6 +41,8 @@ pub struct Decoder {
     pub(super) questions: Questions,
     /// Flows that hold an incomplete message.
     pub(super) partials: usize,
+    /// Requests that wait for their answer.
+    pub(super) asked: usize,
     /// Latest packet time.
     pub(super) now: Timestamp,
     /// Time of the latest event.
@@ -86,6 +88,7 @@ impl Decoder {
             names: Names::new(),
             questions: Questions::new(),
             partials: 0,
+            asked: 0,
             now: Timestamp::MIN,
             told: Timestamp::MIN,
             evicted: Tally::new(GapReason::FlowTableFull),
@@ -391,7 +394,7 @@ impl Decoder {
 
     /// A flow ends in a way that stragglers may follow.
     fn end(&mut self, place: u32, phase: FlowPhase, at: Timestamp, out: &mut Sink<'_>) {
-        self.close_partial(place, out);
+        self.close_messages(place, out);
         let flow = &mut self.table[place];
         flow.state = State::Ended;
         flow.phase = phase;
@@ -413,7 +416,7 @@ impl Decoder {
 
     /// Takes a flow out of the table, and tells what was not told of it.
     fn retire(&mut self, place: u32, phase: FlowPhase, at: Timestamp, out: &mut Sink<'_>) {
-        self.close_partial(place, out);
+        self.close_messages(place, out);
         let flow = &self.table[place];
         let (phase, is_news) = match flow.state {
             State::Opening | State::Open | State::Closing => (phase, true),

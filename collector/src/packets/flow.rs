@@ -10,6 +10,7 @@ use egret_event::{
     Attribution, BlockReason, Destination, FlowPhase, Protocol, Scope, Timestamp, Verdict, Volume,
 };
 
+use super::exchange::{Exchange, Part};
 pub(super) use super::key::{End, FlowKey};
 use super::link::{ACK, FIN, Fragment, ICMP, ICMPV6, Packet, RST, SYN, TCP, UDP};
 use super::partial::Partial;
@@ -123,6 +124,8 @@ pub(super) struct Flow {
     pub(super) origin: Option<Arc<Attribution>>,
     pub(super) reported: Option<Box<Reported>>,
     pub(super) partial: Option<Box<Partial>>,
+    /// The HTTP that is open on it.
+    pub(super) exchange: Option<Box<Exchange>>,
     pub(super) timer: Timer,
     /// Intervals reported so far.
     pub(super) number: u32,
@@ -161,6 +164,7 @@ impl Flow {
             origin: None,
             reported: None,
             partial: None,
+            exchange: None,
             timer: Timer::UNSET,
             number: 0,
             events: 0,
@@ -336,6 +340,26 @@ impl Flow {
     #[inline]
     pub(super) fn is_new(&self, packet: &Packet<'_>) -> bool {
         self.up_progress.is_new(packet.sequence)
+    }
+
+    /// Whether the payload of a server's packet was not seen before.
+    pub(super) fn is_new_answer(&self, packet: &Packet<'_>) -> bool {
+        self.down_progress.is_new(packet.sequence)
+    }
+
+    /// What a client's segment holds behind the body of a request. `None`: it is all body.
+    #[inline]
+    pub(super) fn beyond_body<'a>(&mut self, packet: &Packet<'a>) -> Option<Packet<'a>> {
+        let Some(exchange) = &mut self.exchange else { return Some(*packet) };
+        match exchange.part(packet.sequence, packet.payload_bytes) {
+            Part::Body => None,
+            Part::From(at) => Some(Packet {
+                sequence: packet.sequence.wrapping_add(at),
+                payload_bytes: packet.payload_bytes.saturating_sub(at),
+                payload: packet.payload.get(at as usize..).unwrap_or_default(),
+                ..*packet
+            }),
+        }
     }
 
     /// Bytes of both streams that were acknowledged and never seen, since the last call.

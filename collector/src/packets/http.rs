@@ -251,15 +251,27 @@ impl<'a> Authority<'a> {
     }
 }
 
+/// Longest media type kept, in bytes.
+const MAX_MEDIA_TYPE_BYTES: usize = 128;
+
+/// A media type as it is kept: as [`printable`], at most 128 bytes.
+pub(super) fn media_type(raw: &[u8]) -> SmolStr {
+    cleaned(raw, MAX_MEDIA_TYPE_BYTES)
+}
+
 /// Text from the wire as it is kept: at most 256 bytes, every byte that is not printable ASCII
 /// written as `\xNN`.
 pub(super) fn printable(raw: &[u8]) -> SmolStr {
+    cleaned(raw, MAX_TEXT_BYTES)
+}
+
+fn cleaned(raw: &[u8], most: usize) -> SmolStr {
     let mut text = SmolStrBuilder::new();
     let mut length = 0;
     for &byte in raw {
         let is_plain = (byte.is_ascii_graphic() && byte != b'\\') || byte == b' ';
         length += if is_plain { 1 } else { 4 };
-        if length > MAX_TEXT_BYTES {
+        if length > most {
             break;
         }
         if is_plain {

@@ -4,12 +4,13 @@
 //! nothing: [`super::decoder`] does, for all payload alike.
 
 mod dns;
+mod exchange;
 mod http;
 mod protocol;
 mod said;
 mod tls;
 
-use egret_event::{Destination, Event};
+use egret_event::{Destination, Event, Protocol};
 
 use super::decoder::{Decoder, Sink};
 use super::flow::End;
@@ -37,6 +38,23 @@ impl Decoder {
             return;
         }
         let from_client = sender == flow.client;
+        if flow.exchange.is_some() || flow.verdict.is_blocked() {
+            self.inspect_exchange(place, from_client, packet, out);
+            return;
+        }
+        self.inspect_payload(place, from_client, packet, out);
+    }
+
+    /// Shows a payload to the parsers.
+    #[inline]
+    fn inspect_payload(
+        &mut self,
+        place: u32,
+        from_client: bool,
+        packet: &Packet<'_>,
+        out: &mut Sink<'_>,
+    ) {
+        let flow = &self.table[place];
         let is_dns = flow.speaks_dns();
         match packet.protocol {
             UDP if is_dns => self.dns_message(place, from_client, packet.payload, out),
@@ -44,11 +62,16 @@ impl Decoder {
             TCP if flow.partial.is_some() => {
                 self.continue_partial(place, from_client, packet, out);
             }
-            TCP if from_client => self.client_segment(place, packet, out),
+            TCP if from_client => {
+                if flow.recognition.protocol() == Some(Protocol::Socks) {
+                    self.socks(place, packet, out);
+                }
+                self.client_segment(place, packet, out);
+            }
             _ => {}
         }
         if self.table[place].recognition.is_open(Side::of(from_client)) {
-            self.recognize(place, sender, packet, out);
+            self.recognize(place, from_client, packet, out);
         }
     }
 

@@ -14,6 +14,7 @@
 pub mod certificate;
 mod decoder;
 pub mod dns;
+mod exchange;
 mod file;
 mod flow;
 mod fragments;

@@ -7,12 +7,14 @@
 
 mod datagram;
 mod endpoint;
+mod socks;
 mod stream;
 mod text;
 
 use egret_event::Protocol;
 
 pub use endpoint::{is_resolver, of_hello};
+pub use socks::{SocksHost, SocksTarget, socks_request};
 
 /// Payloads of each side that are looked at. Greetings and handshakes come first.
 const LOOKS: u8 = 3;
@@ -127,16 +129,20 @@ impl Recognition {
         }
     }
 
-    /// Notes what is known better than by first bytes: what was read whole.
+    /// Notes what is known better than by first bytes: what was read whole. What is inside SOCKS
+    /// is still SOCKS.
     pub fn settle(&mut self, protocol: Protocol) {
-        self.protocol = Some(protocol);
+        if self.protocol != Some(Protocol::Socks) {
+            self.protocol = Some(protocol);
+        }
         self.looks = [0; 2];
     }
 
     /// Notes that TLS has begun, as which `protocol` it shows itself. Where it did not begin the
-    /// conversation (STARTTLS), what did is the better word.
+    /// conversation (STARTTLS, SOCKS), what did is the better word; but in a tunnel that HTTP made
+    /// and after STUN has found the way, it is what is spoken.
     pub fn secure(&mut self, protocol: Protocol) {
-        let is_outer = matches!(self.protocol, Some(Protocol::Http | Protocol::Socks));
+        let is_outer = matches!(self.protocol, Some(Protocol::Http | Protocol::Stun));
         if self.protocol.is_none() || is_outer {
             self.protocol = Some(protocol);
         }

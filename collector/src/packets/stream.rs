@@ -50,6 +50,11 @@ impl Stream {
         Self { first, ..Self::default() }
     }
 
+    /// Sequence number of its first byte.
+    pub(super) fn first(&self) -> u32 {
+        self.first
+    }
+
     /// What is there from the start on, without a gap.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.whole]

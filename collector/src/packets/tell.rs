@@ -27,6 +27,7 @@ impl Decoder {
         out: &mut Sink<'_>,
     ) {
         self.note_missed(place, StreamEnd::Open);
+        self.tell_overdue(place, phase, out);
         let flow = &mut self.table[place];
         let from = flow.interval_from;
         let (up, down, number) = flow.take_interval(at);
@@ -187,7 +188,7 @@ impl Decoder {
     }
 
     /// The time for an event: that of what happened, but never before an earlier event's.
-    fn stamp(&mut self, at: Timestamp) -> Timestamp {
+    pub(super) fn stamp(&mut self, at: Timestamp) -> Timestamp {
         self.told = self.told.max(at);
         self.told
     }

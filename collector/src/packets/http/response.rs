@@ -11,9 +11,10 @@ pub struct Response {
     pub status: u16,
     /// Bytes of head and body, where the head is there to its end and says how long the body is.
     pub length: Option<usize>,
+    /// Bytes of the head, where it is there to its end.
+    pub head_bytes: Option<usize>,
     /// Whether it asks for the credentials of a proxy's user.
     asks_who: bool,
-    is_whole_head: bool,
 }
 
 impl Response {
@@ -29,7 +30,7 @@ impl Response {
     pub fn refuses_tunnel(&self) -> bool {
         match self.status {
             403 | 405 | 451 => true,
-            407 => self.is_whole_head && !self.asks_who,
+            407 => self.head_bytes.is_some() && !self.asks_who,
             _ => false,
         }
     }
@@ -48,7 +49,7 @@ pub fn response(bytes: &[u8]) -> Option<Response> {
     }
     let digit = |byte: &u8| u16::from(byte - b'0');
     let status = digit(hundreds) * 100 + digit(tens) * 10 + digit(ones);
-    let mut seen = Response { status, length: None, asks_who: false, is_whole_head: false };
+    let mut seen = Response { status, length: None, head_bytes: None, asks_who: false };
     if let Some(end) = memchr(b'\n', bytes) {
         seen.read_headers(bytes, end + 1);
     }
@@ -64,16 +65,16 @@ impl Response {
             says_length |= name.eq_ignore_ascii_case(b"content-length");
             body.header(name, value);
         });
-        self.is_whole_head = matches!(ended, Ended::Yes);
+        let head_bytes = start + read;
+        self.head_bytes = matches!(ended, Ended::Yes).then_some(head_bytes);
         let has_no_body = matches!(self.status, 100..200 | 204 | 304);
         let body_bytes = match body {
             _ if has_no_body => Some(0),
             Body::Length(length) if says_length => usize::try_from(length).ok(),
-            Body::Chunked => super::chunked(&bytes[start + read..]).map(|(_, length)| length),
+            Body::Chunked => super::chunked(&bytes[head_bytes..]).map(|(_, length)| length),
             Body::Length(_) | Body::Unknown => None,
         };
-        self.length = body_bytes
-            .filter(|_| self.is_whole_head)
-            .and_then(|body_bytes| (start + read).checked_add(body_bytes));
+        self.length =
+            self.head_bytes.zip(body_bytes).and_then(|(head, body)| head.checked_add(body));
     }
 }

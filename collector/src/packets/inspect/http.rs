@@ -1,15 +1,51 @@
 //! What is made of an HTTP request: an event, and a name for where it goes.
 
 use egret_event::{
-    Destination, Fact, HttpRequest, NameSource, Protocol, SeenBy, SmolStr, clean_name_bytes,
+    Destination, Event, Fact, HttpRequest, NameSource, Protocol, SeenBy, SmolStr, clean_name_bytes,
 };
 
 use super::{Decoder, Sink};
-use crate::packets::http::{self, Authority, Request, Target};
+use crate::packets::exchange::{Kind, Waiting};
+use crate::packets::http::{self, Authority, Body, Head, Request, Target};
 use crate::packets::tell::server_of;
 
 impl Decoder {
-    pub(super) fn request(&mut self, place: u32, request: &Request<'_>, out: &mut Sink<'_>) {
+    /// Tells the requests at the start of `bytes`, of which the first has the sequence number
+    /// `first`. Returns where another one starts that is not all there.
+    pub(super) fn requests(
+        &mut self,
+        place: u32,
+        bytes: &[u8],
+        first: u32,
+        out: &mut Sink<'_>,
+    ) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            let request = match http::head(&bytes[at..]) {
+                Head::Complete(request) => request,
+                Head::Partial(_) => return Some(at),
+                Head::No => return None,
+            };
+            let start = at + request.head_bytes;
+            let (body_bytes, length) = body_of(&request, &bytes[start..]);
+            self.request(place, &request, body_bytes, out);
+            let next = length.and_then(|length| start.checked_add(length))?;
+            if next >= bytes.len() {
+                self.expect_body(place, first, next, next - bytes.len());
+                return None;
+            }
+            at = next;
+        }
+    }
+
+    /// Tells a request. `body_bytes`: how long its body is, where that is known.
+    pub(super) fn request(
+        &mut self,
+        place: u32,
+        request: &Request<'_>,
+        body_bytes: Option<u64>,
+        out: &mut Sink<'_>,
+    ) {
         let (path, query_bytes, target) = match &request.target {
             Target::Path(path, query) => (Some(*path), *query, request.host),
             Target::Url(there, path, query) => (Some(*path), *query, Some(*there)),
@@ -30,11 +66,20 @@ impl Decoder {
             duration_ms: None,
             user: None,
             sni: None,
-            content_type: None,
-            body_bytes: None,
+            content_type: request.media_type().map(http::media_type),
+            body_bytes,
         };
         let event = self.event_of(place, self.now, |_| Fact::Http(Box::new(fact)));
-        self.tell_detail(event, named, out);
+        if let Some(event) = event {
+            let destination = named.unwrap_or_else(|| event.destination.clone());
+            let kind = match (&request.target, request.method) {
+                (Target::Tunnel(_), _) => Kind::Tunnel,
+                (_, "HEAD") => Kind::Head,
+                _ => Kind::Plain,
+            };
+            let event = Event { destination, ..event };
+            self.await_response(place, Waiting { event, since: self.now, kind }, out);
+        }
     }
 
     /// Where a request goes. Behind a proxy the address is the proxy's, and the port that of the
@@ -61,5 +106,17 @@ fn spoken(request: &Request<'_>) -> Protocol {
     match request.target {
         Target::Path(b"/dns-query", _) | Target::Url(_, b"/dns-query", _) => Protocol::DnsOverHttps,
         _ => Protocol::Http,
+    }
+}
+
+/// How many bytes the body of a request has, and how many it takes, where that is known. `rest`:
+/// what is there behind its head.
+fn body_of(request: &Request<'_>, rest: &[u8]) -> (Option<u64>, Option<usize>) {
+    match request.body {
+        // What follows is not HTTP, or not to this server.
+        _ if matches!(request.target, Target::Tunnel(_)) => (None, None),
+        Body::Length(length) => (Some(length), usize::try_from(length).ok()),
+        Body::Chunked => http::chunked(rest).unzip(),
+        Body::Unknown => (None, None),
     }
 }

@@ -1,11 +1,10 @@
 //! What a flow speaks, by its first bytes.
 
-use egret_event::{Protocol, TlsHello};
+use egret_event::{Destination, NameSource, Protocol, TlsHello, clean_name_bytes};
 
 use super::{Decoder, Sink};
-use crate::packets::flow::End;
 use crate::packets::link::{Packet, TCP};
-use crate::packets::protocol::{self, Carrier, First, Side};
+use crate::packets::protocol::{self, Carrier, First, Side, SocksHost};
 use crate::packets::tell::server_of;
 
 impl Decoder {
@@ -13,12 +12,11 @@ impl Decoder {
     pub(super) fn recognize(
         &mut self,
         place: u32,
-        sender: End,
+        from_client: bool,
         packet: &Packet<'_>,
         out: &mut Sink<'_>,
     ) {
         let flow = &mut self.table[place];
-        let from_client = sender == flow.client;
         if from_client && packet.protocol == TCP && !flow.is_new(packet) {
             return;
         }
@@ -42,5 +40,21 @@ impl Decoder {
         let is_named = self.names.find(ends.0, ends.1, self.now).is_some();
         let spoken = protocol::of_hello(hello, server_of(flow).0, is_named);
         self.table[place].recognition.secure(spoken);
+    }
+
+    /// A SOCKS client says where its bytes are to go: there, and not to the SOCKS server.
+    pub(super) fn socks(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
+        let Some(target) = protocol::socks_request(packet.payload) else { return };
+        let (server, _) = server_of(&self.table[place]);
+        let by = NameSource::Connect;
+        let destination = match target.host {
+            SocksHost::Address(address) => {
+                Destination { named_by: Some(by), ..Destination::address(address, target.port) }
+            }
+            SocksHost::Name(name) => {
+                Destination::of_host(clean_name_bytes(name), by, Some(server), target.port)
+            }
+        };
+        self.rename(place, destination, out);
     }
 }

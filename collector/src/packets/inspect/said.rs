@@ -5,7 +5,7 @@ use super::{Decoder, Sink};
 use crate::packets::http::{Head, head, may_start_request};
 use crate::packets::link::Packet;
 use crate::packets::partial::{MAX_SAID, Partial};
-use crate::packets::stream::{Continued, Stream};
+use crate::packets::stream::{Continued, Stream, sequence_of};
 use crate::packets::tls::{Hello, client_hello, may_become_hello, may_start_hello};
 
 /// Most hellos of one flow: a second one follows a HelloRetryRequest (RFC 8446, section 4.1.4).
@@ -38,7 +38,8 @@ impl Decoder {
     }
 
     fn start_said(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
-        if let Said::Part = self.read_said(place, packet.payload, packet, out) {
+        let said = (packet.payload, sequence_of(packet));
+        if let Said::Part = self.read_said(place, said, packet, out) {
             let stream = Stream::starting_with(packet, packet.payload.len());
             self.hold(place, packet, Partial::Said(stream), out);
         }
@@ -78,7 +79,7 @@ impl Decoder {
             }
             return !is_start;
         }
-        match self.read_said(place, stream.bytes(), packet, out) {
+        match self.read_said(place, (stream.bytes(), stream.first()), packet, out) {
             Said::Part if outcome == Continued::Yes => true,
             Said::Part => {
                 self.said_so_far(place, stream, out);
@@ -88,11 +89,12 @@ impl Decoder {
         }
     }
 
-    /// Reads what a client says; `packet` brought the last of it.
+    /// Reads what a client says: bytes, and the sequence number of the first. `packet` brought the
+    /// last of it.
     fn read_said(
         &mut self,
         place: u32,
-        bytes: &[u8],
+        (bytes, first): (&[u8], u32),
         packet: &Packet<'_>,
         out: &mut Sink<'_>,
     ) -> Said {
@@ -106,8 +108,12 @@ impl Decoder {
             Hello::No => {}
         }
         match head(bytes) {
-            Head::Complete(request) => {
-                self.request(place, &request, out);
+            Head::Complete(_) => {
+                if let Some(next) = self.requests(place, bytes, first, out) {
+                    let mut stream = Stream::starting_at(first.wrapping_add(next as u32));
+                    stream.insert(0, &bytes[next..], MAX_SAID);
+                    self.hold(place, packet, Partial::Said(stream), out);
+                }
                 Said::All
             }
             Head::Partial(_) => Said::Part,
@@ -118,7 +124,7 @@ impl Decoder {
     /// Makes the best of a request of which no more comes.
     pub(super) fn said_so_far(&mut self, place: u32, stream: &Stream, out: &mut Sink<'_>) {
         if let Head::Complete(request) | Head::Partial(Some(request)) = head(stream.bytes()) {
-            self.request(place, &request, out);
+            self.request(place, &request, None, out);
         }
     }
 }

@@ -59,9 +59,9 @@ pub fn is_resolver(host: &str) -> bool {
     false
 }
 
-/// Characters of the middle part of the names that Tor makes up: 8 to 20 (tor,
-/// `crypto_random_hostname(8, 20, "www.", ".com")` in `tortls.c`).
-const TOR_NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=20;
+/// Characters of the middle part of the names that Tor makes up. It takes 4 to 25 (`tor_tls_new`
+/// in `tortls_openssl.c`); short ones are too often real.
+const TOR_NAME_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=25;
 
 /// Whether the name asked for looks made up as Tor makes it: base 32, digits among letters. Real
 /// names of that shape exist, so this is to be believed only of a client that offers no protocol

@@ -194,6 +194,7 @@ fn each_request_of_a_connection_is_told_and_names_the_flow() {
     tap.see(&request);
     tap.see(&c.down(ACK, b"HTTP/1.1 200 OK\r\n\r\n"));
     tap.see(&c.send(b"PUT /b HTTP/1.1\r\nHost: one.example:8080\r\n\r\n"));
+    tap.see(&c.down(ACK, b"HTTP/1.1 204 No Content\r\n\r\n"));
     let requests = tap.requests();
     assert_eq!(requests.len(), 2);
     let (event, first) = &requests[0];
@@ -216,6 +217,7 @@ fn a_request_head_split_over_segments_is_told_once_with_its_host() {
     for segment in head.as_bytes().chunks(1400) {
         tap.see(&c.send(segment));
     }
+    tap.finish();
     let requests = tap.requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].1.query_bytes, Some(3000));

@@ -84,3 +84,36 @@ fn a_name_that_tor_made_up_is_tor_unless_dns_was_asked_for_it() {
         assert_eq!(spoken(&mut tap, 9001), Some(protocol));
     }
 }
+
+#[test]
+fn what_goes_through_a_socks_server_goes_to_its_target() {
+    let mut tap = Tap::new();
+    let mut c = tap.connect(40_000, 1080);
+    tap.see(&c.send(b"\x05\x01\0"));
+    tap.see(&c.down(ACK, b"\x05\0"));
+    tap.see(&c.send(b"\x05\x01\0\x03\x10drop.example.org\x01\xbb"));
+    tap.see(&c.down(ACK, b"\x05\0\0\x01\0\0\0\0\0\0"));
+    tap.see(&c.send(&hello("front.example.net", 0)));
+    tap.finish();
+    assert_eq!(tap.hellos()[0].sni.as_deref(), Some("front.example.net"));
+    let flows = tap.flows();
+    let (event, flow) = flows.last().unwrap();
+    assert_eq!(event.destination.host.as_deref(), Some("drop.example.org"));
+    assert_eq!((event.destination.port, flow.protocol), (443, Some(Protocol::Socks)));
+}
+
+#[test]
+fn inside_a_tunnel_that_a_proxy_made_it_is_what_is_inside() {
+    for (inside, protocol) in [
+        (&hello("a.example", 0)[..], Protocol::Tls),
+        (b"SSH-2.0-x\r\n", Protocol::Ssh),
+        (b"what is this", Protocol::Http),
+    ] {
+        let mut tap = Tap::new();
+        let mut c = tap.connect(40_000, 3128);
+        tap.see(&c.send(b"CONNECT a.example:4444 HTTP/1.1\r\n\r\n"));
+        tap.see(&c.down(ACK, b"HTTP/1.1 200 Connection established\r\n\r\n"));
+        tap.see(&c.send(inside));
+        assert_eq!(spoken(&mut tap, 4444), Some(protocol));
+    }
+}
