@@ -171,6 +171,8 @@ pub enum Dialect {
     SquidEgret,
     /// Envoy's access log in JSON (see `deploy/envoy`).
     EnvoyJson,
+    /// Suricata's events (EVE).
+    SuricataEve,
     /// Any of Zeek's logs, in columns.
     ZeekTsv,
     /// Any of Zeek's logs, or all in one stream, in JSON.

@@ -61,7 +61,7 @@ pub enum CollectError {
     /// The content is of no kind that egret reads.
     #[error(
         "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
-         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek)"
+         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek, Suricata)"
     )]
     Unrecognized {
         /// Path of the file.

@@ -142,6 +142,7 @@ mod tests {
                   \"downstream_remote_address\":\"10.20.0.17:9\"}\n",
                 Dialect::EnvoyJson,
             ),
+            (b"{\"event_type\":\"stats\",\"stats\":{}, \"timestamp\":\"2026-01-31T09:30:00Z\"}\n", Dialect::SuricataEve),
             (b"#separator \\x09\n#path\tdhcp\n", Dialect::ZeekTsv),
             (b"{\"ts\":1.5,\"uid\":\"C1\",\"name\":\"odd\"}\n", Dialect::ZeekJson),
         ] {

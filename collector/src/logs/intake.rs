@@ -10,6 +10,7 @@ use std::time::Duration;
 use egret_event::{Gap, GapReason, Ledger, Loss, SmolStr, Timestamp};
 
 use super::complaints::Complaints;
+use super::entry::Entry;
 use super::generation::Generation;
 use super::headers;
 use super::lines::Line;
@@ -29,7 +30,6 @@ pub(super) struct Closed;
 /// Turns the lines of one source into batches.
 pub(super) struct Intake {
     path: String,
-    dialect: Option<Dialect>,
     reader: Reader,
     scribe: Scribe,
     batcher: Batcher,
@@ -79,7 +79,6 @@ impl Intake {
     ) -> Self {
         Self {
             path: path.to_owned(),
-            dialect,
             reader: Reader::new(dialect),
             scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
             batcher: Batcher::new(name.clone()),
@@ -97,7 +96,7 @@ impl Intake {
     /// The lines that follow come from this file, of which `consumed` bytes were taken before.
     pub(super) fn begin(&mut self, generation: Generation, consumed: u64) {
         let ids = Ids::of(self.scribe.source(), &generation.first_line);
-        self.reader = Reader::new(self.dialect);
+        self.reader.next_file();
         self.reading = Some(Reading { generation, ids, consumed });
     }
 
@@ -157,7 +156,7 @@ impl Intake {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.tally.not_egress += 1;
-                return Ok(());
+                return self.tell_beside(beside, ids, offset, emit);
             }
             Err(LineProblem::Malformed(what)) => {
                 tracing::debug!(
@@ -178,11 +177,25 @@ impl Intake {
             return Ok(());
         };
         self.tally.passed += 1;
-        let beside = beside.and_then(|more| self.scribe.event(&more, ids.beside(), offset));
-        let mut is_full = self.batcher.push(event);
-        if let Some(event) = beside {
-            is_full = self.batcher.push(event);
+        if self.batcher.push(event) && beside.is_none() {
+            return self.hand_over(emit);
         }
+        self.tell_beside(beside, ids, offset, emit)
+    }
+
+    /// Takes what the line at `offset` tells beside its entry.
+    fn tell_beside(
+        &mut self,
+        beside: Option<Entry<'static>>,
+        ids: Ids,
+        offset: u64,
+        emit: &mut Emit<'_>,
+    ) -> Result<(), Closed> {
+        let event = beside.and_then(|more| self.scribe.event(&more, ids.beside(), offset));
+        let is_full = match event {
+            Some(event) => self.batcher.push(event),
+            None => !self.batcher.has_room_for(1),
+        };
         if is_full { self.hand_over(emit) } else { Ok(()) }
     }
 
@@ -255,6 +268,14 @@ impl Intake {
     /// At the end of the source: hands over the rest and complains of what was not yet told.
     pub(super) fn finish(&mut self, emit: &mut Emit<'_>) -> Result<(), Closed> {
         self.complaints.finish();
+        // Each at a place of its own behind the last line, so that all have different ids.
+        let place = self.reading.as_ref().map(|reading| (reading.ids, reading.consumed));
+        let mut number = 0;
+        while let (Some((ids, consumed)), Some(left)) = (place, self.reader.take_left()) {
+            self.tell_beside(Some(left), ids, consumed + number, emit)?;
+            number += 1;
+        }
+        self.has_moved |= number > 0;
         self.flush(emit)
     }
 

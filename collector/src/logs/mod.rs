@@ -12,6 +12,7 @@ mod follow;
 mod generation;
 mod headers;
 mod intake;
+mod json;
 mod lines;
 mod memo;
 mod reader;
@@ -20,6 +21,8 @@ mod rotation;
 mod scribe;
 mod signs;
 pub mod squid;
+mod suricata;
+mod target;
 #[cfg(test)]
 mod testing;
 mod text;

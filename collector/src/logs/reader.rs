@@ -6,6 +6,7 @@
 use super::entry::Entry;
 use super::record::LineProblem;
 use super::signs::looks_like;
+use super::suricata::Suricata;
 use super::zeek::Zeek;
 use super::{envoy, squid};
 use crate::Dialect;
@@ -18,6 +19,7 @@ pub struct Reader {
     /// Whether the dialect was told, and so is not to be guessed.
     is_told: bool,
     zeek: Zeek,
+    suricata: Suricata,
     /// What the line read last tells beside its entry.
     beside: Option<Entry<'static>>,
 }
@@ -25,7 +27,22 @@ pub struct Reader {
 impl Reader {
     /// A reader at the begin of a file, of `dialect` or of what its lines look like.
     pub fn new(dialect: Option<Dialect>) -> Self {
-        Self { dialect, is_told: dialect.is_some(), zeek: Zeek::default(), beside: None }
+        Self {
+            dialect,
+            is_told: dialect.is_some(),
+            zeek: Zeek::default(),
+            suricata: Suricata::default(),
+            beside: None,
+        }
+    }
+
+    /// What follows is the begin of the next file of the same log: its headers are forgotten, and
+    /// what runs on from file to file is not.
+    pub fn next_file(&mut self) {
+        if !self.is_told {
+            self.dialect = None;
+        }
+        self.zeek = Zeek::default();
     }
 
     /// The dialect that was told, or that was found out so far.
@@ -52,9 +69,15 @@ impl Reader {
     }
 
     /// What the line read last tells beside its entry: the part of a flow that was not seen, the
-    /// certificate of a handshake. Of the same time, and worth as much as the entry is.
+    /// certificate of a handshake, an earlier question that nobody answered.
     pub fn take_beside(&mut self) -> Option<Entry<'static>> {
         self.beside.take()
+    }
+
+    /// At the end, one of the things that were held back until more was known, until there are no
+    /// more.
+    pub fn take_left(&mut self) -> Option<Entry<'static>> {
+        self.suricata.take_left()
     }
 
     /// Reads a line as what it looks like, and remembers that if it was right.
@@ -72,6 +95,7 @@ impl Reader {
             Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),
             Dialect::SquidEgret => squid::parse_egret(line).map(Entry::Request),
             Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
+            Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),
             Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),
             Dialect::ZeekJson => self.zeek.read_json(line, &mut self.beside),
         }

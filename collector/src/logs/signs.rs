@@ -6,7 +6,8 @@ use crate::Dialect;
 
 /// Keys that only one dialect's objects have, most telling first. A key ends in `":`, which cannot
 /// stand inside a JSON string, so no value can pass for one.
-const KEYS: [(Dialect, &[u8]); 5] = [
+const KEYS: [(Dialect, &[u8]); 6] = [
+    (Dialect::SuricataEve, b"\"event_type\":"),
     (Dialect::ZeekJson, b"\"_path\":"),
     (Dialect::ZeekJson, b"\"@stream\":"),
     (Dialect::ZeekJson, b"\"uid\":"),

@@ -12,10 +12,11 @@ use serde_json::value::RawValue;
 
 use super::field::{Field, Kind};
 use crate::logs::entry::Ends;
+use crate::logs::json::Raw;
 use crate::logs::record::LineProblem;
 use crate::logs::text::{address, number, port};
 
-/// Most entries of a list (`answers`, `san.dns`, ...) that are looked at.
+/// Most entries of a list in a column (`answers`, `san.dns`, ...) that are looked at.
 const MAX_LISTED: usize = 64;
 
 /// A line's fields. Borrows from the line.
@@ -94,18 +95,14 @@ impl<'a> Row<'a> {
                 let entries = cell.split(|byte| *byte == separator).take(MAX_LISTED);
                 entries.map(|entry| self.plain(entry)).collect()
             }
-            Form::Json => {
-                let entries: Vec<&'a RawValue> = serde_json::from_slice(cell).unwrap_or_default();
-                let raw = entries.into_iter().take(MAX_LISTED);
-                raw.map(|entry| self.plain(entry.get().as_bytes())).collect()
-            }
+            Form::Json => Raw::of(cell).list().into_iter().map(Raw::plain).collect(),
         }
     }
 
     fn plain(&self, raw: &'a [u8]) -> Cow<'a, [u8]> {
         match self.form {
             Form::Column(_) => unescaped(raw),
-            Form::Json => unquoted(raw),
+            Form::Json => Raw::of(raw).plain(),
         }
     }
 
@@ -210,21 +207,6 @@ pub(super) fn escaped_byte(raw: &[u8]) -> Option<u8> {
     let digits = raw.strip_prefix(b"\\x")?.get(..2)?;
     digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
     u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
-}
-
-/// A JSON string's content; anything else as it is.
-fn unquoted(raw: &[u8]) -> Cow<'_, [u8]> {
-    let Some(inner) = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")) else {
-        return Cow::Borrowed(raw);
-    };
-    if memchr::memchr(b'\\', inner).is_none() {
-        return Cow::Borrowed(inner);
-    }
-    match serde_json::from_slice::<String>(raw) {
-        Ok(text) => Cow::Owned(text.into_bytes()),
-        // An escape that stands for no character: the text as written still tells something.
-        Err(_) => Cow::Borrowed(inner),
-    }
 }
 
 /// Takes the fields that are read from an object, each as it is written.
