@@ -144,6 +144,8 @@ pub(super) struct Flow {
     client_finished: bool,
     server_finished: bool,
     pub(super) hellos: u8,
+    /// Datagrams of the client that were looked at for one.
+    pub(super) datagrams: u8,
     /// What it speaks.
     pub(super) recognition: Recognition,
     /// What follows is encrypted, or of no interest for another reason: no payload is looked at.
@@ -179,6 +181,7 @@ impl Flow {
             client_finished: false,
             server_finished: false,
             hellos: 0,
+            datagrams: 0,
             recognition: Recognition::NEW,
             is_sealed: false,
         }

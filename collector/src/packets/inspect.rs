@@ -3,6 +3,7 @@
 //! Owns which bytes are shown to which parser, and what is made of their answer. It counts
 //! nothing: [`super::decoder`] does, for all payload alike.
 
+mod datagrams;
 mod dns;
 mod exchange;
 mod http;
@@ -68,6 +69,7 @@ impl Decoder {
                 }
                 self.client_segment(place, packet, out);
             }
+            UDP if from_client => self.client_datagram(place, packet, out),
             _ => {}
         }
         if self.table[place].recognition.is_open(Side::of(from_client)) {
@@ -93,7 +95,7 @@ impl Decoder {
                 self.said_so_far(place, stream, out);
                 false
             }
-            (Partial::Dns { .. }, _) => false,
+            (Partial::Dns { .. } | Partial::Quic(_) | Partial::Dtls(_), _) => false,
         };
         if goes_on {
             self.keep_partial(place, partial, out);

@@ -2,7 +2,7 @@
 //!
 //! [`Decoder`] is the pure core: no I/O, no clock, the same packets give the same events. `file`
 //! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`certificate`],
-//! [`dns`], [`http`], [`protocol`], [`tls`]) take any bytes and never panic; they are public so that
+//! [`dns`], [`dtls`], [`http`], [`protocol`], [`quic`], [`tls`]) take any bytes and never panic; they are public so that
 //! they can be fuzzed.
 //!
 //! What is egress: a flow that a watched address started, to anywhere but its own link
@@ -14,6 +14,7 @@
 pub mod certificate;
 mod decoder;
 pub mod dns;
+pub mod dtls;
 mod exchange;
 mod file;
 mod flow;
@@ -30,6 +31,7 @@ mod partial;
 mod payloads;
 pub mod protocol;
 mod questions;
+pub mod quic;
 mod sequence;
 mod stream;
 mod table;

@@ -4,6 +4,8 @@
 
 use egret_event::SmolStr;
 
+use super::dtls::Fragment;
+use super::quic::Origin;
 use super::stream::Stream;
 use super::{http, tls};
 
@@ -25,6 +27,10 @@ pub(super) enum Partial {
     Said(Stream),
     /// What the server answers to a hello.
     Answer(Answer),
+    /// A hello in QUIC.
+    Quic(QuicHello),
+    /// A hello in DTLS.
+    Dtls(DtlsHello),
     /// DNS over TCP, both ways.
     Dns {
         /// What the client sent.
@@ -41,6 +47,32 @@ pub(super) struct Answer {
     pub(super) sni: Option<SmolStr>,
     /// What was received. `None`: where it starts is not known before its first segment.
     pub(super) stream: Option<Stream>,
+}
+
+/// The handshake that a QUIC client sends first.
+#[derive(Debug)]
+pub(super) struct QuicHello {
+    /// What its keys come from.
+    pub(super) origin: Origin,
+    pub(super) stream: Stream,
+}
+
+/// A ClientHello in several fragments.
+#[derive(Debug)]
+pub(super) struct DtlsHello {
+    /// Number of the message in its handshake.
+    pub(super) message: u16,
+    /// Its bytes in all.
+    pub(super) length: usize,
+    pub(super) stream: Stream,
+}
+
+impl DtlsHello {
+    /// The message that a fragment belongs to, of which nothing is there yet.
+    pub(super) fn of(fragment: &Fragment<'_>) -> Self {
+        let Fragment { message, length, .. } = *fragment;
+        Self { message, length, stream: Stream::default() }
+    }
 }
 
 impl Partial {

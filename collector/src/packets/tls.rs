@@ -15,10 +15,14 @@ use egret_event::{TlsCarrier, TlsHello};
 
 pub use answer::{Answer, Chain, MAX_ANSWER_BYTES, server_answer};
 pub(super) use bytes::Reader;
+pub(super) use hello::read as read_hello;
 
 /// Largest ClientHello that is read, in bytes, record headers included. Post-quantum key shares
 /// make about 2 KiB.
 pub const MAX_HELLO_BYTES: usize = 16 * 1024;
+
+/// Type of the handshake message that is a ClientHello.
+pub(super) const CLIENT_HELLO: u8 = 1;
 
 /// What the first bytes of a client's stream are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Claims about packets in and events out, on packets made here.
 
+mod datagrams;
 mod exchanges;
 mod files;
 mod flows;
