@@ -24,14 +24,16 @@ pub struct Fragment<'a> {
     pub bytes: &'a [u8],
 }
 
+/// Versions that records name before one is agreed upon: DTLS 1.0 and 1.2 (1.3 says 1.2), and that
+/// of OpenSSL before DTLS was finished, which AnyConnect still speaks.
+const VERSIONS: [u16; 3] = [0xfeff, 0xfefd, 0x0100];
+
 /// Whether a datagram may start with a part of a ClientHello. Few comparisons, for the fast path.
 #[inline]
 pub fn may_start_hello(datagram: &[u8]) -> bool {
-    // DTLS 1.0 or 1.2 (1.3 says 1.2), and the epoch before any key.
-    matches!(
-        datagram,
-        [HANDSHAKE, 0xfe, 0xff | 0xfd, 0, 0, _, _, _, _, _, _, _, _, CLIENT_HELLO, ..]
-    )
+    // In the epoch before any key.
+    matches!(datagram, [HANDSHAKE, a, b, 0, 0, _, _, _, _, _, _, _, _, CLIENT_HELLO, ..]
+        if VERSIONS.contains(&u16::from_be_bytes([*a, *b])))
 }
 
 /// The parts of ClientHellos in a datagram.
@@ -62,7 +64,7 @@ fn next_record<'a>(records: &mut Reader<'a>) -> Option<Reader<'a>> {
         let epoch = records.u16()?;
         records.take(6)?;
         let content = records.block()?;
-        if version >> 8 != 0xfe {
+        if !VERSIONS.contains(&version) {
             return None;
         }
         if kind == HANDSHAKE && epoch == 0 && !content.0.is_empty() {

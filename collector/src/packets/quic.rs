@@ -138,7 +138,7 @@ pub fn handshake_pieces(frames: &[u8], mut take: impl FnMut(usize, &[u8])) {
         let done = match kind {
             PADDING | PING => Some(()),
             ACK | ACK_WITH_ECN => skip_ack(&mut rest, kind),
-            CRYPTO => piece(&mut rest).map(|(at, bytes)| take(at, bytes)),
+            CRYPTO | GOOGLES_CRYPTO => piece(&mut rest).map(|(at, bytes)| take(at, bytes)),
             _ => None,
         };
         if done.is_none() {
@@ -153,6 +153,8 @@ const PING: u8 = 1;
 const ACK: u8 = 2;
 const ACK_WITH_ECN: u8 = 3;
 const CRYPTO: u8 = 6;
+/// The same in Google's version. In the others this is a frame that no Initial packet may hold.
+const GOOGLES_CRYPTO: u8 = 8;
 
 fn piece<'a>(rest: &mut Reader<'a>) -> Option<(usize, &'a [u8])> {
     let at = varint(rest)?;

@@ -12,6 +12,8 @@ const DRAFT_29: u32 = 0xff00_001d;
 const DRAFT_34: u32 = 0xff00_0022;
 /// "Q050", Google's own handshake in the packets of the drafts.
 const Q050: u32 = 0x5130_3530;
+/// Facebook's own numbers for draft 27.
+const MVFST: [u32; 2] = [0xface_b002, 0xface_b00e];
 
 /// RFC 9001, section 5.2.
 const SALT_V1: [u8; 20] = [
@@ -49,6 +51,7 @@ fn salt(version: u32) -> Option<&'static [u8; 20]> {
         V1 => Some(&SALT_V1),
         V2 => Some(&SALT_V2),
         Q050 => Some(&SALT_Q050),
+        _ if MVFST.contains(&version) => Some(&SALT_DRAFT_23),
         DRAFT_23..DRAFT_29 => Some(&SALT_DRAFT_23),
         0xff00_0021..=DRAFT_34 => Some(&SALT_V1),
         DRAFT_29..=DRAFT_34 => Some(&SALT_DRAFT_29),

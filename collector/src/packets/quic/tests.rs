@@ -48,7 +48,8 @@ fn the_packet_of_the_standard_is_made_and_read() {
 
 #[test]
 fn every_version_that_is_known_has_its_own_keys() {
-    for version in [1, 0x6b33_43cf, 0xff00_001d, 0xff00_0017, 0xff00_0022, 0x5130_3530] {
+    for version in [1, 0x6b33_43cf, 0xff00_001d, 0xff00_0017, 0xff00_0022, 0x5130_3530, 0xface_b002]
+    {
         let frames = bytes_of(FRAMES);
         let plain = Plain { version, id: &ID, original: &ID, number: 0, frames: &frames };
         assert_eq!(pieces(&seal(&plain), None).len(), 1, "{version:#x}");
