@@ -9,6 +9,8 @@ mod segments;
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use egret_event::{Attribution, ExecutorRegistration, NamedBy, SmolStr, Timestamp};
@@ -69,6 +71,8 @@ pub struct AttributionTable {
     fixed: HashMap<IpAddr, Arc<Attribution>, FixedState>,
     fixed_ids: HashSet<SmolStr, FixedState>,
     learned: RwLock<Learned>,
+    /// Counts registrations.
+    version: AtomicU64,
 }
 
 /// What the table learns while it runs.
@@ -175,7 +179,8 @@ impl AttributionTable {
             derived: HashMap::with_hasher(FixedState::with_seed(SEED)),
             disputes: Disputes::default(),
         };
-        Self { segments, fixed, fixed_ids, learned: RwLock::new(learned) }
+        let version = AtomicU64::new(0);
+        Self { segments, fixed, fixed_ids, learned: RwLock::new(learned), version }
     }
 
     /// Takes a registration. The newest word about an interval wins; an interval without an end
@@ -202,6 +207,7 @@ impl AttributionTable {
         let mut learned = self.write();
         let evicted = learned.registrations.add(address, registration, Arc::clone(&who));
         self.dispute_interval(&mut learned, address, registration.from, &who);
+        self.version.fetch_add(1, Release);
         drop(learned);
         if evicted > 0 {
             metrics::counter!("egret_collector_registrations_evicted_total").increment(evicted);
@@ -253,6 +259,17 @@ impl AttributionTable {
             other_executor: claim.name.into(),
         });
         Some(held)
+    }
+
+    /// Whether [`Self::attribute`] gives the same for `address` whatever the time, as long as the
+    /// version does not change.
+    pub(crate) fn is_same_at_all_times(&self, address: IpAddr) -> bool {
+        !self.read().registrations.knows(address.to_canonical())
+    }
+
+    /// Changes with each registration.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Acquire)
     }
 
     /// Whether a client shows the name of another executor that is known, and not its own; and

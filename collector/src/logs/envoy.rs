@@ -32,7 +32,7 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use self::flat::Value;
-use super::record::{LineProblem, LogRecord, PROXY_LOGIN, Written};
+use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, host_and_port, number, path_and_query};
 
 /// Reads a line, without its line end.
@@ -67,7 +67,7 @@ pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         method: target.method,
         path: target.path,
         query_bytes: target.query_bytes,
-        user_agent: target.user_agent.map(Written::from),
+        user_agent: target.user_agent,
         status,
         duration_ms,
         user: target.user,
@@ -115,6 +115,9 @@ struct Entry<'a> {
     requested_server_name: Text<'a>,
     #[serde(borrow)]
     user_agent: Text<'a>,
+    /// Whether `user_agent` still has its escapes.
+    #[serde(skip)]
+    is_agent_escaped: bool,
     #[serde(borrow)]
     user: Text<'a>,
 }
@@ -127,7 +130,7 @@ struct Target<'a> {
     method: Cow<'a, [u8]>,
     path: Option<Cow<'a, [u8]>>,
     query_bytes: Option<u32>,
-    user_agent: Option<Cow<'a, [u8]>>,
+    user_agent: Option<Written<'a>>,
     user: Option<Cow<'a, [u8]>>,
     sni: Option<Cow<'a, [u8]>>,
 }
@@ -161,8 +164,13 @@ impl<'a> Entry<'a> {
         };
         *text = match value {
             Value::Text(bytes) => Text::of(bytes),
+            // The one text that has them again and again, and so need not be decoded each time.
+            Value::Escaped(raw) if key == b"user_agent" => {
+                self.is_agent_escaped = true;
+                Text::of(raw)
+            }
             Value::Null => Text(None),
-            Value::Number(_) => return None,
+            Value::Escaped(_) | Value::Number(_) => return None,
         };
         Some(())
     }
@@ -177,6 +185,7 @@ impl<'a> Entry<'a> {
         };
         *counter = Number(match value {
             Value::Text(text) => number(text),
+            Value::Escaped(_) => None,
             Value::Number(count) => Some(count),
             Value::Null => None,
         });
@@ -245,6 +254,8 @@ impl<'a> Entry<'a> {
         if host.is_empty() {
             return Err(LineProblem::NoDestination);
         }
+        let coding = if self.is_agent_escaped { Coding::Json } else { Coding::Plain };
+        let user_agent = self.user_agent.some().map(|raw| Written { raw, coding });
         let usual = if sni.is_some() || tunnel { 443 } else { 80 };
         Ok(Target {
             host,
@@ -254,7 +265,7 @@ impl<'a> Entry<'a> {
             method: method.unwrap_or(Cow::Borrowed(b"CONNECT")),
             path,
             query_bytes: query_bytes.flatten(),
-            user_agent: self.user_agent.some(),
+            user_agent,
             user: self.user.some(),
         })
     }

@@ -18,10 +18,10 @@ pub(super) struct Memo<T> {
 }
 
 impl<T: Clone> Memo<T> {
-    /// A memo of at most `size` texts, at least one.
+    /// A memo of `size` texts, rounded up to a power of two.
     pub(super) fn of(size: usize) -> Self {
         let mut places = Vec::new();
-        places.resize_with(size.max(1), || None);
+        places.resize_with(size.next_power_of_two(), || None);
         Self { places, hasher: FixedState::with_seed(SEED) }
     }
 
@@ -30,7 +30,7 @@ impl<T: Clone> Memo<T> {
         if text.len() > MAX_KEY_BYTES {
             return make(text);
         }
-        let number = self.hasher.hash_one(text) as usize % self.places.len();
+        let number = self.hasher.hash_one(text) as usize & (self.places.len() - 1);
         match &mut self.places[number] {
             Some((known, value)) if **known == *text => value.clone(),
             place => {

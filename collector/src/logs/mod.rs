@@ -5,12 +5,14 @@
 //! to its end, or followed as it grows and rotates. This room knows files; it does not know what
 //! becomes of events, and never reads the wall clock but as `Context::now`.
 
+mod clients;
 mod complaints;
 mod entry;
 pub mod envoy;
 mod follow;
 mod generation;
 mod headers;
+mod hosts;
 mod intake;
 mod json;
 mod lines;

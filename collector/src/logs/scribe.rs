@@ -8,7 +8,9 @@ use egret_event::{
     HttpRequest, NameSource, NamedBy, Scope, SmolStr, Timestamp, Verdict, Volume,
 };
 
+use super::clients::Clients;
 use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
+use super::hosts::Hosts;
 use super::memo::Memo;
 use super::record::{Coding, LogRecord, Written};
 use super::text::{literal, printable};
@@ -23,20 +25,16 @@ const MAX_TEXT_BYTES: usize = 256;
 /// Longest media type kept, in bytes.
 const MAX_TYPE_BYTES: usize = 128;
 
-/// Host names whose clean form and registrable domain are remembered: working them out costs as
-/// much as the rest of a line. About 200 bytes each.
-const REMEMBERED_HOSTS: usize = 4_096;
-
 /// User agents that are remembered; executors have few.
 const REMEMBERED_AGENTS: usize = 256;
 
 /// Writes the events of one source.
 pub(crate) struct Scribe {
     source: SmolStr,
-    attribution: Arc<AttributionTable>,
+    clients: Clients,
     /// The origin of gaps, which belong to a source and not to an executor.
     nobody: Arc<Attribution>,
-    hosts: Memo<Names>,
+    hosts: Hosts,
     /// One for each coding.
     agents: [Memo<SmolStr>; Coding::COUNT],
 }
@@ -72,9 +70,9 @@ impl Scribe {
         let nobody = Arc::new(Attribution::nobody());
         Self {
             source,
-            attribution,
+            clients: Clients::of(attribution),
             nobody,
-            hosts: Memo::of(REMEMBERED_HOSTS),
+            hosts: Hosts::default(),
             agents: std::array::from_fn(|_| Memo::of(REMEMBERED_AGENTS)),
         }
     }
@@ -118,7 +116,7 @@ impl Scribe {
         // A name that was not proven must not put events on somebody else's account.
         let proven = claim.filter(|_| !record.is_login_challenge());
         let (client, port) = record.client;
-        let origin = self.attribution.attribute_client(client, proven, record.at)?;
+        let origin = self.clients.attribute(client, proven, record.at)?;
         Some(Event {
             id: ids.lines.id(offset),
             at: record.at,
@@ -181,8 +179,8 @@ impl Scribe {
         offset: u64,
     ) -> Option<Event> {
         let (client, server) = (ends.client.0.to_canonical(), ends.server.0.to_canonical());
-        let origin = self.attribution.attribute(client, ends.at)?;
-        if self.attribution.is_watched(server) && !self.attribution.is_watched(client) {
+        let origin = self.clients.attribute(client, None, ends.at)?;
+        if self.clients.is_watched(server) && !self.clients.is_watched(client) {
             return None;
         }
         let nothing = Gap { reason: GapReason::Stopped, count: 0, from: ends.at };
@@ -210,7 +208,7 @@ impl Scribe {
         match named.filter(|(host, _)| !host.is_empty() && literal(host).is_none()) {
             None => Destination::address(address, port),
             Some((host, by)) => {
-                let names = self.hosts.get(host, Names::of);
+                let names = self.hosts.names(host);
                 Destination {
                     domain: names.domain,
                     host: Some(names.host),
@@ -226,7 +224,7 @@ impl Scribe {
         if let Some(literal) = literal(&record.host) {
             return Destination::address(literal, record.port);
         }
-        let names = self.hosts.get(&record.host, Names::of);
+        let names = self.hosts.names(&record.host);
         Destination {
             domain: names.domain,
             host: Some(names.host),
@@ -293,19 +291,5 @@ fn method(raw: &[u8]) -> SmolStr {
         b"GET" => SmolStr::new_static("GET"),
         b"POST" => SmolStr::new_static("POST"),
         other => printable(other, MAX_METHOD_BYTES),
-    }
-}
-
-/// What follows from a host as it is written in the log.
-#[derive(Clone)]
-struct Names {
-    host: SmolStr,
-    domain: SmolStr,
-}
-
-impl Names {
-    fn of(written: &[u8]) -> Self {
-        let host = egret_event::clean_name_bytes(written);
-        Self { domain: egret_event::registrable_domain(&host), host }
     }
 }

@@ -1,0 +1,143 @@
+//! Remembers who the clients of one log are.
+//!
+//! The table that all sources share answers for a time and a claim, under a lock, and is larger
+//! than a core's own cache; a log asks for the same few thousand addresses, line for line.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use egret_event::{Attribution, Timestamp};
+
+use crate::{AttributionTable, Claim};
+
+/// Addresses that are remembered, 12 bytes each.
+const REMEMBERED: usize = 16_384;
+
+/// Bits of an address's hash that are not used for its place.
+const UNUSED_BITS: u32 = u32::BITS - REMEMBERED.ilog2();
+
+/// Spreads neighbouring addresses (2^32 divided by the golden ratio; Knuth, The Art of Computer
+/// Programming, volume 3, section 6.4).
+const SPREAD: u32 = 0x9e37_79b1;
+
+/// The clients of a log seen lately: a new one takes the place of another with the same hash.
+pub(super) struct Clients {
+    table: Arc<AttributionTable>,
+    /// The table's version that what is remembered is of.
+    version: u64,
+    addresses: Vec<Ipv4Addr>,
+    who: Vec<Option<Arc<Attribution>>>,
+}
+
+impl Clients {
+    pub(super) fn of(table: Arc<AttributionTable>) -> Self {
+        Self {
+            version: table.version(),
+            table,
+            addresses: vec![Ipv4Addr::UNSPECIFIED; REMEMBERED],
+            who: vec![None; REMEMBERED],
+        }
+    }
+
+    /// As [`AttributionTable::attribute_client`].
+    pub(super) fn attribute(
+        &mut self,
+        address: IpAddr,
+        claim: Option<Claim<'_>>,
+        at: Timestamp,
+    ) -> Option<Arc<Attribution>> {
+        match address {
+            IpAddr::V4(address) if claim.is_none() => self.unclaimed(address, at),
+            _ => self.table.attribute_client(address, claim, at),
+        }
+    }
+
+    fn unclaimed(&mut self, address: Ipv4Addr, at: Timestamp) -> Option<Arc<Attribution>> {
+        let version = self.table.version();
+        if version != self.version {
+            self.who.fill(None);
+            self.version = version;
+        }
+        let place = (address.to_bits().wrapping_mul(SPREAD) >> UNUSED_BITS) as usize;
+        if self.addresses[place] == address
+            && let Some(who) = &self.who[place]
+        {
+            return Some(Arc::clone(who));
+        }
+        let who = self.table.attribute(address.into(), at)?;
+        if self.table.is_same_at_all_times(address.into()) {
+            self.addresses[place] = address;
+            self.who[place] = Some(Arc::clone(&who));
+        }
+        Some(who)
+    }
+
+    /// As [`AttributionTable::is_watched`].
+    pub(super) fn is_watched(&self, address: IpAddr) -> bool {
+        self.table.is_watched(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Segment;
+    use egret_event::ExecutorRegistration;
+
+    const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+
+    fn table() -> Arc<AttributionTable> {
+        let ranges = vec!["10.0.0.0/8".parse().unwrap()];
+        let segment = Segment { name: "s".into(), ranges };
+        Arc::new(AttributionTable::new(vec![segment], Vec::new()))
+    }
+
+    fn register(table: &AttributionTable, address: IpAddr, until: i64) {
+        table.register(&ExecutorRegistration {
+            id: "job".into(),
+            address,
+            template: None,
+            tenant: None,
+            session: None,
+            from: Timestamp::from_secs(10),
+            until: Some(Timestamp::from_secs(until)),
+        });
+    }
+
+    #[test]
+    fn a_registration_holds_from_the_next_line_on_and_only_for_its_time() {
+        let table = table();
+        let mut clients = Clients::of(Arc::clone(&table));
+        let mut name = |seconds| {
+            let who = clients.attribute(HOME, None, Timestamp::from_secs(seconds));
+            who.unwrap().executor.to_string()
+        };
+        assert_eq!((name(15), name(15)), ("10.0.0.1".into(), "10.0.0.1".into()));
+        register(&table, HOME, 20);
+        assert_eq!((name(15), name(25)), ("job".into(), "10.0.0.1".into()));
+        assert_eq!((name(15), name(9)), ("job".into(), "10.0.0.1".into()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_remembered_is_what_the_table_says(
+            lines in proptest::collection::vec((0u32..40, 0i64..30, 0u8..8), 1..200),
+        ) {
+            let table = table();
+            let mut clients = Clients::of(Arc::clone(&table));
+            for (number, seconds, what) in lines {
+                // Addresses whose places coincide, and one outside of every segment.
+                let base = if number == 0 { 0x0b00_0000 } else { 0x0a00_0000 };
+                let address = IpAddr::from(Ipv4Addr::from_bits(base + number * 0x1_0000));
+                if what == 0 {
+                    register(&table, address, seconds.max(11));
+                }
+                let claim = Claim { name: "user", by: egret_event::NamedBy::ProxyUser };
+                let claim = (what == 1).then_some(claim);
+                let at = Timestamp::from_secs(seconds);
+                let known = clients.attribute(address, claim, at);
+                proptest::prop_assert_eq!(known, table.attribute_client(address, claim, at));
+            }
+        }
+    }
+}
