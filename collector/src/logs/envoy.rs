@@ -20,6 +20,7 @@
 //! - For CONNECT, `requested_server_name` is the proxy's own name as the client dialled it, so it
 //!   is not taken as the server name inside the tunnel.
 
+mod field;
 mod flat;
 
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use self::field::Field;
 use self::flat::Value;
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, host_and_port, number, path_and_query};
@@ -139,55 +141,50 @@ impl<'a> Entry<'a> {
     /// Reads a line of the plain form that Envoy writes unless a value needs escapes.
     fn quick(line: &'a [u8]) -> Option<Self> {
         let mut entry = Self::default();
-        flat::read(line, |key, value| entry.set(key, value))?;
+        flat::read(line, Field::at, |field, value| entry.set(field, value))?;
         Some(entry)
     }
 
-    fn set(&mut self, key: &[u8], value: Value<'a>) -> Option<()> {
-        let text = match key {
-            b"start_time" => &mut self.start_time,
-            b"method" => &mut self.method,
-            b"authority" => &mut self.authority,
-            b"path" => &mut self.path,
-            b"response_code_details" => &mut self.response_code_details,
-            b"connection_termination_details" => &mut self.connection_termination_details,
-            b"response_flags" => &mut self.response_flags,
-            b"downstream_direct_remote_address" => &mut self.downstream_direct_remote_address,
-            b"downstream_remote_address" => &mut self.downstream_remote_address,
-            b"x_forwarded_for" => &mut self.x_forwarded_for,
-            b"upstream_host" => &mut self.upstream_host,
-            b"upstream_cluster" => &mut self.upstream_cluster,
-            b"requested_server_name" => &mut self.requested_server_name,
-            b"user_agent" => &mut self.user_agent,
-            b"user" => &mut self.user,
-            _ => return self.set_number(key, value),
+    fn set(&mut self, field: Field, value: Value<'a>) -> Option<()> {
+        let text = match field {
+            Field::StartTime => &mut self.start_time,
+            Field::Method => &mut self.method,
+            Field::Authority => &mut self.authority,
+            Field::Path => &mut self.path,
+            Field::ResponseCodeDetails => &mut self.response_code_details,
+            Field::ConnectionTerminationDetails => &mut self.connection_termination_details,
+            Field::ResponseFlags => &mut self.response_flags,
+            Field::DownstreamDirectRemoteAddress => &mut self.downstream_direct_remote_address,
+            Field::DownstreamRemoteAddress => &mut self.downstream_remote_address,
+            Field::XForwardedFor => &mut self.x_forwarded_for,
+            Field::UpstreamHost => &mut self.upstream_host,
+            Field::UpstreamCluster => &mut self.upstream_cluster,
+            Field::RequestedServerName => &mut self.requested_server_name,
+            Field::User => &mut self.user,
+            Field::UserAgent => {
+                // The one text that has escapes again and again, and so is not decoded each time.
+                self.is_agent_escaped = matches!(value, Value::Escaped(_));
+                &mut self.user_agent
+            }
+            Field::Duration => return Self::set_number(&mut self.duration, value),
+            Field::ResponseCode => return Self::set_number(&mut self.response_code, value),
+            Field::BytesReceived => return Self::set_number(&mut self.bytes_received, value),
+            Field::BytesSent => return Self::set_number(&mut self.bytes_sent, value),
         };
         *text = match value {
             Value::Text(bytes) => Text::of(bytes),
-            // The one text that has them again and again, and so need not be decoded each time.
-            Value::Escaped(raw) if key == b"user_agent" => {
-                self.is_agent_escaped = true;
-                Text::of(raw)
-            }
+            Value::Escaped(raw) if matches!(field, Field::UserAgent) => Text::of(raw),
             Value::Null => Text(None),
             Value::Escaped(_) | Value::Number(_) => return None,
         };
         Some(())
     }
 
-    fn set_number(&mut self, key: &[u8], value: Value<'a>) -> Option<()> {
-        let counter = match key {
-            b"duration" => &mut self.duration,
-            b"response_code" => &mut self.response_code,
-            b"bytes_received" => &mut self.bytes_received,
-            b"bytes_sent" => &mut self.bytes_sent,
-            _ => return Some(()),
-        };
+    fn set_number(counter: &mut Number, value: Value<'a>) -> Option<()> {
         *counter = Number(match value {
             Value::Text(text) => number(text),
-            Value::Escaped(_) => None,
             Value::Number(count) => Some(count),
-            Value::Null => None,
+            Value::Escaped(_) | Value::Null => None,
         });
         Some(())
     }

@@ -20,6 +20,7 @@ mod memo;
 mod reader;
 mod record;
 mod rotation;
+mod scan;
 mod scribe;
 mod signs;
 pub mod squid;

@@ -33,6 +33,7 @@ use std::net::IpAddr;
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
+use super::scan::{find, find2};
 use super::text::{
     address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
 };
@@ -135,19 +136,18 @@ struct Fields<'a> {
     line: &'a [u8],
     /// Where what was not handed out yet begins.
     at: usize,
-    spaces: memchr::Memchr<'a>,
 }
 
 impl<'a> Fields<'a> {
     fn of(line: &'a [u8]) -> Self {
-        Self { line, at: 0, spaces: memchr::memchr_iter(b' ', line) }
+        Self { line, at: 0 }
     }
 
     fn next(&mut self) -> Result<&'a [u8], LineProblem> {
-        while self.at < self.line.len() {
-            let end = self.spaces.next().unwrap_or(self.line.len());
-            let field = &self.line[self.at..end];
-            self.at = end + 1;
+        while let Some(rest) = self.line.get(self.at..).filter(|rest| !rest.is_empty()) {
+            let length = find(b' ', rest).unwrap_or(rest.len());
+            let field = &rest[..length];
+            self.at += length + 1;
             if !field.is_empty() {
                 return Ok(field);
             }
@@ -173,8 +173,7 @@ impl<'a> Fields<'a> {
     /// `RESULT/STATUS`.
     fn outcome(&mut self) -> Result<Outcome, LineProblem> {
         let field = self.next()?;
-        let slash = field.iter().position(|byte| *byte == b'/');
-        let slash = slash.ok_or(LineProblem::Malformed("result"))?;
+        let slash = find(b'/', field).ok_or(LineProblem::Malformed("result"))?;
         let (result, status) = (&field[..slash], &field[slash + 1..]);
         let status = number(status).and_then(|status| u16::try_from(status).ok());
         Ok(Outcome::of(result, status.filter(|status| *status > 0)))
@@ -237,10 +236,10 @@ impl<'a> Target<'a> {
 
     /// `SCHEME://[USER@]HOST[:PORT][/PATH][?QUERY]`.
     fn of_url(url: &'a [u8]) -> Result<Self, LineProblem> {
-        let colon = memchr::memchr(b':', url).ok_or(LineProblem::NoDestination)?;
+        let colon = find(b':', url).ok_or(LineProblem::NoDestination)?;
         let (scheme, rest) = url.split_at(colon);
         let rest = rest.strip_prefix(b"://").ok_or(LineProblem::NoDestination)?;
-        let end = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+        let end = find2(b'/', b'?', rest).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
         let (host, port) = host_and_port(host);

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use egret_event::SmolStr;
 
+use super::scan::find;
+
 /// Makes text from a log printable and short: control characters and bytes that are not UTF-8
 /// are escaped or replaced, and what would exceed `max_bytes` is left out.
 pub(super) fn printable(raw: &[u8], max_bytes: usize) -> SmolStr {
@@ -161,8 +163,8 @@ pub(super) fn host_and_port(raw: &[u8]) -> (&[u8], Option<u16>) {
     {
         return (&inner[..end], inner[end + 1..].strip_prefix(b":").and_then(port));
     }
-    match memchr::memchr(b':', raw) {
-        Some(colon) if !raw[colon + 1..].contains(&b':') => {
+    match find(b':', raw) {
+        Some(colon) if find(b':', &raw[colon + 1..]).is_none() => {
             (&raw[..colon], port(&raw[colon + 1..]))
         }
         // More than one colon and no brackets: an IPv6 address without a port.
@@ -173,7 +175,7 @@ pub(super) fn host_and_port(raw: &[u8]) -> (&[u8], Option<u16>) {
 /// Splits `PATH?QUERY` into the path and the length of the query, where that is known: proxies
 /// that strip queries leave a bare question mark.
 pub(super) fn path_and_query(raw: &[u8]) -> (&[u8], Option<u32>) {
-    match memchr::memchr(b'?', raw) {
+    match find(b'?', raw) {
         None => (raw, Some(0)),
         Some(mark) => {
             let query = u32::try_from(raw.len() - mark - 1).unwrap_or(u32::MAX);

@@ -4,7 +4,8 @@
 //! It takes a third of the time that a general reader needs. Whatever it does not know it leaves
 //! to that one, so it need not be complete.
 
-use crate::logs::text::json_escape;
+use crate::logs::scan::find2;
+use crate::logs::text::{self, json_escape};
 
 /// A value that the quick reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,73 +20,71 @@ pub(super) enum Value<'a> {
     Null,
 }
 
-/// Calls `field` with each key and value of `line`.
+/// Calls `field` with each value of `line`, and with what `known` makes of its key.
+///
+/// `known` is given the line from within a key's quotation marks on. Where it knows the key that
+/// stands there, it says what that is and how long it is, the closing mark included; keys that it
+/// does not know are skipped.
 ///
 /// `None`: the line is no object of this plain kind, or `field` did not want a value. Then what
 /// `field` was called with before means nothing.
-pub(super) fn read<'a>(
+pub(super) fn read<'a, K>(
     line: &'a [u8],
-    mut field: impl FnMut(&'a [u8], Value<'a>) -> Option<()>,
+    known: impl Fn(&[u8]) -> Option<(K, usize)>,
+    mut field: impl FnMut(K, Value<'a>) -> Option<()>,
 ) -> Option<()> {
-    let mut marks = memchr::memchr2_iter(b'"', b'\\', line);
-    let mut at = 0;
+    let mut rest = line.strip_prefix(b"{\"")?;
     loop {
-        let separator = if at == 0 { b'{' } else { b',' };
-        if *line.get(at)? != separator || marks.next()? != at + 1 || line[at + 1] != b'"' {
-            return None;
-        }
-        let key_end = marks.next().filter(|mark| line[*mark] == b'"')?;
-        let key = &line[at + 2..key_end];
-        if *line.get(key_end + 1)? != b':' {
-            return None;
-        }
-        let value_at = key_end + 2;
-        let (value, end) = match *line.get(value_at)? {
-            b'"' => {
-                marks.next()?;
-                text(line, value_at + 1, &mut marks)?
-            }
-            b'n' if line[value_at..].starts_with(b"null") => (Value::Null, value_at + 4),
-            _ => number(line, value_at)?,
+        let (key, length) = match known(rest) {
+            Some((key, length)) => (Some(key), length),
+            None => (None, string(rest).filter(|(_, is_escaped)| !is_escaped)?.0 + 1),
         };
-        field(key, value)?;
-        match &line[end..] {
+        let (value, after) = value(rest[length..].strip_prefix(b":")?)?;
+        if let Some(key) = key {
+            field(key, value)?;
+        }
+        match after {
             b"}" => return Some(()),
-            _ => at = end,
+            _ => rest = after.strip_prefix(b",\"")?,
         }
     }
 }
 
-/// A string from its first character on, and where what follows it begins. `marks` are the
-/// quotation marks and backslashes from there on.
-fn text<'a>(
-    line: &'a [u8],
-    start: usize,
-    marks: &mut impl Iterator<Item = usize>,
-) -> Option<(Value<'a>, usize)> {
+/// The value that `text` begins with, and what follows it.
+fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    match text.first()? {
+        b'"' => {
+            let text = &text[1..];
+            let (end, is_escaped) = string(text)?;
+            let (inner, after) = (&text[..end], &text[end + 1..]);
+            Some((if is_escaped { Value::Escaped(inner) } else { Value::Text(inner) }, after))
+        }
+        b'n' => Some((Value::Null, text.strip_prefix(b"null")?)),
+        _ => number(text),
+    }
+}
+
+/// Where the string ends that `text` is from its first character on, and whether it has escapes.
+fn string(text: &[u8]) -> Option<(usize, bool)> {
+    let mut at = 0;
     let mut is_escaped = false;
     loop {
-        let mark = marks.next()?;
-        if line[mark] == b'"' {
-            let text = &line[start..mark];
-            let value = if is_escaped { Value::Escaped(text) } else { Value::Text(text) };
-            return Some((value, mark + 1));
+        at += find2(b'"', b'\\', &text[at..])?;
+        if text[at] == b'"' {
+            return Some((at, is_escaped));
         }
         is_escaped = true;
-        let escaped = *line.get(mark + 1)?;
-        json_escape(escaped)?;
-        if matches!(escaped, b'"' | b'\\') {
-            marks.next()?;
-        }
+        json_escape(*text.get(at + 1)?)?;
+        at += 2;
     }
 }
 
-/// Digits, at most 19, without a leading zero.
-fn number(line: &[u8], start: usize) -> Option<(Value<'_>, usize)> {
-    let digits = line[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let digits = &line[start..start + digits];
+/// Digits, at most 19, without a leading zero, and what follows them.
+fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, after) = text.split_at(digits);
     if digits.len() > 1 && digits[0] == b'0' {
         return None;
     }
-    Some((Value::Number(crate::logs::text::number(digits)?), start + digits.len()))
+    Some((Value::Number(text::number(digits)?), after))
 }

@@ -218,7 +218,12 @@ proptest::proptest! {
     fn the_quick_reader_agrees_with_the_general_one(
         fields in proptest::collection::btree_map(
             proptest::sample::select(&[
-                "start_time", "path", "user", "user_agent", "bytes_sent", "duration", "unknown",
+                "start_time", "duration", "method", "authority", "path", "response_code",
+                "response_code_details", "connection_termination_details", "response_flags",
+                "bytes_received", "bytes_sent", "downstream_direct_remote_address",
+                "downstream_remote_address", "x_forwarded_for", "upstream_host",
+                "upstream_cluster", "requested_server_name", "user_agent", "user", "protocol",
+                "responses", "", "us\\u0065r",
             ][..]),
             "\"[ !#-~]{0,8}\"|\"([ -~]|\\\\[\"\\\\/bfnrtux])*\"|0|[1-9][0-9]{0,17}|null|0[0-9]|-1|1\\.5|true|\\[\\]|\\{\\}| 1|\"\\\\n\"",
             0..5,
