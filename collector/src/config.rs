@@ -94,6 +94,19 @@ pub enum RawSource {
         /// Kernel buffer of the port. Default `16MiB`.
         buffer: Option<ByteSize>,
     },
+    /// Logs that are sent here by syslog, or bare.
+    Syslog {
+        /// Its name in events and metrics; protocol and address if absent.
+        name: Option<SmolStr>,
+        /// Address and port to listen at.
+        listen: SocketAddr,
+        /// Over UDP or TCP. Default `udp`.
+        protocol: Option<SyslogProtocol>,
+        /// The dialect of what is carried; recognized by content if absent.
+        dialect: Option<Dialect>,
+        /// Kernel buffer of a UDP port. Default `16MiB`.
+        buffer: Option<ByteSize>,
+    },
 }
 
 /// The `[collector]` section, checked.
@@ -137,6 +150,13 @@ pub enum SourceKind {
     },
     /// NetFlow and IPFIX.
     Netflow(Input),
+    /// Logs that are sent here.
+    Syslog {
+        /// How they are sent.
+        carrier: Carrier,
+        /// Their dialect. `None`: recognized by content.
+        dialect: Option<Dialect>,
+    },
 }
 
 /// Where datagrams come from.
@@ -146,6 +166,25 @@ pub enum Input {
     Port(UdpOptions),
     /// A file.
     File(PathBuf),
+}
+
+/// What carries syslog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyslogProtocol {
+    /// Datagrams: the sender never waits, and what is too much is dropped.
+    Udp,
+    /// A stream: the sender waits.
+    Tcp,
+}
+
+/// Where logs are sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carrier {
+    /// A UDP port.
+    Udp(UdpOptions),
+    /// A TCP port.
+    Tcp(SocketAddr),
 }
 
 /// How to capture from an interface.
@@ -280,12 +319,68 @@ impl RawCollector {
             if let SourceKind::Log { path, .. } = &source.kind {
                 logs.take(&path.to_string_lossy(), format!("{key}.path"))?;
             }
-            if let SourceKind::Netflow(Input::Port(options)) = &source.kind {
-                ports.take(&format!("udp {}", options.listen), format!("{key}.listen"))?;
+            if let Some(port) = source.kind.port() {
+                ports.take(&port, format!("{key}.listen"))?;
             }
             checked.push(source);
         }
         Ok(checked)
+    }
+}
+
+impl SourceKind {
+    /// The port that it listens at, with its protocol.
+    fn port(&self) -> Option<String> {
+        match self {
+            Self::Netflow(Input::Port(options))
+            | Self::Syslog { carrier: Carrier::Udp(options), .. } => {
+                Some(format!("udp {}", options.listen))
+            }
+            Self::Syslog { carrier: Carrier::Tcp(listen), .. } => Some(format!("tcp {listen}")),
+            Self::Netflow(Input::File(_))
+            | Self::Capture { .. }
+            | Self::Live(_)
+            | Self::Log { .. } => None,
+        }
+    }
+
+    /// Whether it comes to an end by itself.
+    pub fn is_finite(&self) -> bool {
+        matches!(
+            self,
+            Self::Capture { .. } | Self::Log { follow: false, .. } | Self::Netflow(Input::File(_))
+        )
+    }
+
+    /// Whether what feeds it would wait: if not, what does not fit is to be dropped and counted.
+    pub fn can_wait(&self) -> bool {
+        !matches!(
+            self,
+            Self::Live(_)
+                | Self::Netflow(Input::Port(_))
+                | Self::Syslog { carrier: Carrier::Udp(_), .. }
+        )
+    }
+
+    /// The file that it reads, if it reads one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Capture { path } | Self::Log { path, .. } | Self::Netflow(Input::File(path)) => {
+                Some(path)
+            }
+            Self::Live(_) | Self::Netflow(Input::Port(_)) | Self::Syslog { .. } => None,
+        }
+    }
+
+    /// What it is called in answers of the API.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Capture { .. } => "capture",
+            Self::Live(_) => "live",
+            Self::Log { .. } => "log",
+            Self::Netflow(_) => "netflow",
+            Self::Syslog { .. } => "syslog",
+        }
     }
 }
 
@@ -317,28 +412,50 @@ impl RawSource {
                 Ok(SourceConfig { name: name_or(name.as_ref(), &path.to_string_lossy()), kind })
             }
             Self::Netflow { name, listen, path, buffer } => {
-                let (input, otherwise) = match (listen, path) {
-                    (Some(listen), None) => {
-                        let buffer = buffer.unwrap_or(DEFAULT_UDP_BUFFER);
-                        let buffer_bytes = check_buffer(key, buffer)?;
-                        let options = UdpOptions { listen: *listen, buffer_bytes };
-                        (Input::Port(options), format!("udp {listen}"))
-                    }
-                    (None, Some(path)) => {
-                        check_path(key, path)?;
-                        (Input::File(path.clone()), path.to_string_lossy().into_owned())
-                    }
-                    _ => {
-                        let problem = "needs either listen (such as \"0.0.0.0:2055\") or path";
-                        let key = format!("{key}.listen");
-                        return Err(ConfigProblem { key, problem: problem.to_owned() });
-                    }
-                };
+                let (input, otherwise) = netflow_input(key, *listen, path.as_deref(), *buffer)?;
                 let kind = SourceKind::Netflow(input);
                 Ok(SourceConfig { name: name_or(name.as_ref(), &otherwise), kind })
             }
+            Self::Syslog { name, listen, protocol, dialect, buffer } => {
+                let (carrier, word) = match protocol.unwrap_or(SyslogProtocol::Udp) {
+                    SyslogProtocol::Udp => (Carrier::Udp(udp_port(key, *listen, *buffer)?), "udp"),
+                    SyslogProtocol::Tcp => (Carrier::Tcp(*listen), "tcp"),
+                };
+                let kind = SourceKind::Syslog { carrier, dialect: *dialect };
+                Ok(SourceConfig { name: name_or(name.as_ref(), &format!("{word} {listen}")), kind })
+            }
         }
     }
+}
+
+fn netflow_input(
+    key: &str,
+    listen: Option<SocketAddr>,
+    path: Option<&Path>,
+    buffer: Option<ByteSize>,
+) -> Result<(Input, String), ConfigProblem> {
+    match (listen, path) {
+        (Some(listen), None) => {
+            Ok((Input::Port(udp_port(key, listen, buffer)?), format!("udp {listen}")))
+        }
+        (None, Some(path)) => {
+            check_path(key, path)?;
+            Ok((Input::File(path.to_owned()), path.to_string_lossy().into_owned()))
+        }
+        _ => {
+            let problem = "needs either listen (such as \"0.0.0.0:2055\") or path".to_owned();
+            Err(ConfigProblem { key: format!("{key}.listen"), problem })
+        }
+    }
+}
+
+fn udp_port(
+    key: &str,
+    listen: SocketAddr,
+    buffer: Option<ByteSize>,
+) -> Result<UdpOptions, ConfigProblem> {
+    let buffer_bytes = check_buffer(key, buffer.unwrap_or(DEFAULT_UDP_BUFFER))?;
+    Ok(UdpOptions { listen, buffer_bytes })
 }
 
 fn name_or(name: Option<&SmolStr>, otherwise: &str) -> SmolStr {
@@ -439,6 +556,24 @@ mod tests {
         path = "/var/log/squid/access.log"
         dialect = "squid-egret"
     "#;
+
+    #[test]
+    fn ports_are_checked_and_used_once() {
+        let netflow = "[[sources]]\nkind = \"netflow\"\n";
+        let syslog = "[[sources]]\nkind = \"syslog\"\n";
+        let port = "listen = \"0.0.0.0:2055\"\n";
+        let name = "name = \"b\"\n";
+        let checked = read(&format!("{netflow}{port}{syslog}protocol = \"tcp\"\n{port}")).check();
+        let names: Vec<_> =
+            checked.unwrap().sources.into_iter().map(|source| source.name).collect();
+        assert_eq!(names, ["udp 0.0.0.0:2055", "tcp 0.0.0.0:2055"]);
+        let twice = problem(&format!("{netflow}{port}{syslog}{name}{port}"));
+        assert!(twice.contains("already used by collector.sources[0].listen"), "{twice}");
+        for neither in [String::new(), format!("{port}path = \"x\"\n")] {
+            let problem = problem(&format!("{netflow}{neither}"));
+            assert!(problem.contains("listen: needs either"), "{problem}");
+        }
+    }
 
     #[test]
     fn what_is_left_out_gets_its_documented_default() {

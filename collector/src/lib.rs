@@ -12,14 +12,15 @@ pub mod logs;
 pub mod netflow;
 pub mod packets;
 mod recognize;
+pub mod syslog;
 mod udp;
 
 pub use attribution::{
     AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT,
 };
 pub use config::{
-    CollectorConfig, ConfigProblem, Dialect, Input, LiveOptions, RawCollector, RawExecutor,
-    RawSegment, RawSource, SourceConfig, SourceKind,
+    Carrier, CollectorConfig, ConfigProblem, Dialect, Input, LiveOptions, RawCollector,
+    RawExecutor, RawSegment, RawSource, SourceConfig, SourceKind, SyslogProtocol,
 };
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
@@ -67,6 +68,12 @@ pub fn run(
         }
         SourceKind::Netflow(Input::File(path)) => {
             netflow::run_file(&source.name, path, context, emit)
+        }
+        SourceKind::Syslog { carrier: Carrier::Udp(options), dialect } => {
+            syslog::run_datagrams(&source.name, options, *dialect, context, emit)
+        }
+        SourceKind::Syslog { carrier: Carrier::Tcp(listen), dialect } => {
+            syslog::run_streams(&source.name, *listen, *dialect, context, emit)
         }
         SourceKind::Log { path, dialect, follow: false } => {
             logs::run_whole(&source.name, path, *dialect, context, emit)

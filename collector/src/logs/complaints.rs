@@ -8,7 +8,7 @@ use egret_event::{SmolStr, Timestamp};
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Unreadable lines of one source, and what was said of them.
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
     source: SmolStr,
     is_first: bool,
     unsaid: u64,
@@ -17,12 +17,12 @@ pub(super) struct Complaints {
 }
 
 impl Complaints {
-    pub(super) fn new(source: SmolStr) -> Self {
+    pub(crate) fn new(source: SmolStr) -> Self {
         Self { source, is_first: true, unsaid: 0, last: "", said_at: None }
     }
 
     /// Notes a line. The line itself is never told: it may hold secrets.
-    pub(super) fn add(&mut self, what: &'static str) {
+    pub(crate) fn add(&mut self, what: &'static str) {
         self.unsaid += 1;
         self.last = what;
         if self.is_first {
@@ -32,7 +32,7 @@ impl Complaints {
     }
 
     /// Tells of what was noted since the last warning, if that is long enough ago.
-    pub(super) fn tick(&mut self, now: Timestamp) {
+    pub(crate) fn tick(&mut self, now: Timestamp) {
         let since = *self.said_at.get_or_insert(now);
         if self.unsaid > 0 && now.since(since) >= PAUSE {
             self.said_at = Some(now);
@@ -41,7 +41,7 @@ impl Complaints {
     }
 
     /// Tells of what is left.
-    pub(super) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         if self.unsaid > 0 {
             self.say();
         }

@@ -33,6 +33,7 @@ mod wake;
 mod whole;
 mod zeek;
 
+pub(crate) use complaints::Complaints;
 pub use entry::{DnsRecord, Ends, Entry, FlowRecord, GapRecord};
 pub(crate) use follow::run_following;
 pub(crate) use lines::{Line, Lines};

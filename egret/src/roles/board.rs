@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use egret_analyzer::EngineSummary;
 use egret_api::{SourceState, SourceStatus, Status, TargetStatus};
-use egret_collector::{SourceConfig, SourceKind};
+use egret_collector::SourceConfig;
 use egret_event::{Ledger, SmolStr, Timestamp};
 
 /// How the parts are doing. Written by each of them, read by the API and by `egret demo`.
@@ -120,15 +120,9 @@ impl Board {
 
 impl SourceBoard {
     fn new(source: &SourceConfig) -> Self {
-        let kind = match &source.kind {
-            SourceKind::Capture { .. } => "capture",
-            SourceKind::Live(_) => "live",
-            SourceKind::Log { .. } => "log",
-            SourceKind::Netflow(_) => "netflow",
-        };
         Self {
             name: source.name.clone(),
-            kind,
+            kind: source.kind.word(),
             ledger: Arc::default(),
             progress: Arc::default(),
             stop: Arc::default(),

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use egret_api::SourceState;
 use egret_collector::{
-    AttributionTable, CollectError, Context, Input, Refused, SourceConfig, SourceKind,
-    run as run_source,
+    AttributionTable, CollectError, Context, Refused, SourceConfig, run as run_source,
 };
 use egret_event::{
     EventBatch, Fact, GapReason, InputPosition, MAX_BATCH_EVENTS, SmolStr, Timestamp,
@@ -69,7 +68,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             progress: Arc::clone(&board.progress),
         };
         let sender = Sender { out: out.clone(), overall: Arc::clone(&collect.board), board };
-        if is_finite(&source) {
+        if source.kind.is_finite() {
             if !collect.unread_files.contains(&source.name) {
                 sender.board.set_state(SourceState::Ended, None);
             } else {
@@ -126,22 +125,12 @@ fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToE
     }
 }
 
-/// Whether the source comes to an end by itself.
-fn is_finite(source: &SourceConfig) -> bool {
-    matches!(
-        &source.kind,
-        SourceKind::Capture { .. }
-            | SourceKind::Log { follow: false, .. }
-            | SourceKind::Netflow(Input::File(_))
-    )
-}
-
 /// Names of the sources that come to an end by themselves and were not read to it before.
 pub fn unread_files(sources: &[SourceConfig], resume: &[InputPosition]) -> BTreeSet<SmolStr> {
     let was_read = |source: &SourceConfig| {
-        path_of(source).and_then(end_of_file).is_some_and(|end| resume.contains(&end))
+        source.kind.path().and_then(end_of_file).is_some_and(|end| resume.contains(&end))
     };
-    let unread = sources.iter().filter(|source| is_finite(source) && !was_read(source));
+    let unread = sources.iter().filter(|source| source.kind.is_finite() && !was_read(source));
     unread.map(|source| source.name.clone()).collect()
 }
 
@@ -198,15 +187,6 @@ fn kernel_drops(batch: &EventBatch) -> u64 {
     drops.sum()
 }
 
-fn path_of(source: &SourceConfig) -> Option<&Path> {
-    match &source.kind {
-        SourceKind::Capture { path }
-        | SourceKind::Log { path, .. }
-        | SourceKind::Netflow(Input::File(path)) => Some(path),
-        SourceKind::Live(_) | SourceKind::Netflow(Input::Port(_)) => None,
-    }
-}
-
 /// The position that says a file was read to its end.
 fn end_of_file(path: &Path) -> Option<InputPosition> {
     use std::os::unix::fs::MetadataExt;
@@ -220,7 +200,7 @@ fn end_of_file(path: &Path) -> Option<InputPosition> {
     })
 }
 
-/// Runs a live interface or a followed log until it is told to stop; after a failure it is tried
+/// Runs a live interface, a port or a followed log until it is told to stop; after a failure it is tried
 /// again, since interfaces and files come and go.
 fn run_endless(
     source: &SourceConfig,
@@ -228,11 +208,9 @@ fn run_endless(
     context: &Context,
     sender: &Sender,
 ) {
-    // What comes from the network cannot be asked to wait.
-    let must_not_wait =
-        matches!(source.kind, SourceKind::Live(_) | SourceKind::Netflow(Input::Port(_)));
-    let mut emit =
-        |batch| if must_not_wait { sender.drop_newest(batch) } else { sender.block(batch) };
+    let mut emit = |batch| {
+        if source.kind.can_wait() { sender.block(batch) } else { sender.drop_newest(batch) }
+    };
     while !context.stop.load(Relaxed) {
         sender.board.set_state(SourceState::Running, None);
         match run_source(source, resume, context, &mut emit) {
@@ -269,7 +247,7 @@ fn report(board: &SourceBoard, name: &SmolStr, error: &CollectError) {
 fn run_files(files: Vec<(merge::Input, Sender)>) {
     let (inputs, senders): (Vec<merge::Input>, Vec<Sender>) = files.into_iter().unzip();
     // The sizes are read first: what is appended later has not been read.
-    let ends: Vec<_> = inputs.iter().map(|i| path_of(&i.source).and_then(end_of_file)).collect();
+    let ends: Vec<_> = inputs.iter().map(|i| i.source.kind.path().and_then(end_of_file)).collect();
     let names: Vec<_> = inputs.iter().map(|input| input.source.name.clone()).collect();
     let mut emit = |batch: EventBatch| {
         let index = names.iter().position(|name| *name == batch.source).unwrap_or(0);
