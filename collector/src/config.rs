@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::UNASSIGNED_SEGMENT;
-use crate::{Segment, StaticExecutor, UdpOptions};
+use crate::logs::mapping::{self, Mapping, RawMapping};
+use crate::{Segment, StaticExecutor, UdpOptions, dialects};
 
 /// The `[collector]` section as written: unknown keys refused.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -22,6 +23,9 @@ pub struct RawCollector {
     pub executors: Vec<RawExecutor>,
     /// Where events come from.
     pub sources: Vec<RawSource>,
+    /// Dialects of logs that are not shipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mappings: Vec<RawMapping>,
 }
 
 /// A `[[collector.segments]]` entry.
@@ -78,8 +82,8 @@ pub enum RawSource {
         name: Option<SmolStr>,
         /// Path of the file.
         path: PathBuf,
-        /// The dialect; recognized by content if absent.
-        dialect: Option<Dialect>,
+        /// The name of its dialect or mapping; recognized by content if absent.
+        dialect: Option<SmolStr>,
         /// Whether to go on as the file grows and rotates. Default `true`.
         follow: Option<bool>,
     },
@@ -102,8 +106,8 @@ pub enum RawSource {
         listen: SocketAddr,
         /// Over UDP or TCP. Default `udp`.
         protocol: Option<SyslogProtocol>,
-        /// The dialect of what is carried; recognized by content if absent.
-        dialect: Option<Dialect>,
+        /// The name of the dialect or mapping of what is carried; recognized by content if absent.
+        dialect: Option<SmolStr>,
         /// Kernel buffer of a UDP port. Default `16MiB`.
         buffer: Option<ByteSize>,
     },
@@ -216,6 +220,9 @@ pub enum Dialect {
     ZeekTsv,
     /// Any of Zeek's logs, or all in one stream, in JSON.
     ZeekJson,
+    /// Told by a mapping, shipped or of the configuration.
+    #[serde(skip)]
+    Mapped(&'static Mapping),
 }
 
 /// A key of the `[collector]` section holds something that cannot be used.
@@ -252,7 +259,7 @@ impl RawCollector {
         Ok(CollectorConfig {
             segments: self.check_segments()?,
             executors: self.check_executors()?,
-            sources: self.check_sources()?,
+            sources: self.check_sources(&self.check_mappings()?)?,
         })
     }
 
@@ -305,14 +312,37 @@ impl RawCollector {
         Ok(checked)
     }
 
-    fn check_sources(&self) -> Result<Vec<SourceConfig>, ConfigProblem> {
+    fn check_mappings(&self) -> Result<Vec<&'static Mapping>, ConfigProblem> {
+        let mut names = Taken::default();
+        let mut checked = Vec::with_capacity(self.mappings.len());
+        for (n, raw) in self.mappings.iter().enumerate() {
+            let key = format!("collector.mappings[{n}]");
+            check_name(&key, "name", &raw.name)?;
+            names.take(&raw.name, format!("{key}.name"))?;
+            if dialects::named(&raw.name, &[]).is_some() {
+                let problem = format!("{:?} is a shipped dialect; choose another name", raw.name);
+                return Err(ConfigProblem { key: format!("{key}.name"), problem });
+            }
+            let mapping = raw.compile().map_err(|(inner, problem)| ConfigProblem {
+                key: format!("{key}.{inner}"),
+                problem,
+            })?;
+            checked.push(mapping::kept(mapping));
+        }
+        Ok(checked)
+    }
+
+    fn check_sources(
+        &self,
+        mappings: &[&'static Mapping],
+    ) -> Result<Vec<SourceConfig>, ConfigProblem> {
         let mut names = Taken::default();
         let mut logs = Taken::default();
         let mut ports = Taken::default();
         let mut checked = Vec::with_capacity(self.sources.len());
         for (n, raw) in self.sources.iter().enumerate() {
             let key = format!("collector.sources[{n}]");
-            let source = raw.check(&key)?;
+            let source = raw.check(&key, mappings)?;
             check_name(&key, "name", &source.name)?;
             names.take(&source.name, format!("{key}.name"))?;
             // Two readers of one log would count its lines twice and mix up their positions.
@@ -385,7 +415,11 @@ impl SourceKind {
 }
 
 impl RawSource {
-    fn check(&self, key: &str) -> Result<SourceConfig, ConfigProblem> {
+    fn check(
+        &self,
+        key: &str,
+        mappings: &[&'static Mapping],
+    ) -> Result<SourceConfig, ConfigProblem> {
         match self {
             Self::Capture { name, path } => {
                 check_path(key, path)?;
@@ -406,7 +440,7 @@ impl RawSource {
                 check_path(key, path)?;
                 let kind = SourceKind::Log {
                     path: path.clone(),
-                    dialect: *dialect,
+                    dialect: check_dialect(key, dialect.as_ref(), mappings)?,
                     follow: follow.unwrap_or(true),
                 };
                 Ok(SourceConfig { name: name_or(name.as_ref(), &path.to_string_lossy()), kind })
@@ -421,7 +455,8 @@ impl RawSource {
                     SyslogProtocol::Udp => (Carrier::Udp(udp_port(key, *listen, *buffer)?), "udp"),
                     SyslogProtocol::Tcp => (Carrier::Tcp(*listen), "tcp"),
                 };
-                let kind = SourceKind::Syslog { carrier, dialect: *dialect };
+                let dialect = check_dialect(key, dialect.as_ref(), mappings)?;
+                let kind = SourceKind::Syslog { carrier, dialect };
                 Ok(SourceConfig { name: name_or(name.as_ref(), &format!("{word} {listen}")), kind })
             }
         }
@@ -473,6 +508,19 @@ fn check_name(key: &str, field: &str, name: &str) -> Result<(), ConfigProblem> {
         return Ok(());
     };
     Err(ConfigProblem { key: format!("{key}.{field}"), problem })
+}
+
+fn check_dialect(
+    key: &str,
+    name: Option<&SmolStr>,
+    mappings: &[&'static Mapping],
+) -> Result<Option<Dialect>, ConfigProblem> {
+    let Some(name) = name else { return Ok(None) };
+    let unknown = || ConfigProblem {
+        key: format!("{key}.dialect"),
+        problem: dialects::unknown(name, mappings),
+    };
+    dialects::named(name, mappings).map(Some).ok_or_else(unknown)
 }
 
 fn check_path(key: &str, path: &Path) -> Result<(), ConfigProblem> {
@@ -622,6 +670,95 @@ mod tests {
             assert!(error.contains(word), "{error}");
             assert!(error.contains(line), "{error}");
         }
+    }
+
+    #[test]
+    fn a_log_may_be_of_a_mapping_of_one_s_own_or_of_a_shipped_one() {
+        let text = r#"
+            [[mappings]]
+            name = "ours"
+            nginx = '$remote_addr $msec $host $status "$request"'
+            blocked = [{ status = ["403", "451"] }]
+
+            [[mappings]]
+            name = "laptop"
+            like = "proxifier"
+            fixed = { client = "10.20.0.9" }
+
+            [[sources]]
+            kind = "log"
+            path = "a"
+            dialect = "ours"
+
+            [[sources]]
+            kind = "log"
+            path = "b"
+            dialect = "nginx-json"
+        "#;
+        let checked = read(text).check().unwrap();
+        let names: Vec<_> = checked
+            .sources
+            .iter()
+            .map(|source| match source.kind {
+                SourceKind::Log { dialect: Some(Dialect::Mapped(mapping)), .. } => mapping.name(),
+                ref other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(names, ["ours", "nginx-json"]);
+        assert_eq!(read(text).check().unwrap().sources, checked.sources);
+    }
+
+    #[test]
+    fn mappings_that_cannot_be_used_are_told_with_the_key() {
+        let mapping = |more: &str| format!("[[mappings]]\nname = \"x\"\n{more}");
+        for (text, expected) in [
+            (mapping(""), "collector.mappings[0].pattern: is missing"),
+            (mapping("like = \"y\""), "collector.mappings[0].like: \"y\" is no shipped mapping"),
+            (
+                mapping("pattern = \"{time}{client}\""),
+                "collector.mappings[0].pattern: has two fields",
+            ),
+            (mapping("pattern = \"{time} {host}\""), "nothing is mapped to client"),
+            (
+                mapping("nginx = \"$msec $remote_addr $host\"\napache = \"%h\""),
+                "mappings[0].apache: is given beside",
+            ),
+            (
+                mapping("json = { time = \"ts\" }"),
+                "mappings[0].json.time: \"ts\" is no JSON pointer",
+            ),
+            (
+                mapping("pattern = \"{time} {client} {host}\"\nunits = { host = \"s\" }"),
+                "mappings[0].units.host: has no unit",
+            ),
+            (
+                mapping("pattern = \"{time} {client} {host}\"\nblocked = [{ status = [\"403\"] }]"),
+                "mappings[0].blocked[0].status: nothing is mapped",
+            ),
+            (mapping("like = \"proxifier\"\nzone = \"CET\""), "\"CET\" is no offset"),
+            (
+                "[[mappings]]\nname = \"envoy-json\"\nlike = \"caddy\"".to_owned(),
+                "\"envoy-json\" is a shipped dialect",
+            ),
+        ] {
+            let problem = problem(&text);
+            assert!(problem.contains(expected), "{problem}\nnot {expected}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_dialect_is_told_with_those_that_are_like_it() {
+        let source = |dialect: &str| {
+            problem(&format!("[[sources]]\nkind = \"log\"\npath = \"a\"\ndialect = \"{dialect}\""))
+        };
+        let near = source("squid-nativ");
+        assert!(
+            near.contains("collector.sources[0].dialect: \"squid-nativ\" is no dialect"),
+            "{near}"
+        );
+        assert!(near.contains("did you mean \"squid-native\"?"), "{near}");
+        let far = source("zzzzzzzzzzzz");
+        assert!(far.contains("choose one of") && far.contains("haproxy-http"), "{far}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod attribution;
 mod config;
+mod dialects;
 mod emit;
 mod error;
 pub mod logs;

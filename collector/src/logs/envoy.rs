@@ -35,7 +35,9 @@ use serde::{Deserialize, Deserializer};
 use self::field::Field;
 use self::flat::Value;
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::text::{address, address_and_port, host_and_port, number, path_and_query};
+use super::text::{
+    address, address_and_port, days_since_epoch, host_and_port, number, path_and_query,
+};
 
 /// Reads a line, without its line end.
 ///
@@ -309,17 +311,6 @@ fn quick_timestamp(text: &[u8]) -> Option<Timestamp> {
     }
     let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
     Some(Timestamp::from_parts(seconds, field(20, 23)? * 1_000_000))
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar, counted in years that begin in March, so that
-/// the leap day is the last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 /// Text that need not be UTF-8, borrowed where JSON does not escape it.

@@ -96,7 +96,7 @@ impl Intake {
     /// The lines that follow come from this file, of which `consumed` bytes were taken before.
     pub(super) fn begin(&mut self, generation: Generation, consumed: u64) {
         let ids = Ids::of(self.scribe.source(), &generation.first_line);
-        self.reader.next_file();
+        self.reader.next_file(generation.modified);
         self.reading = Some(Reading { generation, ids, consumed });
     }
 

@@ -16,6 +16,7 @@ mod hosts;
 mod intake;
 mod json;
 mod lines;
+pub mod mapping;
 mod memo;
 mod reader;
 mod record;

@@ -3,6 +3,8 @@
 //! Owns what has to be remembered from line to line: which dialect the file turned out to be in,
 //! and for dialects whose header says what the columns are, that.
 
+use egret_event::Timestamp;
+
 use super::entry::Entry;
 use super::record::LineProblem;
 use super::signs::looks_like;
@@ -22,6 +24,8 @@ pub struct Reader {
     suricata: Suricata,
     /// What the line read last tells beside its entry.
     beside: Option<Entry<'static>>,
+    /// The latest day that a date without a year can mean.
+    latest: Option<Timestamp>,
 }
 
 impl Reader {
@@ -33,15 +37,18 @@ impl Reader {
             zeek: Zeek::default(),
             suricata: Suricata::default(),
             beside: None,
+            latest: None,
         }
     }
 
-    /// What follows is the begin of the next file of the same log: its headers are forgotten, and
-    /// what runs on from file to file is not.
-    pub fn next_file(&mut self) {
+    /// What follows is the begin of the next file of the same log, which was last written to at
+    /// `latest`: its headers are forgotten, and what runs on from file to file is not. By `latest`
+    /// the year of dates that have none is told.
+    pub fn next_file(&mut self, latest: Timestamp) {
         if !self.is_told {
             self.dialect = None;
         }
+        self.latest = Some(latest);
         self.zeek = Zeek::default();
     }
 
@@ -98,6 +105,7 @@ impl Reader {
             Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),
             Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),
             Dialect::ZeekJson => self.zeek.read_json(line, &mut self.beside),
+            Dialect::Mapped(mapping) => mapping.parse(line, self.latest).map(Entry::Request),
         }
     }
 }

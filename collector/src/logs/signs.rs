@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::mapping;
 use crate::Dialect;
 
 /// Keys that only one dialect's objects have, most telling first. A key ends in `":`, which cannot
@@ -17,7 +18,9 @@ const KEYS: [(Dialect, &[u8]); 6] = [
 
 /// The dialect that a line can only be of, if it is of any.
 pub(crate) fn looks_like(line: &[u8]) -> Dialect {
-    if line.trim_ascii_start().starts_with(b"{") { object(line) } else { text(line) }
+    let otherwise =
+        || if line.trim_ascii_start().starts_with(b"{") { object(line) } else { text(line) };
+    mapping::looks_like(line).map_or_else(otherwise, Dialect::Mapped)
 }
 
 /// Whether a line says what the columns of those after it are.

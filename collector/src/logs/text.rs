@@ -87,7 +87,7 @@ pub(super) fn json_escape(mark: u8) -> Option<u8> {
     })
 }
 
-fn hex_pair([high, low]: [u8; 2]) -> Option<u8> {
+pub(super) fn hex_pair([high, low]: [u8; 2]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
 }
@@ -182,6 +182,17 @@ pub(super) fn path_and_query(raw: &[u8]) -> (&[u8], Option<u32>) {
             (&raw[..mark], (query > 0).then_some(query))
         }
     }
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar, counted in years that begin in March, so that
+/// the leap day is the last (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+pub(super) fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
