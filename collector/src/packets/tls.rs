@@ -8,6 +8,7 @@ mod answer;
 mod bytes;
 mod hello;
 mod ja4;
+mod old;
 
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ const CHANGE_CIPHER_SPEC: [u8; 6] = [20, 3, 3, 0, 1, 1];
 #[inline]
 pub fn may_start_hello(bytes: &[u8]) -> bool {
     matches!(bytes, [22, 3, _, _, _, 1, ..] | [20, 3, 3, 0, 1, 1, 22, 3, _, _, _, 1, ..])
+        || old::may_start(bytes)
 }
 
 /// Whether a segment that is too short to tell may be the start of a ClientHello.
@@ -64,10 +66,19 @@ pub fn starts_sealed(bytes: &[u8]) -> bool {
     matches!(bytes, [23, 3, ..])
 }
 
+/// Whether a segment may be the start of what a server answers to a ClientHello.
+#[inline]
+pub fn may_start_answer(bytes: &[u8]) -> bool {
+    matches!(bytes, [22, 3, _, _, _, 2, ..])
+}
+
 /// Reads a ClientHello from the start of a client's stream, or from where a second one starts.
 pub fn client_hello(stream: &[u8]) -> Hello {
     if !may_start_hello(stream) {
         return if may_become_hello(stream) { Hello::Incomplete } else { Hello::No };
+    }
+    if old::may_start(stream) {
+        return old::client_hello(stream);
     }
     let stream = stream.strip_prefix(&CHANGE_CIPHER_SPEC).unwrap_or(stream);
     let Some(handshake) = handshake(stream) else { return Hello::No };

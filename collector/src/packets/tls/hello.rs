@@ -57,6 +57,11 @@ impl<'a> Parts<'a> {
         Some(parts)
     }
 
+    /// The hello of a client that offers `ciphers` at `version`, and no extensions.
+    pub(super) fn bare(version: u16, ciphers: Vec<u16>) -> Self {
+        Self { version, ciphers, ..Self::default() }
+    }
+
     fn extension(&mut self, kind: u16, mut content: Reader<'a>, carrier: TlsCarrier) -> Option<()> {
         match kind {
             SERVER_NAME => {
