@@ -31,6 +31,10 @@ const DATAGRAM_IDLE: Duration = Duration::from_secs(60);
 /// these would else be most of the table.
 const DNS_IDLE: Duration = Duration::from_secs(5);
 
+/// How far into its stream a client may begin what is worth waiting for if a packet of it is late.
+/// What comes before it (STARTTLS, CONNECT) takes a few hundred bytes.
+const EARLY_BYTES: u32 = 16 * 1024;
+
 /// How long after its last SYN an unanswered attempt is taken to be blocked.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
@@ -370,9 +374,11 @@ impl Flow {
         self.up_progress.take_missed(end) + self.down_progress.take_missed(end)
     }
 
-    /// Where the client's stream should go on, if a packet of its leaves a gap there.
-    pub(super) fn gap_before(&self, packet: &Packet<'_>) -> Option<u32> {
-        self.up_progress.gap_before(packet.sequence)
+    /// Where the client's stream should go on, if a packet of its leaves a gap there, early in the
+    /// stream.
+    pub(super) fn early_gap_before(&self, packet: &Packet<'_>) -> Option<u32> {
+        let gap = self.up_progress.gap_before(packet.sequence)?;
+        self.first_sequence.filter(|first| gap.wrapping_sub(*first) <= EARLY_BYTES).map(|_| gap)
     }
 
     /// Whether nothing came back that shows that the attempt was let through.

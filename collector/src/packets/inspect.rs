@@ -69,6 +69,7 @@ impl Decoder {
                 }
                 self.client_segment(place, packet, out);
             }
+            TCP => self.server_segment(place, packet, out),
             UDP if from_client => self.client_datagram(place, packet, out),
             _ => {}
         }
@@ -88,7 +89,7 @@ impl Decoder {
         let Some(mut partial) = self.take_partial(place) else { return };
         let goes_on = match (&mut *partial, from_client) {
             (Partial::Said(stream), true) => self.more_said(place, stream, packet, out),
-            (Partial::Answer(_), true) => self.said_before_answer(place, packet, out),
+            (Partial::Answer(answer), true) => self.said_before_answer(place, answer, packet, out),
             (Partial::Answer(answer), false) => self.more_answered(place, answer, packet, out),
             (Partial::Said(stream), false) => {
                 // The server answers: what the client had to say, it has said.
@@ -121,10 +122,11 @@ impl Decoder {
 
     /// Gives up waiting for the rest of a message, and uses what there is of it.
     pub(super) fn close_partial(&mut self, place: u32, out: &mut Sink<'_>) {
-        if let Some(partial) = self.take_partial(place)
-            && let Partial::Said(stream) = *partial
-        {
-            self.said_so_far(place, &stream, out);
+        let Some(partial) = self.take_partial(place) else { return };
+        match &*partial {
+            Partial::Said(stream) => self.said_so_far(place, stream, out),
+            Partial::Answer(answer) => self.answered_so_far(place, answer, out),
+            Partial::Quic(_) | Partial::Dtls(_) | Partial::Dns { .. } => {}
         }
     }
 

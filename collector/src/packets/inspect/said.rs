@@ -51,7 +51,7 @@ impl Decoder {
         if may_become_hello(packet.payload) {
             let stream = Stream::starting_with(packet, packet.payload.len());
             self.hold(place, packet, Partial::Said(stream), out);
-        } else if let Some(start) = self.table[place].gap_before(packet) {
+        } else if let Some(start) = self.table[place].early_gap_before(packet) {
             let mut stream = Stream::starting_at(start);
             stream.extend(packet, MAX_SAID);
             if !stream.is_empty() {

@@ -44,6 +44,7 @@ impl Decoder {
     pub(super) fn said_before_answer(
         &mut self,
         place: u32,
+        answer: &Answer,
         packet: &Packet<'_>,
         out: &mut Sink<'_>,
     ) -> bool {
@@ -53,6 +54,7 @@ impl Decoder {
         }
         if tls::starts_sealed(packet.payload) {
             flow.is_sealed = true;
+            self.answered_so_far(place, answer, out);
             return false;
         }
         let is_hello = flow.hellos < MOST_HELLOS
@@ -61,6 +63,18 @@ impl Decoder {
             self.client_segment(place, packet, out);
         }
         !is_hello
+    }
+
+    /// A segment from the server of a flow that is in the middle of nothing. It may be the answer to
+    /// a hello that the capture does not have.
+    #[inline]
+    pub(super) fn server_segment(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
+        if self.table[place].hellos == 0 && tls::may_start_answer(packet.payload) {
+            let mut answer = Answer { sni: None, stream: None };
+            if self.more_answered(place, &mut answer, packet, out) {
+                self.hold(place, packet, Partial::Answer(answer), out);
+            }
+        }
     }
 
     /// More of the server's answer to a hello. Returns whether still more is waited for.
@@ -75,7 +89,7 @@ impl Decoder {
         if stream.is_empty() && stream.is_next(packet) {
             // From TLS 1.3 on the first segment says it all, and nothing need be kept.
             let read = tls::server_answer(packet.payload);
-            if !matches!(read, tls::Answer::Incomplete) {
+            if !matches!(read, tls::Answer::Incomplete | tls::Answer::Part(_)) {
                 return self.answered(place, &read, answer.sni.as_ref(), out);
             }
         }
@@ -87,8 +101,20 @@ impl Decoder {
             }
             Continued::Never => {
                 self.table[place].is_sealed = true;
+                self.answered_so_far(place, answer, out);
                 false
             }
+        }
+    }
+
+    /// Makes the best of an answer of which no more comes: the server's own certificate is the
+    /// first of its chain.
+    pub(super) fn answered_so_far(&mut self, place: u32, answer: &Answer, out: &mut Sink<'_>) {
+        if let Some(stream) = &answer.stream
+            && let tls::Answer::Part(message) = tls::server_answer(stream.bytes())
+            && let Some(chain) = Chain::of(&message)
+        {
+            self.certificate(place, chain, answer.sni.as_ref(), out);
         }
     }
 
@@ -101,7 +127,7 @@ impl Decoder {
         out: &mut Sink<'_>,
     ) -> bool {
         match read {
-            tls::Answer::Incomplete => return true,
+            tls::Answer::Incomplete | tls::Answer::Part(_) => return true,
             tls::Answer::Certificates(message) => {
                 self.table[place].is_sealed = true;
                 if let Some(chain) = Chain::of(message) {

@@ -198,6 +198,49 @@ fn the_certificate_of_a_server_is_told_whatever_its_records_and_segments() {
 }
 
 #[test]
+fn of_a_chain_that_is_not_seen_whole_the_servers_own_certificate_is_told() {
+    let answer = [server_hello([5; 32], &[]), certificate_for("*.example.org")].concat();
+    let mut long = record(&answer);
+    // It claims to be as long as a handshake message may be.
+    let at = long.len() - answer.len() + server_hello([5; 32], &[]).len();
+    for length in [at + 1, at + 4] {
+        long[length] = 1;
+    }
+    let without_end = record(&answer)[..answer.len() - 100].to_vec();
+    for is_long in [true, false] {
+        let mut tap = Tap::new();
+        let mut c = tap.connect(40_000, 443);
+        tap.see(&c.send(&hello(NAME, 0)));
+        if is_long {
+            tap.see(&c.down(ACK, &long));
+            for _ in 0..40 {
+                tap.see(&c.down(ACK, &record(&[0x30; 1000])));
+            }
+        } else {
+            tap.see(&c.down(ACK, &without_end));
+            let _lost = c.down(ACK, &[0; 100]);
+            tap.see(&c.send(&[23, 3, 3, 0, 1, 0]));
+        }
+        let told = certificates(&tap);
+        assert_eq!(told.len(), 1, "{is_long}");
+        assert_eq!((told[0].1.chain, told[0].1.name_matches), (0, Some(true)));
+        assert_eq!(tap.decoder.partials, 0);
+    }
+}
+
+#[test]
+fn a_certificate_is_told_though_the_hello_was_not_captured() {
+    let mut tap = Tap::new();
+    let mut c = tap.connect(40_000, 443);
+    let answer = record(&[server_hello([5; 32], &[]), certificate_for("a.example")].concat());
+    let _lost = c.send(&hello(NAME, 0));
+    tap.see(&c.down(ACK, &answer[..200]));
+    tap.see(&c.down(ACK, &answer[200..]));
+    assert_eq!(certificates(&tap).len(), 1);
+    assert_eq!((certificates(&tap)[0].1.name_matches, tap.decoder.partials), (None, 0));
+}
+
+#[test]
 fn without_a_name_asked_for_a_certificate_does_not_name_the_destination() {
     let mut tap = Tap::new();
     let mut c = tap.connect(40_000, 443);

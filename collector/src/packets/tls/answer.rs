@@ -35,7 +35,9 @@ const RETRY: [u8; 32] = [
 pub enum Answer<'a> {
     /// The content of a Certificate message: see [`Chain::of`].
     Certificates(Cow<'a, [u8]>),
-    /// More bytes are needed.
+    /// The start of one: more bytes are needed.
+    Part(Cow<'a, [u8]>),
+    /// Less than that: more bytes are needed.
     Incomplete,
     /// The client is to send another hello.
     Retry,
@@ -65,13 +67,20 @@ pub fn server_answer(stream: &[u8]) -> Answer<'_> {
                 }
                 rest = next;
             }
-            _ => return Answer::Incomplete,
+            _ => break,
         }
         match messages(&gathered) {
-            Found::Nothing => {}
+            Found::Nothing | Found::Part(_) => {}
             Found::Answer(answer) => return answer,
             Found::Certificates(from, to) => return Answer::Certificates(part(gathered, from, to)),
         }
+    }
+    match messages(&gathered) {
+        Found::Part(from) => {
+            let to = gathered.len();
+            Answer::Part(part(gathered, from, to))
+        }
+        _ => Answer::Incomplete,
     }
 }
 
@@ -80,6 +89,8 @@ enum Found {
     Answer(Answer<'static>),
     /// From and to.
     Certificates(usize, usize),
+    /// From here on.
+    Part(usize),
 }
 
 /// Goes through the messages of a handshake until one decides.
@@ -88,8 +99,11 @@ fn messages(handshake: &[u8]) -> Found {
     while let Some(kind) = rest.u8() {
         let from = handshake.len() - rest.0.len() + 3;
         let Some(mut body) = rest.long_block() else {
-            let is_expected = matches!(kind, HELLO_REQUEST | SERVER_HELLO | CERTIFICATE);
-            return if is_expected { Found::Nothing } else { Found::Answer(Answer::Sealed) };
+            return match kind {
+                CERTIFICATE if from <= handshake.len() => Found::Part(from),
+                HELLO_REQUEST | SERVER_HELLO | CERTIFICATE => Found::Nothing,
+                _ => Found::Answer(Answer::Sealed),
+            };
         };
         match kind {
             HELLO_REQUEST => {}
@@ -135,7 +149,11 @@ fn server_hello(body: &mut Reader<'_>) -> Option<Chosen> {
 fn part(bytes: Cow<'_, [u8]>, from: usize, to: usize) -> Cow<'_, [u8]> {
     match bytes {
         Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[from..to]),
-        Cow::Owned(bytes) => Cow::Owned(bytes[from..to].to_vec()),
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(to);
+            bytes.drain(..from);
+            Cow::Owned(bytes)
+        }
     }
 }
 
@@ -144,16 +162,21 @@ fn part(bytes: Cow<'_, [u8]>, from: usize, to: usize) -> Cow<'_, [u8]> {
 pub struct Chain<'a> {
     /// The server's own, in DER.
     pub leaf: &'a [u8],
-    /// How many there are, the server's own included; 255 is that or more.
+    /// How many there are, the server's own included; 255 is that or more, and 0 is not known.
     pub length: u8,
 }
 
 impl<'a> Chain<'a> {
-    /// Reads the content of a Certificate message (RFC 5246, section 7.4.2). `None`: there is no
-    /// certificate in it.
+    /// Reads the content of a Certificate message (RFC 5246, section 7.4.2), or its start. `None`:
+    /// there is no whole certificate in it.
     pub fn of(message: &'a [u8]) -> Option<Self> {
-        let mut list = Reader(message).long_block()?;
+        let mut list = Reader(message);
+        let announced = list.u24()?;
+        let is_whole = list.0.len() >= announced;
         let leaf = list.long_block().filter(|leaf| !leaf.0.is_empty())?.0;
+        if !is_whole {
+            return Some(Self { leaf, length: 0 });
+        }
         let mut length: u8 = 1;
         while list.long_block().is_some() {
             length = length.saturating_add(1);
