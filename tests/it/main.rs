@@ -6,5 +6,6 @@ mod command_line;
 mod configuration;
 mod doctor;
 mod hostile;
+mod overload;
 mod recovery;
 mod scenario;

@@ -51,6 +51,17 @@ impl Process {
         });
     }
 
+    /// Waits until it ends by itself, but not for longer than `most`.
+    pub fn wait_for_end(mut self, most: std::time::Duration) {
+        let pause = std::time::Duration::from_millis(50);
+        let mut left = most;
+        while self.child.try_wait().expect("a child has a status").is_none() {
+            assert!(!left.is_zero(), "{} goes on:\n{}", self.log.display(), self.output());
+            std::thread::sleep(pause);
+            left = left.saturating_sub(pause);
+        }
+    }
+
     /// Kills it at once (SIGKILL), as a crash would.
     pub fn kill(&mut self) {
         self.child.kill().expect("a child can be killed");

@@ -15,7 +15,7 @@ use super::flow::{End, Flow, FlowKey, State, Step, sender_starts};
 use super::fragments::{Fragments, Pending};
 use super::gaps::Tally;
 use super::link::{self, Fragment, ICMP, ICMPV6, Link, Packet};
-use super::names::Names;
+use super::names::SharedNames;
 use super::questions::Questions;
 use super::sequence::StreamEnd;
 use super::table::{SLOT, Table};
@@ -37,7 +37,7 @@ pub struct Decoder {
     pub(super) source: SmolStr,
     pub(super) attribution: Arc<AttributionTable>,
     pub(super) table: Table,
-    pub(super) names: Names,
+    pub(super) names: SharedNames,
     pub(super) questions: Questions,
     /// Flows that hold an incomplete message.
     pub(super) partials: usize,
@@ -55,6 +55,8 @@ pub struct Decoder {
     link: Link,
     fragments: Fragments,
     next_chores: Timestamp,
+    /// Flows in the table when the gauge was last set.
+    gauged: usize,
 }
 
 /// What was counted since the last [`Decoder::settle`].
@@ -85,7 +87,7 @@ impl Decoder {
             source: name,
             attribution,
             table: Table::new(max_flows),
-            names: Names::new(),
+            names: SharedNames::new(),
             questions: Questions::new(),
             partials: 0,
             asked: 0,
@@ -99,7 +101,13 @@ impl Decoder {
             link,
             fragments: Fragments::default(),
             next_chores: Timestamp::MIN,
+            gauged: 0,
         }
+    }
+
+    /// Shares what is learned of names with `other`, which sees other flows of the same clients.
+    pub(super) fn share_names_with(&mut self, other: &Self) {
+        self.names = other.names.clone();
     }
 
     /// Takes a frame that was `wire_len` bytes long, of which `bytes` were captured at `at`.
@@ -229,7 +237,10 @@ impl Decoder {
             ledger.lose(loss, count);
         }
         let source = [("source", self.source.to_string())];
-        metrics::gauge!("egret_flows_live", &source).set(self.table.len() as f64);
+        // Several decoders of one source add up.
+        let change = self.table.len() as f64 - self.gauged as f64;
+        self.gauged = self.table.len();
+        metrics::gauge!("egret_flows_live", &source).increment(change);
         for (name, count) in [
             ("egret_flows_evicted_total", account.flows_evicted),
             ("egret_names_evicted_total", self.names.take_evicted()),

@@ -4,19 +4,21 @@
 //! never blocked for longer than [`POLL`], since an idle interface would else hold it for good.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, TrySendError};
 use std::thread;
 use std::time::Duration;
 
-use egret_event::{Gap, GapReason, SmolStr, Timestamp};
+use egret_event::{EventBatch, Gap, GapReason, SmolStr, Timestamp};
 use pcap::{Active, Capture, Device, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::decoder::Decoder;
+use super::fanout::Group;
 use super::file::{link_name, message_of, time_of};
 use super::gaps;
 use super::link::Link;
 use super::outlet::Outlet;
-use crate::{CollectError, Context, Emit, LiveOptions};
+use crate::{CollectError, Context, Emit, LiveOptions, Refused};
 
 /// Longest packet that is captured whole: offloading makes frames of up to 64 KiB.
 const SNAP_BYTES: i32 = 262_144;
@@ -30,6 +32,15 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// Packets between two looks at anything else.
 const PACKETS_PER_TURN: u32 = 4096;
+
+/// Turns at the end, for what the kernel still holds: more than a buffer of 64 MiB has room for.
+const LAST_TURNS: u32 = 256;
+
+/// Batches on their way from the capturing threads of one interface.
+const BATCHES_BETWEEN_THREADS: usize = 64;
+
+/// How long to wait before a batch is offered again to a full queue.
+const OFFER_AGAIN: Duration = Duration::from_millis(1);
 
 /// How far the flows' time stays behind the wall clock while nothing arrives: packets that the
 /// kernel still gathers must not come too late.
@@ -49,25 +60,134 @@ pub(crate) fn run_live(
     context: &Context,
     emit: &mut Emit<'_>,
 ) -> Result<(), CollectError> {
-    let mut capture = open(options)?;
-    let link = link_of(name, &capture)?;
-    let mut live = Live {
-        name,
-        context,
-        decoder: Decoder::new(name.clone(), link, context.attribution.clone()),
-        outlet: Outlet::new(name, &context.ledger, emit),
-        drops: Drops::default(),
-        settled_at: (context.now)(),
-    };
-    while let Err(reason) = live.pump(&mut capture) {
-        let lost_at = (context.now)();
-        tracing::warn!(source = %name, reason, "capture failed; trying to open it again");
-        let Some(again) = live.reopen(options) else { break };
-        capture = again;
-        live.tell_blind_since(lost_at);
+    let mut shares = open_all(name, options, context)?;
+    match (shares.len(), shares.pop()) {
+        (1, Some(share)) => share.capture_until_told(name, options, context, emit),
+        (_, last) => run_shares(shares.into_iter().chain(last), name, options, context, emit),
     }
-    live.finish();
     Ok(())
+}
+
+/// One socket on the interface, and what decodes the packets that come from it.
+struct Share {
+    capture: Capture<Active>,
+    decoder: Decoder,
+    group: Option<Group>,
+}
+
+/// Opens as many sockets as there are threads to be.
+fn open_all(
+    name: &SmolStr,
+    options: &LiveOptions,
+    context: &Context,
+) -> Result<Vec<Share>, CollectError> {
+    let mut shares: Vec<Share> = Vec::with_capacity(options.threads);
+    for _ in 0..options.threads.max(1) {
+        let capture = open(options)?;
+        let link = link_of(name, &capture)?;
+        let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone());
+        let group = match shares.first() {
+            None if options.threads <= 1 => None,
+            None => Some(Group::of(&capture).map_err(|error| no_fanout(options, &error))?),
+            Some(first) => {
+                decoder.share_names_with(&first.decoder);
+                join(first.group, options, &capture)?;
+                first.group
+            }
+        };
+        shares.push(Share { capture, decoder, group });
+    }
+    Ok(shares)
+}
+
+fn join(
+    group: Option<Group>,
+    options: &LiveOptions,
+    capture: &Capture<Active>,
+) -> Result<(), CollectError> {
+    let Some(group) = group else { return Ok(()) };
+    group.add(capture).map_err(|error| no_fanout(options, &error))
+}
+
+fn no_fanout(options: &LiveOptions, error: &std::io::Error) -> CollectError {
+    CollectError::Interface {
+        interface: options.interface.clone(),
+        reason: format!("several threads cannot share it: {error} (leave `threads` out)"),
+    }
+}
+
+/// Runs each share on a thread of its own. Their batches come together on this one.
+fn run_shares(
+    shares: impl Iterator<Item = Share>,
+    name: &SmolStr,
+    options: &LiveOptions,
+    context: &Context,
+    emit: &mut Emit<'_>,
+) {
+    let (sender, batches) = mpsc::sync_channel(BATCHES_BETWEEN_THREADS);
+    thread::scope(|scope| {
+        for share in shares {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let mut emit = |batch| {
+                    sender.try_send(batch).map_err(|refused| match refused {
+                        TrySendError::Full(batch) => Refused::Full(batch),
+                        TrySendError::Disconnected(_) => Refused::Closed,
+                    })
+                };
+                share.capture_until_told(name, options, context, &mut emit);
+            });
+        }
+        drop(sender);
+        for batch in &batches {
+            if pass_on(batch, context, emit).is_err() {
+                break;
+            }
+        }
+        // Without a receiver the threads come to their end.
+        drop(batches);
+    });
+}
+
+/// Hands a batch over, waiting while the queue is full: meanwhile the capturing threads find
+/// theirs full, and count what they drop.
+fn pass_on(mut batch: EventBatch, context: &Context, emit: &mut Emit<'_>) -> Result<(), Refused> {
+    loop {
+        match emit(batch) {
+            Err(Refused::Full(again)) if !context.stop.load(Relaxed) => {
+                thread::sleep(OFFER_AGAIN);
+                batch = again;
+            }
+            other => return other,
+        }
+    }
+}
+
+impl Share {
+    fn capture_until_told(
+        mut self,
+        name: &SmolStr,
+        options: &LiveOptions,
+        context: &Context,
+        emit: &mut Emit<'_>,
+    ) {
+        let mut live = Live {
+            name,
+            context,
+            decoder: self.decoder,
+            outlet: Outlet::new(name, &context.ledger, emit),
+            drops: Drops::default(),
+            settled_at: (context.now)(),
+        };
+        while let Err(reason) = live.pump(&mut self.capture) {
+            let lost_at = (context.now)();
+            tracing::warn!(source = %name, reason, "capture failed; trying to open it again");
+            let Some(again) = live.reopen(options, self.group) else { break };
+            self.capture = again;
+            live.tell_blind_since(lost_at);
+        }
+        live.finish(&mut self.capture);
+    }
 }
 
 /// Whether the interface can be captured from: opens it and lets go again.
@@ -138,16 +258,20 @@ impl Live<'_, '_> {
     /// What is done once a second.
     fn settle(&mut self, capture: &mut Capture<Active>, now: Timestamp) {
         self.decoder.settle(&self.context.ledger);
+        self.look_for_drops(capture, now);
+        // Even without events: others wait for this source's time to come on.
+        self.outlet.seen(self.decoder.now());
+        self.outlet.flush();
+        self.settled_at = now;
+    }
+
+    fn look_for_drops(&mut self, capture: &mut Capture<Active>, now: Timestamp) {
         if let Ok(stat) = capture.stats() {
             let dropped = self.drops.since_last(stat.dropped);
             if dropped > 0 {
                 self.tell_drops(dropped, now);
             }
         }
-        // Even without events: others wait for this source's time to come on.
-        self.outlet.seen(self.decoder.now());
-        self.outlet.flush();
-        self.settled_at = now;
     }
 
     fn tell_drops(&mut self, count: u64, now: Timestamp) {
@@ -158,11 +282,13 @@ impl Live<'_, '_> {
     }
 
     /// Opens the interface again, with growing pauses. `None`: told to stop meanwhile.
-    fn reopen(&mut self, options: &LiveOptions) -> Option<Capture<Active>> {
+    fn reopen(&mut self, options: &LiveOptions, group: Option<Group>) -> Option<Capture<Active>> {
         let mut pause = FIRST_RETRY;
         self.outlet.flush();
         while !self.is_over() {
-            match open(options) {
+            let opened =
+                open(options).and_then(|capture| join(group, options, &capture).map(|()| capture));
+            match opened {
                 Ok(capture) => {
                     self.drops = Drops::default();
                     return Some(capture);
@@ -201,7 +327,15 @@ impl Live<'_, '_> {
         self.outlet.push(gaps::event(self.name, gap, self.decoder.now()));
     }
 
-    fn finish(mut self) {
+    /// Takes what the kernel still holds, asks for the last drops and reports all that is left.
+    fn finish(mut self, capture: &mut Capture<Active>) {
+        for _ in 0..LAST_TURNS {
+            // Whatever is wrong with the capture, it ends here.
+            if self.outlet.is_closed() || self.read_some(capture).unwrap_or(true) {
+                break;
+            }
+        }
+        self.look_for_drops(capture, (self.context.now)());
         let outlet = &mut self.outlet;
         self.decoder.finish(&mut |event| outlet.push(event));
         self.decoder.settle(&self.context.ledger);

@@ -16,6 +16,7 @@ mod decoder;
 pub mod dns;
 pub mod dtls;
 mod exchange;
+mod fanout;
 mod file;
 mod flow;
 mod fragments;

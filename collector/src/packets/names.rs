@@ -4,6 +4,7 @@
 //! nothing about another: who never asked gets no name.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use egret_event::{SmolStr, Timestamp};
@@ -24,9 +25,40 @@ const MAX_YOUNG_NAMES: usize = 1024;
 /// Names of all clients, about 100 bytes each.
 const MAX_NAMES: usize = 262_144;
 
+/// Names that several capture threads learn and use together: a client's DNS question and the flow
+/// that follows it may be on different ones. Locked per flow, not per packet.
+#[derive(Debug, Clone)]
+pub(super) struct SharedNames(Arc<Mutex<Names>>);
+
+impl SharedNames {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Names::new())))
+    }
+
+    /// As [`Names::learn`].
+    pub(super) fn learn(&self, pair: (u128, u128), name: &SmolStr, ttl_s: u32, at: Timestamp) {
+        self.lock().learn(pair, name, ttl_s, at);
+    }
+
+    /// As [`Names::find`].
+    pub(super) fn find(&self, client: u128, address: u128, at: Timestamp) -> Option<SmolStr> {
+        self.lock().find(client, address, at).cloned()
+    }
+
+    /// As [`Names::take_evicted`].
+    pub(super) fn take_evicted(&self) -> u64 {
+        self.lock().take_evicted()
+    }
+
+    // A panic while it was locked leaves at worst a name half counted.
+    fn lock(&self) -> MutexGuard<'_, Names> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Names by client and address.
 #[derive(Debug)]
-pub(super) struct Names {
+struct Names {
     clients: HashMap<u128, Client, FixedState>,
     /// Clients in the order in which they first learned something. Executors are short-lived,
     /// so the first to come is the first that can be forgotten.
@@ -49,7 +81,7 @@ struct Named {
 }
 
 impl Names {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self::with_limit(MAX_NAMES)
     }
 
@@ -64,7 +96,7 @@ impl Names {
     }
 
     /// Notes that `client` was told at `at` that `name` is at `address`, for `ttl_s` seconds.
-    pub(super) fn learn(
+    fn learn(
         &mut self,
         (client, address): (u128, u128),
         name: &SmolStr,
@@ -94,14 +126,14 @@ impl Names {
     }
 
     /// What `client` was last told is at `address`, if that still holds at `at`.
-    pub(super) fn find(&self, client: u128, address: u128, at: Timestamp) -> Option<&SmolStr> {
+    fn find(&self, client: u128, address: u128, at: Timestamp) -> Option<&SmolStr> {
         let known = self.clients.get(&client)?;
         let named = known.young.get(&address).or_else(|| known.old.get(&address))?;
         (at <= named.until).then_some(&named.name)
     }
 
     /// How many names were forgotten for want of room since the last call.
-    pub(super) fn take_evicted(&mut self) -> u64 {
+    fn take_evicted(&mut self) -> u64 {
         std::mem::take(&mut self.evicted)
     }
 

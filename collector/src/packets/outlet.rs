@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
-use egret_event::{Event, GapReason, Ledger, Loss, SmolStr, Timestamp};
+use egret_event::{Event, Fact, GapReason, Ledger, Loss, MAX_BATCH_EVENTS, SmolStr, Timestamp};
 
 use super::gaps::{self, Tally};
 use crate::{Batcher, Emit, Refused};
+
+/// Most gaps of a batch that was not taken which are offered again: half of the next one.
+const MAX_KEPT_GAPS: usize = MAX_BATCH_EVENTS / 2;
 
 /// Hands events over in batches.
 pub(crate) struct Outlet<'a, 'b> {
@@ -68,7 +71,7 @@ impl<'a, 'b> Outlet<'a, 'b> {
         match self.batcher.flush(self.emit) {
             Ok(()) => self.tell_dropped(),
             Err(Refused::Closed) => self.is_closed = true,
-            Err(Refused::Full(batch)) => self.drop_events(batch.events.len() as u64),
+            Err(Refused::Full(batch)) => self.drop_events(batch.events),
         }
     }
 
@@ -77,7 +80,17 @@ impl<'a, 'b> Outlet<'a, 'b> {
         self.is_closed
     }
 
-    fn drop_events(&mut self, count: u64) {
+    /// Drops what was not taken, but for what tells of gaps: that is offered again.
+    fn drop_events(&mut self, events: Vec<Event>) {
+        let total = events.len();
+        let is_gap = |event: &Event| matches!(event.fact, Fact::Gap(_));
+        let mut kept = 0;
+        for gap in events.into_iter().filter(is_gap).take(MAX_KEPT_GAPS) {
+            // A fresh batch has room for them.
+            self.batcher.push(gap);
+            kept += 1;
+        }
+        let count = (total - kept) as u64;
         self.dropped.add(count, self.seen_until);
         // The packets behind these events are accounted for. The events are units of their own.
         self.ledger.receive(count);

@@ -13,7 +13,7 @@ use super::decoder::{Decoder, Sink};
 use super::flow::{Flow, Reported};
 use super::gaps::{self, Tally};
 use super::link::{self, ICMP, ICMPV6};
-use super::names::Names;
+use super::names::SharedNames;
 use super::questions::Question;
 use super::sequence::StreamEnd;
 
@@ -207,12 +207,12 @@ fn rank(destination: &Destination) -> u8 {
     }
 }
 
-fn named_by_dns(names: &Names, flow: &Flow, now: Timestamp) -> Option<Destination> {
+fn named_by_dns(names: &SharedNames, flow: &Flow, now: Timestamp) -> Option<Destination> {
     let client = flow.key.end(flow.client).0;
     let server = flow.key.end(flow.client.other()).0;
     let name = names.find(client, server, now)?;
     let (address, port) = server_of(flow);
-    Some(Destination::of_host(name.clone(), NameSource::Dns, Some(address), port))
+    Some(Destination::of_host(name, NameSource::Dns, Some(address), port))
 }
 
 /// Address and port of the client; port 0 for ICMP.

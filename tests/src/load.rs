@@ -1,0 +1,207 @@
+//! A gateway under more traffic than it may be able to capture, and the account of it.
+//!
+//! What passed the interface is taken from the interface's own counters, so that nothing has to
+//! be believed: received + dropped by the kernel must be equal to it, to the packet.
+
+use std::path::Path;
+use std::time::Duration;
+
+use egret::simulate::{Load, write_load_capture};
+use egret_event::Timestamp;
+use serde_json::Value;
+
+use crate::binary::egret;
+use crate::namespaces::{GATEWAY, GATEWAY_INTERFACE, Namespaces};
+use crate::process::Process;
+use crate::wait::until;
+
+/// How the gateway captures, and for how long it is loaded.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial {
+    /// Seconds of each of the two loads, which run at the same time.
+    pub seconds: u32,
+    /// The kernel's buffer, as in the configuration.
+    pub buffer: &'static str,
+    /// Capturing threads.
+    pub threads: usize,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Packets that passed the interface, both ways, by its own counters.
+    pub sent: u64,
+    /// Bytes of them.
+    pub sent_bytes: u64,
+    /// Packets that egret received.
+    pub received: u64,
+    /// Of these, understood and used.
+    pub passed: u64,
+    /// Of these, not passed on, by reason.
+    pub lost: Vec<(String, u64)>,
+    /// Packets that the kernel dropped, as egret was told.
+    pub kernel_drops: u64,
+    /// Events that egret dropped because the engine's queue was full.
+    pub events_dropped: u64,
+    /// The incidents of the time, whole, as the API tells them; at most ten.
+    pub incidents: Vec<Value>,
+}
+
+/// Loads a gateway with iperf3 (TCP in frames as large as they get) and tcpreplay (a mix of small
+/// and large packets in many flows) at once, as fast as they can.
+pub fn load(trial: Trial) -> Account {
+    let spaces = Namespaces::new("load");
+    let folder = tempfile::tempdir().expect("a folder for the load");
+    let path = folder.path();
+    make_quiet(&spaces);
+    let capture = make_capture(path);
+    let before = counters(&spaces);
+    let mut egret = start(&spaces, path, trial);
+    let mut server = spaces.command(&spaces.outside, "iperf3");
+    server.args(["--server", "--one-off", "--bind", "203.0.113.7"]);
+    let server = Process::start(server, &path.join("iperf3-server.log"));
+    let seconds = trial.seconds.to_string();
+    let mut upload = spaces.command(&spaces.executor, "timeout");
+    upload.args(["120", "iperf3", "--client", "203.0.113.7", "--time", &seconds]);
+    let mut small = spaces.command(&spaces.executor, "timeout");
+    small.args(["120", "tcpreplay", "--topspeed", "--loop", "0", "--duration", &seconds]);
+    small.args(["--preload-pcap", "--intf1", "up0"]).arg(&capture);
+    let small = Process::start(small, &path.join("tcpreplay.log"));
+    let upload = Process::start(upload, &path.join("iperf3.log"));
+    upload.wait_for_end(Duration::from_secs(130));
+    small.wait_for_end(Duration::from_secs(130));
+    drop(server);
+    let account = settle(&spaces, before);
+    assert_eq!(egret.terminate().code(), Some(0), "egret ends in order");
+    account
+}
+
+/// Neighbour discovery would send packets at times of its own.
+fn make_quiet(spaces: &Namespaces) {
+    for space in [&spaces.executor, &spaces.gateway, &spaces.outside] {
+        spaces.run(space, "sysctl", &["-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
+    }
+    // The addresses' owners are known, so that nobody needs to ask later.
+    spaces.run(&spaces.executor, "ping", &["-c1", "-W2", GATEWAY]);
+}
+
+fn make_capture(folder: &Path) -> std::path::PathBuf {
+    let capture = folder.join("load.pcap");
+    let load = Load {
+        seed: 1,
+        start: Timestamp::from_secs(1_767_600_000),
+        packets: 100_000,
+        flows: 7_000,
+        span: Duration::from_secs(20),
+    };
+    write_load_capture(&load, &capture).expect("the capture can be written");
+    capture
+}
+
+/// Packets and bytes that passed the gateway's inner interface.
+fn counters(spaces: &Namespaces) -> (u64, u64) {
+    let output = spaces.run(
+        &spaces.gateway,
+        "ip",
+        &["-json", "-statistics", "link", "show", "dev", GATEWAY_INTERFACE],
+    );
+    let said: Value = serde_json::from_slice(&output.stdout).expect("ip writes JSON");
+    let of = |way: &str, what: &str| said[0]["stats64"][way][what].as_u64().expect("a counter");
+    (of("rx", "packets") + of("tx", "packets"), of("rx", "bytes") + of("tx", "bytes"))
+}
+
+fn start(spaces: &Namespaces, folder: &Path, trial: Trial) -> Process {
+    let Trial { buffer, threads, .. } = trial;
+    let text = format!(
+        r#"
+[[collector.segments]]
+name = "executors"
+ranges = ["10.0.0.0/8"]
+
+[[collector.sources]]
+name = "wire"
+kind = "live"
+interface = "{GATEWAY_INTERFACE}"
+buffer = "{buffer}"
+threads = {threads}
+
+[store]
+path = "{}/egret.db"
+
+[api]
+listen = "127.0.0.1:8620"
+"#,
+        folder.display()
+    );
+    let file = folder.join("egret.toml");
+    std::fs::write(&file, text).expect("the folder can be written");
+    let mut command = spaces.command(&spaces.gateway, egret());
+    command.args(["run", "--config"]).arg(&file);
+    let mut process = Process::start(command, &folder.join("egret.log"));
+    process.wait_for_output("the dashboard and the API are at");
+    until("the source to run", || {
+        (status(spaces)["sources"][0]["state"] == "running").then_some(())
+    });
+    process
+}
+
+fn api(spaces: &Namespaces, path: &str) -> Value {
+    let url = format!("http://127.0.0.1:8620{path}");
+    let mut command = spaces.command(&spaces.gateway, "curl");
+    let output = command.args(["-s", "--max-time", "20", &url]).output();
+    output.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default()
+}
+
+fn status(spaces: &Namespaces) -> Value {
+    api(spaces, "/v1/status")
+}
+
+/// Waits until all that passed is accounted for, or nothing changes any more.
+fn settle(spaces: &Namespaces, before: (u64, u64)) -> Account {
+    let mut last = None;
+    let mut unchanged = 0;
+    until("the account to settle", || {
+        std::thread::sleep(Duration::from_secs(1));
+        let account = account(spaces, before);
+        let is_balanced = account.received + account.kernel_drops == account.sent;
+        unchanged = if last.as_ref() == Some(&account) { unchanged + 1 } else { 0 };
+        last = Some(account);
+        (is_balanced || unchanged >= 5).then_some(())
+    });
+    last.expect("it was looked at")
+}
+
+fn incidents(spaces: &Namespaces) -> Vec<Value> {
+    let listed = api(spaces, "/v1/incidents?limit=10");
+    let rows = listed["items"].as_array().into_iter().flatten();
+    rows.filter_map(|row| row["id"].as_str())
+        .map(|id| api(spaces, &format!("/v1/incidents/{id}")))
+        .collect()
+}
+
+fn account(spaces: &Namespaces, before: (u64, u64)) -> Account {
+    let now = counters(spaces);
+    let status = status(spaces);
+    let source = &status["sources"][0];
+    let ledger = &source["ledger"];
+    let lost: Vec<(String, u64)> = ledger["lost"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_u64()?)))
+        .collect();
+    let events_dropped =
+        lost.iter().filter(|(reason, _)| reason == "queue_full").map(|(_, n)| n).sum::<u64>();
+    let received = ledger["received"].as_u64().unwrap_or_default();
+    Account {
+        sent: now.0 - before.0,
+        sent_bytes: now.1 - before.1,
+        // Dropped events are units of the same account: here packets count.
+        received: received - events_dropped,
+        passed: ledger["passed"].as_u64().unwrap_or_default(),
+        lost,
+        kernel_drops: source["kernel_drops"].as_u64().unwrap_or_default(),
+        events_dropped,
+        incidents: incidents(spaces),
+    }
+}
