@@ -4,6 +4,12 @@
 //! where registrations come from, nor what the addresses did.
 
 mod disputes;
+#[cfg(feature = "docker")]
+mod docker;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+#[cfg(any(feature = "docker", feature = "kubernetes"))]
+mod registrar;
 mod registrations;
 mod segments;
 
@@ -20,6 +26,10 @@ use ipnet::IpNet;
 
 pub use disputes::Dispute;
 use disputes::Disputes;
+#[cfg(feature = "docker")]
+pub(crate) use docker::run_docker;
+#[cfg(feature = "kubernetes")]
+pub(crate) use kubernetes::run_kubernetes;
 use registrations::Registrations;
 use segments::SegmentMap;
 
@@ -212,6 +222,12 @@ impl AttributionTable {
         if evicted > 0 {
             metrics::counter!("egret_collector_registrations_evicted_total").increment(evicted);
         }
+    }
+
+    /// What an authority said of executors whose end it has not told yet.
+    #[cfg(any(feature = "docker", feature = "kubernetes", test))]
+    pub fn running(&self, by: NamedBy) -> Vec<ExecutorRegistration> {
+        self.read().registrations.running(by)
     }
 
     /// Whether the address is watched: it lies in a segment, is configured, or is registered for

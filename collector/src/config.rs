@@ -75,6 +75,9 @@ pub enum RawSource {
         buffer: Option<ByteSize>,
         /// Whether to see packets for other hosts. Default `true`.
         promiscuous: Option<bool>,
+        /// Threads that share the interface's flows, each with a kernel buffer of its own.
+        /// Default 1.
+        threads: Option<usize>,
     },
     /// A proxy's access log.
     Log {
@@ -110,6 +113,27 @@ pub enum RawSource {
         dialect: Option<SmolStr>,
         /// Kernel buffer of a UDP port. Default `16MiB`.
         buffer: Option<ByteSize>,
+    },
+    /// The pods of a cluster: who has which address.
+    Kubernetes {
+        /// Its name in metrics; `kubernetes` if absent.
+        name: Option<SmolStr>,
+        /// A kubeconfig file; if absent the pod's own service account, else `KUBECONFIG`, else
+        /// `~/.kube/config`.
+        kubeconfig: Option<PathBuf>,
+        /// Only pods of this namespace.
+        namespace: Option<String>,
+        /// Only pods with these labels, as in `kubectl get --selector`.
+        selector: Option<String>,
+        /// Only pods on this node.
+        node: Option<String>,
+    },
+    /// The containers of a container engine: who has which address.
+    Docker {
+        /// Its name in metrics; `docker` if absent.
+        name: Option<SmolStr>,
+        /// The engine's socket. Default `/var/run/docker.sock`.
+        socket: Option<PathBuf>,
     },
 }
 
@@ -161,6 +185,10 @@ pub enum SourceKind {
         /// Their dialect. `None`: recognized by content.
         dialect: Option<Dialect>,
     },
+    /// The pods of a cluster.
+    Kubernetes(KubernetesOptions),
+    /// The containers of a container engine.
+    Docker(DockerOptions),
 }
 
 /// Where datagrams come from.
@@ -191,6 +219,27 @@ pub enum Carrier {
     Tcp(SocketAddr),
 }
 
+/// Which cluster, and which of its pods.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KubernetesOptions {
+    /// A kubeconfig file. `None`: the pod's own service account, else `KUBECONFIG`, else
+    /// `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// Only pods of this namespace.
+    pub namespace: Option<String>,
+    /// Only pods with these labels, as in `kubectl get --selector`.
+    pub selector: Option<String>,
+    /// Only pods on this node: for a collector per node.
+    pub node: Option<String>,
+}
+
+/// Which container engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerOptions {
+    /// Its socket.
+    pub socket: PathBuf,
+}
+
 /// How to capture from an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveOptions {
@@ -202,6 +251,8 @@ pub struct LiveOptions {
     pub buffer_bytes: u64,
     /// Whether to see packets for other hosts.
     pub promiscuous: bool,
+    /// Threads that share the interface's flows.
+    pub threads: usize,
 }
 
 /// A log dialect.
@@ -246,6 +297,12 @@ const DEFAULT_UDP_BUFFER: ByteSize = ByteSize(16 << 20);
 
 /// Largest kernel buffer that libpcap takes (an `int` of bytes).
 const MAX_BUFFER: ByteSize = ByteSize((2 << 30) - 1);
+
+/// Where Docker and Podman (as root) listen, unless told otherwise.
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// Most threads on one interface: the kernel's limit on a fan-out group is 256.
+const MAX_THREADS: usize = 64;
 
 /// Longest accepted name, in bytes: as for registered executors.
 const MAX_NAME_BYTES: usize = 256;
@@ -398,7 +455,11 @@ impl SourceKind {
             Self::Capture { path } | Self::Log { path, .. } | Self::Netflow(Input::File(path)) => {
                 Some(path)
             }
-            Self::Live(_) | Self::Netflow(Input::Port(_)) | Self::Syslog { .. } => None,
+            Self::Live(_)
+            | Self::Netflow(Input::Port(_))
+            | Self::Syslog { .. }
+            | Self::Kubernetes(_)
+            | Self::Docker(_) => None,
         }
     }
 
@@ -410,6 +471,8 @@ impl SourceKind {
             Self::Log { .. } => "log",
             Self::Netflow(_) => "netflow",
             Self::Syslog { .. } => "syslog",
+            Self::Kubernetes(_) => "kubernetes",
+            Self::Docker(_) => "docker",
         }
     }
 }
@@ -426,13 +489,14 @@ impl RawSource {
                 let kind = SourceKind::Capture { path: path.clone() };
                 Ok(SourceConfig { name: name_or(name.as_ref(), &path.to_string_lossy()), kind })
             }
-            Self::Live { name, interface, filter, buffer, promiscuous } => {
+            Self::Live { name, interface, filter, buffer, promiscuous, threads } => {
                 check_name(key, "interface", interface)?;
                 let kind = SourceKind::Live(LiveOptions {
                     interface: interface.clone(),
                     filter: filter.clone().unwrap_or_default(),
                     buffer_bytes: check_buffer(key, buffer.unwrap_or(DEFAULT_BUFFER))?,
                     promiscuous: promiscuous.unwrap_or(true),
+                    threads: check_threads(key, threads.unwrap_or(1))?,
                 });
                 Ok(SourceConfig { name: name_or(name.as_ref(), interface), kind })
             }
@@ -458,6 +522,22 @@ impl RawSource {
                 let dialect = check_dialect(key, dialect.as_ref(), mappings)?;
                 let kind = SourceKind::Syslog { carrier, dialect };
                 Ok(SourceConfig { name: name_or(name.as_ref(), &format!("{word} {listen}")), kind })
+            }
+            Self::Kubernetes { name, kubeconfig, namespace, selector, node } => {
+                check_built_with(key, "kubernetes", cfg!(feature = "kubernetes"))?;
+                let kind = SourceKind::Kubernetes(KubernetesOptions {
+                    kubeconfig: kubeconfig.clone(),
+                    namespace: namespace.clone(),
+                    selector: selector.clone(),
+                    node: node.clone(),
+                });
+                Ok(SourceConfig { name: name_or(name.as_ref(), "kubernetes"), kind })
+            }
+            Self::Docker { name, socket } => {
+                check_built_with(key, "docker", cfg!(feature = "docker"))?;
+                let socket = socket.clone().unwrap_or_else(|| DEFAULT_SOCKET.into());
+                let kind = SourceKind::Docker(DockerOptions { socket });
+                Ok(SourceConfig { name: name_or(name.as_ref(), "docker"), kind })
             }
         }
     }
@@ -491,6 +571,18 @@ fn udp_port(
 ) -> Result<UdpOptions, ConfigProblem> {
     let buffer_bytes = check_buffer(key, buffer.unwrap_or(DEFAULT_UDP_BUFFER))?;
     Ok(UdpOptions { listen, buffer_bytes })
+}
+
+/// Refuses a kind of source that this binary was built without.
+fn check_built_with(key: &str, feature: &str, is_there: bool) -> Result<(), ConfigProblem> {
+    if is_there {
+        return Ok(());
+    }
+    let problem = format!(
+        "{feature:?} needs a binary built with it: `cargo build --release -p egret --features \
+         {feature}`"
+    );
+    Err(ConfigProblem { key: format!("{key}.kind"), problem })
 }
 
 fn name_or(name: Option<&SmolStr>, otherwise: &str) -> SmolStr {
@@ -529,6 +621,14 @@ fn check_path(key: &str, path: &Path) -> Result<(), ConfigProblem> {
     }
     let problem = "is empty; give the path of a file".to_owned();
     Err(ConfigProblem { key: format!("{key}.path"), problem })
+}
+
+fn check_threads(key: &str, threads: usize) -> Result<usize, ConfigProblem> {
+    if (1..=MAX_THREADS).contains(&threads) {
+        return Ok(threads);
+    }
+    let problem = format!("is {threads}; choose between 1 and {MAX_THREADS} (the default is 1)");
+    Err(ConfigProblem { key: format!("{key}.threads"), problem })
 }
 
 fn check_buffer(key: &str, buffer: ByteSize) -> Result<u64, ConfigProblem> {
@@ -637,6 +737,7 @@ mod tests {
                 filter: String::new(),
                 buffer_bytes: 67_108_864,
                 promiscuous: true,
+                threads: 1,
             })
         );
         assert_eq!(

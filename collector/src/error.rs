@@ -58,6 +58,14 @@ pub enum CollectError {
         /// Why, and what helps.
         reason: String,
     },
+    /// Whoever knows which executor has which address cannot be asked.
+    #[error("cannot watch {authority}: {reason}")]
+    Authority {
+        /// What was asked.
+        authority: &'static str,
+        /// Why not, and what helps.
+        reason: String,
+    },
     /// The content is of no kind that egret reads.
     #[error(
         "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
@@ -83,6 +91,11 @@ impl CollectError {
             _ => error.to_string().to_lowercase(),
         };
         Self::Listen { address, reason }
+    }
+
+    #[cfg(not(all(feature = "kubernetes", feature = "docker")))]
+    pub(crate) fn built_without(authority: &'static str) -> Self {
+        Self::Authority { authority, reason: "this egret was built without it".to_owned() }
     }
 
     /// The file at `path` cannot be read because of `error`.

@@ -20,8 +20,9 @@ pub use attribution::{
     AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT,
 };
 pub use config::{
-    Carrier, CollectorConfig, ConfigProblem, Dialect, Input, LiveOptions, RawCollector,
-    RawExecutor, RawSegment, RawSource, SourceConfig, SourceKind, SyslogProtocol,
+    Carrier, CollectorConfig, ConfigProblem, Dialect, DockerOptions, Input, KubernetesOptions,
+    LiveOptions, RawCollector, RawExecutor, RawSegment, RawSource, SourceConfig, SourceKind,
+    SyslogProtocol,
 };
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
@@ -82,5 +83,18 @@ pub fn run(
         SourceKind::Log { path, dialect, follow: true } => {
             logs::run_following(&source.name, path, *dialect, resume, context, emit)
         }
+        #[cfg(feature = "kubernetes")]
+        SourceKind::Kubernetes(options) => {
+            attribution::run_kubernetes(&source.name, options, context, emit)
+        }
+        #[cfg(feature = "docker")]
+        SourceKind::Docker(options) => {
+            attribution::run_docker(&source.name, options, context, emit)
+        }
+        // The configuration is refused where they are not built in.
+        #[cfg(not(feature = "kubernetes"))]
+        SourceKind::Kubernetes(_) => Err(CollectError::built_without("the Kubernetes API")),
+        #[cfg(not(feature = "docker"))]
+        SourceKind::Docker(_) => Err(CollectError::built_without("the container engine")),
     }
 }

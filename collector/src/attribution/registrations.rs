@@ -138,6 +138,29 @@ impl Registrations {
             .map(|interval| &interval.who)
     }
 
+    /// The intervals of an authority that have no end of their own, ordered by address and start.
+    #[cfg(any(feature = "docker", feature = "kubernetes", test))]
+    pub(super) fn running(&self, by: NamedBy) -> Vec<ExecutorRegistration> {
+        let all = self.by_address.iter().flat_map(|(address, intervals)| {
+            intervals.iter().map(move |interval| (*address, interval))
+        });
+        let running =
+            all.filter(|(_, interval)| interval.who.named_by == by && interval.until.is_none());
+        let mut found: Vec<_> = running
+            .map(|(address, interval)| ExecutorRegistration {
+                id: interval.who.executor.clone(),
+                address,
+                template: interval.who.template.clone(),
+                tenant: interval.who.tenant.clone(),
+                session: interval.who.session.clone(),
+                from: interval.from,
+                until: None,
+            })
+            .collect();
+        found.sort_by_key(|registration| (registration.address, registration.from));
+        found
+    }
+
     /// Who had `address` at `at`, by the strongest authority that knows.
     pub(super) fn find(&self, address: IpAddr, at: Timestamp) -> Option<&Arc<Attribution>> {
         let intervals = self.by_address.get(&address)?;

@@ -119,7 +119,8 @@ impl State {
     }
 
     fn observe(&mut self, mut batch: EventBatch) -> Option<Write> {
-        self.idle = false;
+        // Sources that are quiet send empty batches, to say how far their time has come.
+        self.idle &= batch.events.is_empty();
         let mut changes = Vec::new();
         let joined = self.judge(&batch, &mut changes);
         join_into(&mut batch.events, joined);

@@ -167,9 +167,13 @@ impl Sender {
     /// Gives the batch back when there is no place.
     fn drop_newest(&self, batch: EventBatch) -> Result<(), Refused> {
         self.board.seen(batch.seen_until);
-        self.board.add_kernel_drops(kernel_drops(&batch));
+        let kernel_drops = kernel_drops(&batch);
         self.overall.queued_batches.fetch_add(1, Relaxed);
-        self.out.try_send(ToEngine::Batch(batch)).map_err(|refused| {
+        let sent = self.out.try_send(ToEngine::Batch(batch));
+        if sent.is_ok() {
+            self.board.add_kernel_drops(kernel_drops);
+        }
+        sent.map_err(|refused| {
             self.overall.queued_batches.fetch_sub(1, Relaxed);
             match refused {
                 mpsc::error::TrySendError::Full(ToEngine::Batch(batch)) => Refused::Full(batch),
