@@ -427,7 +427,9 @@ impl SourceKind {
             Self::Netflow(Input::File(_))
             | Self::Capture { .. }
             | Self::Live(_)
-            | Self::Log { .. } => None,
+            | Self::Log { .. }
+            | Self::Kubernetes(_)
+            | Self::Docker(_) => None,
         }
     }
 
