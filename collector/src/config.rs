@@ -265,6 +265,8 @@ pub enum Dialect {
     SquidEgret,
     /// Envoy's access log in JSON (see `deploy/envoy`).
     EnvoyJson,
+    /// Argus flows, with commas (`binetflow`).
+    Argus,
     /// Suricata's events (EVE).
     SuricataEve,
     /// Any of Zeek's logs, in columns.

@@ -69,7 +69,7 @@ pub enum CollectError {
     /// The content is of no kind that egret reads.
     #[error(
         "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
-         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek, Suricata)"
+         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek, Suricata, Argus)"
     )]
     Unrecognized {
         /// Path of the file.

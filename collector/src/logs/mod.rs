@@ -5,6 +5,7 @@
 //! to its end, or followed as it grows and rotates. This room knows files; it does not know what
 //! becomes of events, and never reads the wall clock but as `Context::now`.
 
+mod argus;
 mod clients;
 mod complaints;
 mod entry;

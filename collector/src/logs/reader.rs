@@ -5,6 +5,7 @@
 
 use egret_event::Timestamp;
 
+use super::argus::Argus;
 use super::entry::Entry;
 use super::record::LineProblem;
 use super::signs::looks_like;
@@ -21,6 +22,7 @@ pub struct Reader {
     /// Whether the dialect was told, and so is not to be guessed.
     is_told: bool,
     zeek: Zeek,
+    argus: Argus,
     suricata: Suricata,
     /// What the line read last tells beside its entry.
     beside: Option<Entry<'static>>,
@@ -35,6 +37,7 @@ impl Reader {
             dialect,
             is_told: dialect.is_some(),
             zeek: Zeek::default(),
+            argus: Argus::default(),
             suricata: Suricata::default(),
             beside: None,
             latest: None,
@@ -50,6 +53,7 @@ impl Reader {
         }
         self.latest = Some(latest);
         self.zeek = Zeek::default();
+        self.argus = Argus::default();
     }
 
     /// The dialect that was told, or that was found out so far.
@@ -102,6 +106,7 @@ impl Reader {
             Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),
             Dialect::SquidEgret => squid::parse_egret(line).map(Entry::Request),
             Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
+            Dialect::Argus => self.argus.read(line),
             Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),
             Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),
             Dialect::ZeekJson => self.zeek.read_json(line, &mut self.beside),

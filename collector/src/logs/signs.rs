@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use super::argus;
 use super::mapping;
 use crate::Dialect;
 
@@ -25,7 +26,7 @@ pub(crate) fn looks_like(line: &[u8]) -> Dialect {
 
 /// Whether a line says what the columns of those after it are.
 pub(super) fn is_header(line: &[u8]) -> bool {
-    line.starts_with(b"#")
+    line.starts_with(b"#") || argus::is_header(line)
 }
 
 fn object(line: &[u8]) -> Dialect {
@@ -37,6 +38,9 @@ fn object(line: &[u8]) -> Dialect {
 fn text(line: &[u8]) -> Dialect {
     if line.starts_with(b"#separator ") || line.starts_with(b"#fields\t") {
         return Dialect::ZeekTsv;
+    }
+    if argus::is_header(line) {
+        return Dialect::Argus;
     }
     let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
     match fields.nth(4) {
