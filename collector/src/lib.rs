@@ -15,6 +15,7 @@ pub mod packets;
 mod recognize;
 pub mod syslog;
 mod udp;
+mod unpack;
 
 pub use attribution::{
     AttributionTable, Claim, Dispute, Segment, StaticExecutor, UNASSIGNED_SEGMENT,

@@ -1,12 +1,11 @@
 //! Which kind of input a file is, by its content.
 
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use crate::logs::{self, Line, LineProblem, Lines};
 use crate::netflow;
-use crate::{CollectError, Dialect};
+use crate::{CollectError, Dialect, unpack};
 
 /// What a file was recognized as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,12 +57,11 @@ pub fn recognize(path: &Path) -> Result<Recognized, CollectError> {
     dialect_of(&head).map(Recognized::Log).ok_or_else(unrecognized)
 }
 
-/// The first bytes of a file, at most `bytes`.
+/// The first bytes of what a file holds, at most `bytes`: unpacked, if it is compressed.
 pub(crate) fn head_of(path: &Path, bytes: u64) -> Result<Vec<u8>, CollectError> {
     let failed = |error: std::io::Error| CollectError::reading(path, &error);
-    let mut head = Vec::new();
-    File::open(path).map_err(failed)?.take(bytes).read_to_end(&mut head).map_err(failed)?;
-    Ok(head)
+    let file = File::open(path).map_err(failed)?;
+    unpack::head(&file, bytes).map_err(failed)
 }
 
 /// Whether a file that begins with `head` is a capture.
@@ -106,6 +104,7 @@ fn readable_as(line: &Line<'_>) -> Option<Dialect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unpack::testing::{gzip, zstd};
 
     const NATIVE: &[u8] = b"1795451434.428      1 10.20.0.17 TCP_MISS/200 1246 GET \
         http://up.example/ - HIER_DIRECT/192.0.2.1 -\n";
@@ -143,10 +142,21 @@ mod tests {
                 Dialect::EnvoyJson,
             ),
             (b"{\"event_type\":\"stats\",\"stats\":{}, \"timestamp\":\"2026-01-31T09:30:00Z\"}\n", Dialect::SuricataEve),
+            (b"StartTime,Dur,Proto\n", Dialect::Argus),
             (b"#separator \\x09\n#path\tdhcp\n", Dialect::ZeekTsv),
             (b"{\"ts\":1.5,\"uid\":\"C1\",\"name\":\"odd\"}\n", Dialect::ZeekJson),
         ] {
             assert_eq!(recognized(content).unwrap(), Recognized::Log(dialect));
+        }
+    }
+
+    #[test]
+    fn compressed_files_are_known_by_what_they_hold() {
+        let capture = [&CAPTURE_MAGICS[0][..], &[0; 20]].concat();
+        for pack in [gzip, zstd] {
+            assert_eq!(recognized(&pack(NATIVE)).unwrap(), Recognized::Log(Dialect::SquidNative));
+            assert_eq!(recognized(&pack(&capture)).unwrap(), Recognized::Capture);
+            assert!(recognized(&pack(b"hello\n")).is_err());
         }
     }
 

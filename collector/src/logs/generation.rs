@@ -2,11 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 
 use egret_event::{InputPosition, Scope, Timestamp};
 
 use super::signs::is_header;
+use crate::unpack::head;
 
 /// As much of a first line as tells one file from another, in bytes. Access logs begin with a
 /// time in milliseconds and the client, well within it.
@@ -38,11 +39,11 @@ impl Generation {
     /// Looks at an open file, without moving its reading position.
     pub(super) fn of(file: &File) -> io::Result<Self> {
         let metadata = file.metadata()?;
-        let mut first_line = head(file, FIRST_LINE_BYTES)?;
+        let mut first_line = head(file, FIRST_LINE_BYTES as u64)?;
         let mut limit = FIRST_LINE_BYTES;
         if is_header(&first_line) {
             limit = HEADED_BYTES;
-            first_line = head(file, limit)?;
+            first_line = head(file, limit as u64)?;
         }
         let line_end = first_line_end(&first_line);
         let is_settled = line_end.is_some() || first_line.len() == limit;
@@ -98,22 +99,6 @@ impl Generation {
     fn fingerprint(&self) -> u64 {
         Scope::of(&[b"first line", &self.first_line]).short()
     }
-}
-
-/// The first `limit` bytes of a file, or all if it is shorter.
-fn head(file: &File, limit: usize) -> io::Result<Vec<u8>> {
-    let mut head = vec![0; limit];
-    let mut filled = 0;
-    while filled < limit {
-        match file.read_at(&mut head[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    head.truncate(filled);
-    Ok(head)
 }
 
 /// Where the first line ends that is no header.

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 
 use super::lines::{Line, Lines};
 use super::reader::Reader;
 use super::signs::is_header;
+use crate::unpack::FromBegin;
 
 /// Tells `reader` the headers in the first `until` bytes of `file`, without moving its reading
 /// position.
@@ -17,7 +17,7 @@ use super::signs::is_header;
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn recall(file: &File, until: u64, reader: &mut Reader) -> io::Result<()> {
-    let mut head = Head { file, at: 0 }.take(until);
+    let mut head = FromBegin::of(file).take(until);
     let mut lines = Lines::starting_at(0);
     while lines.fill(&mut head)? > 0 {
         while let Some(line) = lines.next() {
@@ -31,18 +31,4 @@ pub(super) fn recall(file: &File, until: u64, reader: &mut Reader) -> io::Result
         }
     }
     Ok(())
-}
-
-/// A file from its begin, by a position of its own.
-struct Head<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for Head<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use egret_event::InputPosition;
 
 use super::generation::Generation;
+use crate::unpack::Packing;
 
 /// Ends of file names whose content is not text any more.
 const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
@@ -92,6 +93,7 @@ fn rotated(path: &Path) -> VecDeque<Opened> {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .filter_map(|entry| Opened::at(&entry.path()).ok())
         .filter(|opened| opened.generation.size > 0)
+        .filter(|opened| matches!(Packing::of(&opened.file), Ok(None)))
         .filter(|opened| {
             current.as_ref().is_none_or(|now| !opened.generation.is_copy_of(&now.generation))
         })

@@ -1,14 +1,15 @@
-//! Capture files, pcap and pcapng, through libpcap.
+//! Capture files, pcap and pcapng, through libpcap; also compressed ones.
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
 use egret_event::{Gap, GapReason, Loss, SmolStr, Timestamp};
-use pcap::{Capture, Offline, PacketHeader, Precision};
+use pcap::{Capture, Offline, PacketHeader};
 
 use super::decoder::Decoder;
 use super::gaps;
+use super::input::Input;
 use super::link::Link;
 use super::outlet::Outlet;
 use crate::{CollectError, Context, Emit};
@@ -27,11 +28,12 @@ pub(crate) fn run_file(
     emit: &mut Emit<'_>,
 ) -> Result<(), CollectError> {
     let size = size_of(path)?;
-    let mut capture = open(path)?;
-    let link = link_of(name, &capture)?;
+    let mut input = Input::open(path)?;
+    let link = link_of(name, &input.capture)?;
     let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone());
     let mut outlet = Outlet::new(name, &context.ledger, emit);
-    let trouble = read(&mut capture, &mut decoder, &mut outlet, context);
+    let trouble = read(&mut input, &mut decoder, &mut outlet, context);
+    let trouble = input.close().or(trouble);
     decoder.finish(&mut |event| outlet.push(event));
     decoder.settle(&context.ledger);
     if let Some(trouble) = trouble {
@@ -56,9 +58,9 @@ pub(crate) fn run_file(
 /// # Errors
 /// A file that cannot be read or is no capture.
 pub fn count_packets(path: &Path) -> Result<u64, CollectError> {
-    let mut capture = open(path)?;
+    let mut input = Input::open(path)?;
     let mut packets = 0;
-    while capture.next_packet().is_ok() {
+    while input.capture.next_packet().is_ok() {
         packets += 1;
     }
     Ok(packets)
@@ -66,7 +68,7 @@ pub fn count_packets(path: &Path) -> Result<u64, CollectError> {
 
 /// Reads packets until the end. Returns what is wrong with the rest of the file, if anything.
 fn read(
-    capture: &mut Capture<Offline>,
+    input: &mut Input,
     decoder: &mut Decoder,
     outlet: &mut Outlet<'_, '_>,
     context: &Context,
@@ -74,7 +76,7 @@ fn read(
     let mut consumed = 0;
     loop {
         for _ in 0..PACKETS_PER_LOOK {
-            match capture.next_packet() {
+            match input.capture.next_packet() {
                 Ok(packet) => {
                     consumed += RECORD_HEADER_BYTES + packet.data.len() as u64;
                     decoder.packet(
@@ -90,7 +92,7 @@ fn read(
                 Err(error) => return Some(message_of(&error)),
             }
         }
-        context.progress.store(consumed, Relaxed);
+        context.progress.store(input.consumed().unwrap_or(consumed), Relaxed);
         decoder.settle(&context.ledger);
         if outlet.is_closed() || context.stop.load(Relaxed) {
             return None;
@@ -112,13 +114,6 @@ fn size_of(path: &Path) -> Result<u64, CollectError> {
         });
     }
     Ok(metadata.len())
-}
-
-pub(super) fn open(path: &Path) -> Result<Capture<Offline>, CollectError> {
-    // libpcap converts to nanoseconds whatever the file's own precision.
-    Capture::from_file_with_precision(path, Precision::Nano).map_err(|error| {
-        CollectError::NotACapture { path: path.display().to_string(), reason: message_of(&error) }
-    })
 }
 
 pub(super) fn link_of(name: &SmolStr, capture: &Capture<Offline>) -> Result<Link, CollectError> {

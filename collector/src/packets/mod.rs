@@ -22,6 +22,7 @@ mod flow;
 mod fragments;
 mod gaps;
 pub mod http;
+mod input;
 mod inspect;
 mod key;
 mod link;

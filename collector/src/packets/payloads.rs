@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use egret_event::Timestamp;
-use pcap::{Capture, Offline};
 
 use super::file::{self, RECORD_HEADER_BYTES};
+use super::input::Input;
 use super::link::{self, Fragment, Link, UDP};
 use crate::recognize::is_capture;
 use crate::{CollectError, recognize};
 
 /// A capture that is read for its UDP payloads.
 pub(crate) struct CaptureFile {
-    capture: Capture<Offline>,
+    input: Input,
     link: Link,
     consumed: u64,
 }
@@ -35,14 +35,14 @@ impl CaptureFile {
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, CollectError> {
-        let capture = file::open(path)?;
-        let link = file::link_of(&path.to_string_lossy().as_ref().into(), &capture)?;
-        Ok(Self { capture, link, consumed: 0 })
+        let input = Input::open(path)?;
+        let link = file::link_of(&path.to_string_lossy().as_ref().into(), &input.capture)?;
+        Ok(Self { input, link, consumed: 0 })
     }
 
     /// The next packet. `None` at the end, or where the capture is cut.
     pub(crate) fn next_udp(&mut self) -> Option<Result<UdpPayload<'_>, NotUdp>> {
-        let packet = self.capture.next_packet().ok()?;
+        let packet = self.input.capture.next_packet().ok()?;
         self.consumed += RECORD_HEADER_BYTES + packet.data.len() as u64;
         let at = file::time_of(packet.header);
         let dissected = link::dissect(self.link, packet.header.len, packet.data);
@@ -61,6 +61,6 @@ impl CaptureFile {
 
     /// Bytes of the file read so far.
     pub(crate) fn consumed(&self) -> u64 {
-        self.consumed
+        self.input.consumed().unwrap_or(self.consumed)
     }
 }

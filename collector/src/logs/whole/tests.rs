@@ -7,6 +7,7 @@ use super::super::squid;
 use super::super::testing::{Seen, context, line, lines, seen};
 use super::*;
 use crate::Refused;
+use crate::unpack::testing::{gzip, zstd};
 
 fn read(content: &[u8], context: &Context) -> Vec<EventBatch> {
     let folder = tempfile::tempdir().unwrap();
@@ -40,6 +41,37 @@ fn a_log_becomes_full_batches_that_say_where_they_end() {
     assert_eq!(context.progress.load(Relaxed), text.len() as u64);
     assert_eq!(context.ledger.read().unaccounted(), 0);
     assert_eq!(context.ledger.read().passed, 1000);
+}
+
+#[test]
+fn a_compressed_log_gives_the_same_events() {
+    let text = lines(0..1000);
+    let plain = read(text.as_bytes(), &context());
+    let (head, tail) = text.as_bytes().split_at(70);
+    for pack in [gzip, zstd] {
+        let packed = [pack(head), pack(tail)].concat();
+        let context = context();
+        let batches = read(&packed, &context);
+        let events = |batches: &[EventBatch]| -> Vec<_> {
+            batches.iter().flat_map(|batch| batch.events.clone()).collect()
+        };
+        assert_eq!(events(&batches), events(&plain));
+        assert_eq!(context.progress.load(Relaxed), packed.len() as u64);
+    }
+}
+
+#[test]
+fn a_compressed_log_that_is_cut_is_used_as_far_as_it_goes() {
+    let text = lines(0..1000);
+    for pack in [gzip, zstd] {
+        let (whole, rest) = (pack(text.as_bytes()), pack(b"half a line"));
+        let context = context();
+        let batches = read(&[&whole[..], &rest[..rest.len() - 6]].concat(), &context);
+        let seen = all(&batches);
+        assert_eq!(seen[..1000], (0..1000).map(Seen::Line).collect::<Vec<_>>());
+        assert!(matches!(seen[1000..], [Seen::Gap(GapReason::LogLost, _)]), "{:?}", &seen[1000..]);
+        assert_eq!(context.ledger.read().unaccounted(), 0);
+    }
 }
 
 #[test]

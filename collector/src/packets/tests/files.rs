@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::super::run_file;
 use super::*;
+use crate::unpack::testing::{gzip, zstd};
 use crate::{CollectError, Context, Refused};
 
 /// Magic number of pcap files with times in nanoseconds.
@@ -99,6 +100,26 @@ fn pcap_and_pcapng_of_every_link_type_give_the_same_flows() {
         assert!(events.iter().all(|event| event.up.bytes == Some(7)));
         assert_eq!((account.received, account.unaccounted()), (3, 0));
     }
+}
+
+#[test]
+fn a_compressed_capture_gives_the_same_and_its_damage_is_told() {
+    let plain = pcap(101, &packets());
+    for pack in [gzip, zstd] {
+        let (events, account) = read(&pack(&plain)).unwrap();
+        assert_eq!((events.len(), account.received, account.passed), (3, 3, 3));
+        let (head, tail) = plain.split_at(plain.len() - 5);
+        let joined = [pack(head), pack(tail)].concat();
+        assert_eq!(read(&joined).unwrap().0, events, "members and frames are one stream");
+        // Cut between two packets, libpcap sees nothing wrong.
+        let mut damaged = pack(&plain);
+        damaged.extend(&pack(b"more")[..5]);
+        let (events, account) = read(&damaged).unwrap();
+        assert_eq!((events.len(), account.lost.as_slice()), (4, &[(Loss::Truncated, 1)][..]));
+    }
+    let none = read(&gzip(b"no capture at all")).unwrap_err();
+    assert!(matches!(none, CollectError::NotACapture { .. }), "{none}");
+    assert!(!none.to_string().contains("/dev/fd"), "{none}");
 }
 
 #[test]
