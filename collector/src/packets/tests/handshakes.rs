@@ -71,6 +71,27 @@ proptest! {
 }
 
 #[test]
+fn an_encrypted_hello_is_seen_and_the_name_is_then_the_public_one() {
+    // The outer form: type, cipher suite, configuration, an empty key, one byte of payload.
+    for (kind, expected) in [(0, true), (1, false)] {
+        let mut bytes = hello("public.example", 0);
+        let extension = [0xfe, 0x0d, 0, 11, kind, 0, 1, 0, 1, 7, 0, 0, 0, 1, 0xff];
+        bytes.extend(extension);
+        // Record, message, and the list of extensions, whose length stands behind 54 bytes.
+        for at in [3, 7, 54] {
+            let length = u16::from_be_bytes([bytes[at], bytes[at + 1]]) + extension.len() as u16;
+            bytes[at..at + 2].copy_from_slice(&length.to_be_bytes());
+        }
+        let mut tap = Tap::new();
+        let mut c = tap.connect(40_000, 443);
+        tap.see(&c.send(&bytes));
+        let seen = tap.hellos();
+        assert_eq!((seen[0].ech, seen[0].sni.as_deref()), (expected, Some("public.example")));
+        assert!(seen[0].ja4.starts_with("t13d0206h2_"), "{}", seen[0].ja4);
+    }
+}
+
+#[test]
 fn overlapping_segments_make_one_hello() {
     let bytes = hello(NAME, 0);
     let mut tap = Tap::new();
