@@ -123,6 +123,8 @@ impl Recognition {
             Carrier::Datagram => datagram::says(first, self.clue),
         };
         match says {
+            // It finds the way for something else, which comes next.
+            Says::Is(Protocol::Stun) => self.protocol = Some(Protocol::Stun),
             Says::Is(protocol) => self.settle(protocol),
             Says::MayBe(clue) => self.clue = clue,
             Says::Nothing => {}

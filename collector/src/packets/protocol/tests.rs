@@ -164,6 +164,17 @@ fn time_is_asked_for_on_its_port_only() {
 }
 
 #[test]
+fn what_follows_once_stun_has_found_the_way_is_the_better_word() {
+    let stun: &[u8] = b"\0\x01\0\0\x21\x12\xa4\x42xxxxxxxxxxxx";
+    let dtls: &[u8] = &filled(b"\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\x20\x01", 45);
+    let voice: &[u8] = &filled(b"\x80\x60", 100);
+    let said =
+        |next| seen(Carrier::Datagram, 3478, &[(CLIENT, stun), (SERVER, stun), (CLIENT, next)]);
+    assert_eq!(said(dtls), Some(Protocol::Dtls));
+    assert_eq!(said(voice), Some(Protocol::Stun));
+}
+
+#[test]
 fn wireguard_data_alone_is_believed_once_both_sides_send_it() {
     let data: &[u8] = &filled(&[4, 0, 0, 0], 96);
     let both = [(CLIENT, data), (CLIENT, data), (SERVER, data)];
