@@ -10,8 +10,9 @@ use egret_event::{Event, Timestamp};
 /// Most requests of one connection that wait. Clients hardly pipeline.
 const MAX_WAITING: usize = 8;
 
-/// How long an answer is waited for. An upload that takes longer is told of while it runs.
-pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// How long an answer is waited for at the least. Whatever waited longer is told with the next
+/// interval of its flow, which is at most 10 s away: an upload is told of while it runs.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// A request that waits for its answer.
 #[derive(Debug)]

@@ -77,12 +77,9 @@ fn an_answer_that_is_slow_is_not_waited_for() {
     let mut tap = Tap::new();
     let mut c = tap.connect(40_000, 80);
     tap.see(&c.send(b"GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n"));
-    tap.pass(9_000);
+    tap.pass(4_000);
     assert!(tap.requests().is_empty());
-    for _ in 0..3 {
-        tap.pass(5_000);
-        tap.see(&c.send(b"more"));
-    }
+    tap.pass(6_000);
     assert_eq!(statuses(&tap), [("/slow".to_string(), None)]);
     assert_eq!(tap.decoder.asked, 0);
 }
