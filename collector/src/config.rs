@@ -273,6 +273,12 @@ pub enum Dialect {
     ZeekTsv,
     /// Any of Zeek's logs, or all in one stream, in JSON.
     ZeekJson,
+    /// Smokescreen's log.
+    Smokescreen,
+    /// Flows of Cilium's Hubble in JSON.
+    CiliumHubble,
+    /// AWS VPC flow logs.
+    AwsVpc,
     /// Told by a mapping, shipped or of the configuration.
     #[serde(skip)]
     Mapped(&'static Mapping),

@@ -7,11 +7,13 @@ use egret_event::Timestamp;
 
 use super::argus::Argus;
 use super::entry::Entry;
+use super::hubble::Hubble;
 use super::record::LineProblem;
 use super::signs::looks_like;
 use super::suricata::Suricata;
+use super::vpc::Vpc;
 use super::zeek::Zeek;
-use super::{envoy, squid};
+use super::{envoy, smokescreen, squid};
 use crate::Dialect;
 
 /// Reads the lines of one file.
@@ -24,6 +26,8 @@ pub struct Reader {
     zeek: Zeek,
     argus: Argus,
     suricata: Suricata,
+    hubble: Hubble,
+    vpc: Vpc,
     /// What the line read last tells beside its entry.
     beside: Option<Entry<'static>>,
     /// The latest day that a date without a year can mean.
@@ -39,6 +43,8 @@ impl Reader {
             zeek: Zeek::default(),
             argus: Argus::default(),
             suricata: Suricata::default(),
+            hubble: Hubble::default(),
+            vpc: Vpc::default(),
             beside: None,
             latest: None,
         }
@@ -54,6 +60,7 @@ impl Reader {
         self.latest = Some(latest);
         self.zeek = Zeek::default();
         self.argus = Argus::default();
+        self.vpc.next_file();
     }
 
     /// The dialect that was told, or that was found out so far.
@@ -110,6 +117,9 @@ impl Reader {
             Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),
             Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),
             Dialect::ZeekJson => self.zeek.read_json(line, &mut self.beside),
+            Dialect::Smokescreen => smokescreen::parse(line).map(Entry::Request),
+            Dialect::CiliumHubble => self.hubble.read(line),
+            Dialect::AwsVpc => self.vpc.read(line),
             Dialect::Mapped(mapping) => mapping.parse(line, self.latest).map(Entry::Request),
         }
     }

@@ -2,13 +2,16 @@
 
 use memchr::memmem;
 
-use super::argus;
-use super::mapping;
+use super::{argus, mapping, vpc};
 use crate::Dialect;
 
 /// Keys that only one dialect's objects have, most telling first. A key ends in `":`, which cannot
 /// stand inside a JSON string, so no value can pass for one.
-const KEYS: [(Dialect, &[u8]); 6] = [
+const KEYS: [(Dialect, &[u8]); 10] = [
+    (Dialect::Smokescreen, b"\"inbound_remote_addr\":"),
+    (Dialect::CiliumHubble, b"\"traffic_direction\":"),
+    (Dialect::CiliumHubble, b"\"flow\":{\"time\":"),
+    (Dialect::CiliumHubble, b"\"lost_events\":"),
     (Dialect::SuricataEve, b"\"event_type\":"),
     (Dialect::ZeekJson, b"\"_path\":"),
     (Dialect::ZeekJson, b"\"@stream\":"),
@@ -26,7 +29,7 @@ pub(crate) fn looks_like(line: &[u8]) -> Dialect {
 
 /// Whether a line says what the columns of those after it are.
 pub(super) fn is_header(line: &[u8]) -> bool {
-    line.starts_with(b"#") || argus::is_header(line)
+    line.starts_with(b"#") || argus::is_header(line) || vpc::is_header(line)
 }
 
 fn object(line: &[u8]) -> Dialect {
@@ -41,6 +44,9 @@ fn text(line: &[u8]) -> Dialect {
     }
     if argus::is_header(line) {
         return Dialect::Argus;
+    }
+    if vpc::is_header(line) || vpc::is_version_2(line) {
+        return Dialect::AwsVpc;
     }
     let mut fields = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
     match fields.nth(4) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use egret_event::{Event, Fact, GapReason, Ledger, Timestamp};
 
+use super::record::LogRecord;
 use crate::{AttributionTable, Context, Segment};
 
 /// A line in Egret's format, with its line end, for a request of the path `/n` at second `n`.
@@ -48,4 +49,24 @@ pub(super) fn seen(event: &Event) -> Seen {
         Fact::Gap(gap) => Seen::Gap(gap.reason, gap.count),
         other => panic!("a log gave {other:?}"),
     }
+}
+
+/// What a request's line tells, in short: for tables in tests.
+pub(super) fn in_short(record: &LogRecord<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let count = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
+    let (client, port) = record.client;
+    format!(
+        "{} {client}/{port} {} {}:{}{} {} up {} down {} ms {}{}",
+        record.at,
+        text(&record.method),
+        text(&record.host),
+        record.port,
+        record.path.as_deref().map(text).unwrap_or_default(),
+        record.status.map_or("?".to_owned(), |status| status.to_string()),
+        count(record.up_bytes),
+        count(record.down_bytes),
+        count(record.duration_ms),
+        if record.verdict.is_blocked() { " refused" } else { "" },
+    )
 }

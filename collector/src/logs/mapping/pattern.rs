@@ -24,6 +24,9 @@ struct Part {
     rank: u8,
     /// Whether it stands in quotes, in which a backslash escapes.
     quoted: bool,
+    /// Whether it is the last that does. Then its end is looked for from the line's end: not all
+    /// proxies escape quotes, and a client must not be able to end the field that it writes.
+    is_last_quoted: bool,
     /// What follows it; empty only for the last, which goes to the end of the line.
     until: Box<[u8]>,
 }
@@ -62,6 +65,7 @@ impl Pattern {
                         port: None,
                         rank,
                         quoted,
+                        is_last_quoted: false,
                         until: Box::default(),
                     });
                 }
@@ -69,6 +73,9 @@ impl Pattern {
         }
         if let Some(last) = pattern.parts.last_mut() {
             last.until = literal.into();
+        }
+        if let Some(last) = pattern.parts.iter_mut().rfind(|part| part.quoted) {
+            last.is_last_quoted = true;
         }
         if seen.is_empty() {
             return Err("has no fields; name at least a time and a client".to_owned());
@@ -140,10 +147,12 @@ impl Part {
         if self.until.is_empty() {
             return Some((rest, &[]));
         }
-        if is_last && !self.quoted {
+        if is_last && (!self.quoted || self.is_last_quoted) {
             return Some((rest.strip_suffix(&*self.until)?, &[]));
         }
-        let end = if self.quoted {
+        let end = if self.is_last_quoted {
+            memchr::memmem::rfind(rest, &self.until)?
+        } else if self.quoted {
             quoted_end(rest, &self.until)?
         } else {
             memchr::memmem::find(rest, &self.until)?
@@ -251,6 +260,14 @@ mod tests {
             assert_eq!(read(pattern, line, Field::UserAgent).as_deref(), Some(agent), "{line}");
             assert_eq!(read(pattern, line, Field::Status).as_deref(), Some("403"), "{line}");
         }
+    }
+
+    #[test]
+    fn a_client_that_writes_quotes_cannot_forge_what_follows() {
+        let pattern = "\"{url}\" \"{user-agent}\" {decision}:{}";
+        let line = "\"u\" \"x\" TCP_MISS:y\" TCP_DENIED:HIER_NONE";
+        assert_eq!(read(pattern, line, Field::Decision).as_deref(), Some("TCP_DENIED"));
+        assert_eq!(read(pattern, line, Field::UserAgent).as_deref(), Some("x\" TCP_MISS:y"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `tests/golden`.
 
 use super::*;
+use crate::logs::testing::in_short;
 
 /// What a line tells, in short.
 fn told(name: &str, line: &str) -> String {
@@ -11,25 +12,6 @@ fn told(name: &str, line: &str) -> String {
         Ok(record) => in_short(&record),
         Err(problem) => problem.to_string(),
     }
-}
-
-fn in_short(record: &LogRecord<'_>) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let count = |count: Option<u64>| count.map_or("?".to_owned(), |count| count.to_string());
-    let (client, port) = record.client;
-    format!(
-        "{} {client}/{port} {} {}:{}{} {} up {} down {} ms {}{}",
-        record.at,
-        text(&record.method),
-        text(&record.host),
-        record.port,
-        record.path.as_deref().map(text).unwrap_or_default(),
-        record.status.map_or("?".to_owned(), |status| status.to_string()),
-        count(record.up_bytes),
-        count(record.down_bytes),
-        count(record.duration_ms),
-        if record.verdict.is_blocked() { " refused" } else { "" },
-    )
 }
 
 /// Checks what lines tell, and that they are recognized.
