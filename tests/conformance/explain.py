@@ -12,7 +12,53 @@ def explain(reference, quantity, capture, item, own, said):
         return fingerprint(item, own)
     if quantity == "certificates":
         return certificate(item, own)
+    if quantity == "dns":
+        return dns(reference, capture, item, said)
+    if quantity == "hosts":
+        return host(item)
+    if quantity in ("flows", "packets", "wire", "payload"):
+        return flow(reference, quantity, item, own, said)
     return None
+
+
+def dns(reference, capture, item, said):
+    if reference == "tshark" and item in said.only_answered - said.asked:
+        return "only an answer was captured: egret believes no answer that nobody was seen to ask for"
+    if reference == "nDPI" and ("_" in item or len(item) >= 75):
+        return "nDPI replaces characters of names, and cuts long ones"
+    if "dns-over-http" in str(capture) or "dns_over_http" in str(capture):
+        return "the question is in the body of an HTTP/2 request, which egret does not read"
+    return None
+
+
+def host(item):
+    kind, name = item
+    if name.startswith("239.") and kind == "http":
+        return None
+    if "%" in name or " " in name:
+        return "no host name: the capture was damaged on purpose"
+    return None
+
+
+# Ports of what Zeek tells as flows beside what is in them.
+TUNNEL_PORTS = {3544, 4789, 6081, 2152, 4754, 5555, 8472}
+
+
+def flow(reference, quantity, item, own, said):
+    conversation = item if quantity == "flows" else item[0]
+    if conversation in said.overlong:
+        return "the IP header announces more than the frame holds; egret counts what was on the wire"
+    if reference == "Zeek" and TUNNEL_PORTS & {end[1] for end in conversation[1:]}:
+        return "the tunnel's own flow, which Zeek tells beside what is in it; egret tells what is in it"
+    if conversation not in own.flows and is_proxied(conversation, own):
+        return "told under the target of the CONNECT or SOCKS tunnel, and not under the proxy's port"
+    return None
+
+
+def is_proxied(conversation, own):
+    """Whether one end of a conversation has its flow, with another other end."""
+    ends = set(conversation[1:])
+    return any(key[0] == conversation[0] and len(ends & set(key[1:])) == 1 for key in own.flows)
 
 
 def fingerprint(item, own):

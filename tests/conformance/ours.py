@@ -32,6 +32,11 @@ class Seen:
     hosts: set = field(default_factory=set)  # ("sni" | "http", name)
     ja4: set = field(default_factory=set)  # (conversation, fingerprint)
     certificates: set = field(default_factory=set)  # (conversation, sha256)
+    # What explains differences: names that were only answered, flows whose IP header announces more
+    # than the frame holds, and flows with damaged headers.
+    only_answered: set = field(default_factory=set)
+    asked: set = field(default_factory=set)
+    overlong: set = field(default_factory=set)
     refused: str | None = None  # why the capture is not read at all
 
 
@@ -87,8 +92,7 @@ def take(seen, event):
     if "dns" in fact:
         seen.dns.add(fact["dns"]["name"])
     elif "http" in fact:
-        if to["host"]:
-            seen.hosts.add(("http", to["host"]))
+        seen.hosts.add(("http", to["host"] or to["domain"]))
     elif "tls" in fact:
         hello = fact["tls"]
         if hello["sni"]:

@@ -15,7 +15,7 @@ from ours import Seen, address, conversation, name, stays_on_link
 TCP, UDP = 6, 17
 
 TSHARK_FIELDS = [
-    "frame.protocols",
+    "frame.protocols", "frame.len",
     "ip.src", "ip.dst", "ip.len", "ipv6.src", "ipv6.dst", "ipv6.plen",
     "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.len", "tcp.flags",
     "udp.srcport", "udp.dstport", "udp.length",
@@ -88,6 +88,8 @@ def take_frame(seen, streams, frame):
     total = seen.flows[key].setdefault(sender, [0, 0, 0])
     total[1] += length
     total[2] += 1
+    if length > int(frame["frame.len"][0]):
+        seen.overlong.add(key)
     if protocol == TCP:
         start = int(frame["tcp.seq_raw"][-1]) + (int(frame["tcp.flags"][-1], 16) >> 1 & 1)
         streams[key, sender].append((start, int(frame["tcp.len"][-1])))
@@ -98,7 +100,10 @@ def take_frame(seen, streams, frame):
 
 def names(seen, frame, key):
     if frame["dns.qry.name"] and "mdns" not in frame["frame.protocols"][0] and "llmnr" not in frame["frame.protocols"][0]:
-        seen.dns.add(name(frame["dns.qry.name"][0]))
+        asked = name(frame["dns.qry.name"][0]).replace("<root>", "")
+        seen.dns.add(asked)
+        is_answer = frame["dns.flags.response"][:1] in (["1"], ["True"])
+        (seen.only_answered.add if is_answer else seen.asked.add)(asked)
     for server_name in frame["tls.handshake.extensions_server_name"]:
         seen.hosts.add(("sni", name(server_name)))
     if frame["http.request.method"] and frame["http.host"]:
