@@ -26,4 +26,4 @@ pub use config::{ApiConfig, ApiConfigError, ListenError, RawApi, check_listen};
 pub use openapi::openapi;
 pub use problem::ProblemDocument;
 pub use server::{router, serve};
-pub use status::{SourceState, SourceStatus, Status, TargetStatus};
+pub use status::{SourceState, SourceStatus, StageStatus, Status, TargetStatus};

@@ -29,8 +29,19 @@ pub struct Status {
     pub store_error: Option<String>,
     /// The sources, in the order of the configuration.
     pub sources: Vec<SourceStatus>,
+    /// The stages behind the sources, in the order in which events pass them.
+    pub stages: Vec<StageStatus>,
     /// The alert targets, in the order of the configuration.
     pub targets: Vec<TargetStatus>,
+}
+
+/// The account of one stage behind the sources, in events.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct StageStatus {
+    /// `queue` (between sources and engine), `engine` or `store`.
+    pub name: SmolStr,
+    /// The account. What is in hand at this moment is in none of its sums but the received.
+    pub ledger: LedgerReading,
 }
 
 /// How one source is doing.

@@ -502,6 +502,27 @@ pub enum GapReason {
     NoTemplate,
 }
 
+impl GapReason {
+    /// The word used in metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KernelDrop => "kernel_drop",
+            Self::QueueFull => "queue_full",
+            Self::Malformed => "malformed",
+            Self::Truncated => "truncated",
+            Self::LineTooLong => "line_too_long",
+            Self::LogLost => "log_lost",
+            Self::FlowTableFull => "flow_table_full",
+            Self::Stopped => "stopped",
+            Self::MissedBytes => "missed_bytes",
+            Self::SequenceHole => "sequence_hole",
+            Self::Quiet => "quiet",
+            Self::SensorLoss => "sensor_loss",
+            Self::NoTemplate => "no_template",
+        }
+    }
+}
+
 impl Event {
     /// Bytes that the executor sent, where this event knows them.
     pub fn up_bytes(&self) -> Option<u64> {

@@ -27,11 +27,15 @@ pub enum Loss {
     Duplicate,
     /// A flow record of a layout (template) that the exporter has not told yet.
     NoTemplate,
+    /// Its time lies in the future: it is stored, and not judged.
+    FromFuture,
+    /// The stage behind had ended.
+    Stopped,
 }
 
 impl Loss {
     /// All reasons, in the order of [`LedgerReading::lost`].
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NotEgress,
         Self::NotIp,
         Self::Malformed,
@@ -41,6 +45,8 @@ impl Loss {
         Self::TableFull,
         Self::Duplicate,
         Self::NoTemplate,
+        Self::FromFuture,
+        Self::Stopped,
     ];
 
     /// The word used in metrics and messages.
@@ -55,6 +61,8 @@ impl Loss {
             Self::TableFull => "table_full",
             Self::Duplicate => "duplicate",
             Self::NoTemplate => "no_template",
+            Self::FromFuture => "from_future",
+            Self::Stopped => "stopped",
         }
     }
 

@@ -6,6 +6,7 @@ mod command_line;
 mod configuration;
 mod doctor;
 mod hostile;
+mod ledger;
 mod overload;
 mod recovery;
 mod scenario;

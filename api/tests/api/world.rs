@@ -204,6 +204,7 @@ fn healthy() -> Status {
             seen_until: Some(START),
             kernel_drops: 0,
         }],
+        stages: vec![],
         targets: vec![],
     }
 }

@@ -934,7 +934,7 @@ export interface components {
         LedgerReading: {
             /** @description Units that were not, by reason; reasons that never occurred are left out. */
             lost: [
-                "not_egress" | "not_ip" | "malformed" | "truncated" | "too_long" | "queue_full" | "table_full" | "duplicate" | "no_template",
+                "not_egress" | "not_ip" | "malformed" | "truncated" | "too_long" | "queue_full" | "table_full" | "duplicate" | "no_template" | "from_future" | "stopped",
                 number
             ][];
             /**
@@ -1389,6 +1389,13 @@ export interface components {
          * @enum {string}
          */
         Stage: "rules" | "priors" | "calibrated";
+        /** @description The account of one stage behind the sources, in events. */
+        StageStatus: {
+            /** @description The account. What is in hand at this moment is in none of its sums but the received. */
+            ledger: components["schemas"]["LedgerReading"];
+            /** @description `queue` (between sources and engine), `engine` or `store`. */
+            name: string;
+        };
         /** @description How the pipeline is doing: `GET /v1/status`, `/readyz`, `egret doctor`, the page's coverage. */
         Status: {
             baseline_frozen_at?: components["schemas"]["Timestamp"] | null;
@@ -1418,6 +1425,8 @@ export interface components {
             sources: components["schemas"]["SourceStatus"][];
             /** @description How much the engine knows by now. */
             stage: components["schemas"]["Stage"];
+            /** @description The stages behind the sources, in the order in which events pass them. */
+            stages: components["schemas"]["StageStatus"][];
             /** @description When this process started. */
             started_at: components["schemas"]["Timestamp"];
             /** @description Why the store cannot be written, if it cannot. */

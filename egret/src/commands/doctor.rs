@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use egret_api::{SourceState, SourceStatus, Status};
+use egret_api::{SourceState, SourceStatus, StageStatus, Status};
 use egret_collector::SourceKind;
 use egret_collector::packets::can_capture;
 use egret_store::Store;
@@ -127,7 +127,28 @@ fn look_at_status(status: &Status) -> Vec<Finding> {
     for source in &status.sources {
         findings.push(look_at_source(source, status));
     }
+    findings.extend(status.stages.iter().map(look_at_stage));
     findings
+}
+
+/// A stage that dropped events is not well. While it runs, some are in hand.
+fn look_at_stage(stage: &StageStatus) -> Finding {
+    let ledger = &stage.ledger;
+    let lost = |is_filter: bool| -> Vec<String> {
+        let of_kind = ledger.lost.iter().filter(|(reason, _)| reason.is_filter() == is_filter);
+        of_kind.map(|(reason, n)| format!(", {n} {}", reason.word().replace('_', " "))).collect()
+    };
+    let dropped = lost(false);
+    let text = format!(
+        "stage {}: {} events received, {} passed on{}{}, {} in hand",
+        stage.name,
+        ledger.received,
+        ledger.passed,
+        lost(true).concat(),
+        dropped.concat(),
+        ledger.unaccounted(),
+    );
+    if dropped.is_empty() { Finding::well(text) } else { Finding::ill(text) }
 }
 
 fn look_at_source(source: &SourceStatus, status: &Status) -> Finding {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use egret_analyzer::{Engine, FrozenBaseline, IncidentChange, Joined, join_into};
-use egret_event::{Event, EventBatch, EventId, InputPosition, SmolStr, Timestamp};
+use egret_event::{Event, EventBatch, EventId, Fact, InputPosition, Loss, SmolStr, Timestamp};
 use tokio::sync::mpsc;
 
 use super::board::Board;
@@ -77,12 +77,28 @@ pub fn run(analyze: Analyze, mut input: mpsc::Receiver<ToEngine>, out: &mpsc::Se
 
 /// Breaks when the store's thread is gone.
 fn send(board: &Board, out: &mpsc::Sender<Write>, write: Write) -> ControlFlow<()> {
+    let events = write.events.len() as u64;
+    board.stages.store.receive(events);
     board.queued_writes.fetch_add(1, Relaxed);
     if out.blocking_send(write).is_ok() {
         return ControlFlow::Continue(());
     }
     board.queued_writes.fetch_sub(1, Relaxed);
+    board.stages.store.lose(Loss::Stopped, events);
     ControlFlow::Break(())
+}
+
+/// Each gap by its source and reason: how often there was one, and how much was missed in all
+/// (packets, lines, bytes or seconds, by reason).
+fn count_gaps(events: &[Event]) {
+    for event in events {
+        let Fact::Gap(gap) = &event.fact else { continue };
+        let (source, reason) = (event.source.to_string(), gap.reason.word());
+        metrics::counter!("egret_gaps_total", "source" => source.clone(), "reason" => reason)
+            .increment(1);
+        metrics::counter!("egret_gaps_missed_total", "source" => source, "reason" => reason)
+            .increment(gap.count);
+    }
 }
 
 struct State {
@@ -122,6 +138,10 @@ impl State {
         // Sources that are quiet send empty batches, to say how far their time has come.
         self.idle &= batch.events.is_empty();
         let mut changes = Vec::new();
+        let received = batch.events.len() as u64;
+        self.board.stages.queue.pass(received);
+        self.board.stages.engine.receive(received);
+        count_gaps(&batch.events);
         let joined = self.judge(&batch, &mut changes);
         join_into(&mut batch.events, joined);
         if let Some(position) = batch.position {
@@ -142,11 +162,14 @@ impl State {
         let latest = (self.now)() + FUTURE_ALLOWED;
         if batch.events.iter().all(|event| event.at <= latest) {
             self.engine.observe_and_join(&batch.events, changes, &mut joined);
+            self.board.stages.engine.pass(batch.events.len() as u64);
             return joined;
         }
         let is_present = |event: &&Event| event.at <= latest;
         let present: Vec<Event> = batch.events.iter().filter(is_present).cloned().collect();
         let count = (batch.events.len() - present.len()) as u64;
+        self.board.stages.engine.lose(Loss::FromFuture, count);
+        self.board.stages.engine.pass(present.len() as u64);
         metrics::counter!("egret_engine_future_events_total", "source" => batch.source.to_string())
             .increment(count);
         if !self.warned_of_future {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use egret_analyzer::EngineSummary;
-use egret_api::{SourceState, SourceStatus, Status, TargetStatus};
+use egret_api::{SourceState, SourceStatus, StageStatus, Status, TargetStatus};
 use egret_collector::SourceConfig;
 use egret_event::{Ledger, SmolStr, Timestamp};
 
@@ -15,10 +15,53 @@ pub struct Board {
     sources: Vec<Arc<SourceBoard>>,
     engine: Mutex<EngineSummary>,
     store_error: Mutex<Option<String>>,
+    /// The accounts of the stages behind the sources.
+    pub stages: Stages,
     /// Batches sent to the engine and not yet observed.
     pub queued_batches: AtomicU64,
     /// Messages sent to the store and not yet committed.
     pub queued_writes: AtomicU64,
+}
+
+/// The accounts of the stages behind the sources, in events.
+#[derive(Debug, Default)]
+pub struct Stages {
+    /// From the sources to the engine.
+    pub queue: Ledger,
+    /// The engine: received from the queue, passed on when judged.
+    pub engine: Ledger,
+    /// The store: received from the engine (contradictions included), passed on when committed.
+    pub store: Ledger,
+}
+
+impl Stages {
+    /// All of them by name, in the order in which events pass them.
+    pub fn all(&self) -> [(&'static str, &Ledger); 3] {
+        [("queue", &self.queue), ("engine", &self.engine), ("store", &self.store)]
+    }
+
+    fn publish_metrics(&self) {
+        for (stage, ledger) in self.all() {
+            let ledger = ledger.read();
+            metrics::counter!("egret_stage_received_total", "stage" => stage)
+                .absolute(ledger.received);
+            metrics::counter!("egret_stage_passed_total", "stage" => stage).absolute(ledger.passed);
+            for (reason, count) in ledger.lost {
+                metrics::counter!(
+                    "egret_stage_lost_total", "stage" => stage, "reason" => reason.word()
+                )
+                .absolute(count);
+            }
+        }
+    }
+
+    fn status(&self) -> Vec<StageStatus> {
+        let status = |(name, ledger): (&str, &Ledger)| StageStatus {
+            name: name.into(),
+            ledger: ledger.read(),
+        };
+        self.all().map(status).into()
+    }
 }
 
 /// How one source is doing.
@@ -50,6 +93,7 @@ impl Board {
             sources: sources.iter().map(|source| Arc::new(SourceBoard::new(source))).collect(),
             engine: Mutex::new(engine),
             store_error: Mutex::new(None),
+            stages: Stages::default(),
             queued_batches: AtomicU64::new(0),
             queued_writes: AtomicU64::new(0),
         }
@@ -87,6 +131,7 @@ impl Board {
         for source in &self.sources {
             source.publish_metrics();
         }
+        self.stages.publish_metrics();
         let engine = locked(&self.engine);
         metrics::gauge!("egret_engine_live_sessions").set(engine.live_sessions as f64);
         metrics::counter!("egret_engine_late_events_total").absolute(engine.late_events);
@@ -113,6 +158,7 @@ impl Board {
             queued_writes: self.queued_writes.load(Relaxed),
             store_error: locked(&self.store_error).clone(),
             sources: self.sources.iter().map(|source| source.status()).collect(),
+            stages: self.stages.status(),
             targets,
         }
     }

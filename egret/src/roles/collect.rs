@@ -13,7 +13,7 @@ use egret_collector::{
     AttributionTable, CollectError, Context, Refused, SourceConfig, run as run_source,
 };
 use egret_event::{
-    EventBatch, Fact, GapReason, InputPosition, MAX_BATCH_EVENTS, SmolStr, Timestamp,
+    EventBatch, Fact, GapReason, InputPosition, Loss, MAX_BATCH_EVENTS, SmolStr, Timestamp,
 };
 use tokio::sync::mpsc;
 
@@ -105,7 +105,6 @@ fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToE
         let disputes = table.take_disputes();
         for some in disputes.chunks(MAX_BATCH_EVENTS) {
             let events: Vec<_> = some.iter().map(|dispute| dispute.event(&name)).collect();
-            board.queued_batches.fetch_add(1, Relaxed);
             let batch = EventBatch {
                 source: name.clone(),
                 events,
@@ -113,8 +112,7 @@ fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToE
                 // These come late and by the way: nobody waits for this source's time.
                 seen_until: Timestamp::MIN,
             };
-            if out.blocking_send(ToEngine::Batch(batch)).is_err() {
-                board.queued_batches.fetch_sub(1, Relaxed);
+            if send(board, out, batch).is_err() {
                 return;
             }
         }
@@ -146,6 +144,18 @@ impl Drop for Watched {
     }
 }
 
+/// Waits for a place in the queue to the engine.
+fn send(board: &Board, out: &mpsc::Sender<ToEngine>, batch: EventBatch) -> Result<(), Refused> {
+    let events = batch.events.len() as u64;
+    board.stages.queue.receive(events);
+    board.queued_batches.fetch_add(1, Relaxed);
+    out.blocking_send(ToEngine::Batch(batch)).map_err(|_| {
+        board.queued_batches.fetch_sub(1, Relaxed);
+        board.stages.queue.lose(Loss::Stopped, events);
+        Refused::Closed
+    })
+}
+
 /// The way from one source to the engine.
 struct Sender {
     out: mpsc::Sender<ToEngine>,
@@ -157,17 +167,15 @@ impl Sender {
     /// Waits for a place in the queue.
     fn block(&self, batch: EventBatch) -> Result<(), Refused> {
         self.board.seen(batch.seen_until);
-        self.overall.queued_batches.fetch_add(1, Relaxed);
-        self.out.blocking_send(ToEngine::Batch(batch)).map_err(|_| {
-            self.overall.queued_batches.fetch_sub(1, Relaxed);
-            Refused::Closed
-        })
+        send(&self.overall, &self.out, batch)
     }
 
     /// Gives the batch back when there is no place.
     fn drop_newest(&self, batch: EventBatch) -> Result<(), Refused> {
         self.board.seen(batch.seen_until);
         let kernel_drops = kernel_drops(&batch);
+        let (queue, events) = (&self.overall.stages.queue, batch.events.len() as u64);
+        queue.receive(events);
         self.overall.queued_batches.fetch_add(1, Relaxed);
         let sent = self.out.try_send(ToEngine::Batch(batch));
         if sent.is_ok() {
@@ -176,8 +184,14 @@ impl Sender {
         sent.map_err(|refused| {
             self.overall.queued_batches.fetch_sub(1, Relaxed);
             match refused {
-                mpsc::error::TrySendError::Full(ToEngine::Batch(batch)) => Refused::Full(batch),
-                _ => Refused::Closed,
+                mpsc::error::TrySendError::Full(ToEngine::Batch(batch)) => {
+                    queue.lose(Loss::QueueFull, events);
+                    Refused::Full(batch)
+                }
+                _ => {
+                    queue.lose(Loss::Stopped, events);
+                    Refused::Closed
+                }
             }
         })
     }

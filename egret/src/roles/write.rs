@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use egret_analyzer::IncidentChange;
-use egret_event::Timestamp;
+use egret_event::{Loss, Timestamp};
 use egret_notify::Target;
 use egret_store::{OutboxEntry, Store, WriteUnit};
 use tokio::sync::{Notify, broadcast, mpsc};
@@ -89,6 +89,7 @@ impl Writer {
                 }
             }
             if self.give_up.load(Relaxed) {
+                self.board.stages.store.lose(Loss::Stopped, unit.events.len() as u64);
                 tracing::error!(
                     events = unit.events.len(),
                     "ending without having written; followed logs will be read again from the \
@@ -114,6 +115,8 @@ impl Writer {
             snapshot,
             now: (self.now)(),
         })?;
+        self.board.stages.store.pass(committed.events);
+        self.board.stages.store.lose(Loss::Duplicate, committed.repeated_events);
         metrics::counter!("egret_store_events_total").increment(committed.events);
         metrics::counter!("egret_store_repeated_events_total").increment(committed.repeated_events);
         metrics::counter!("egret_alerts_queued_total").increment(committed.alerts);
