@@ -235,7 +235,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         Detector::NewDestination => 1.0,
         Detector::UploadSize => 4.0,
         Detector::RateBurst | Detector::BlockedProbes => 2.0,
-        Detector::Policy => 1.0,
+        Detector::Policy | Detector::Blind => 1.0,
         Detector::Contradiction => 2.0,
     }
 }

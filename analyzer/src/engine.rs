@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_event::{Event, EventId, Fact, Timestamp};
+use egret_event::{Event, EventId, Fact, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
+use crate::blind::{Listening, Watch};
 use crate::detect::policy::Policy;
 use crate::incident::{IncidentChange, Stage};
 use crate::join::{Joined, Out};
@@ -55,6 +56,10 @@ pub struct Engine {
     /// What unlikely sessions taught, by the day on which it counts.
     pub(crate) waiting: BTreeMap<Timestamp, Learned>,
     pub(crate) forgotten_destinations: u64,
+    /// How well the sources see.
+    pub(crate) watch: Watch,
+    /// Whose silence matters. No part of a snapshot: it is configuration.
+    listening: Listening,
 }
 
 /// How far event time has come.
@@ -116,7 +121,14 @@ impl Engine {
             time: EventTime::default(),
             waiting: BTreeMap::new(),
             forgotten_destinations: 0,
+            watch: Watch::default(),
+            listening: Listening::default(),
         }
+    }
+
+    /// Watches for the silence of these sources, which do not come to an end by themselves.
+    pub fn listen_to(&mut self, sources: impl IntoIterator<Item = SmolStr>) {
+        self.listening.to = sources.into_iter().collect();
     }
 
     /// Observes events in their order and appends the changes that they cause.
@@ -139,6 +151,11 @@ impl Engine {
             self.advance(event.at, out);
             if let Fact::Gap(gap) = &event.fact {
                 self.world.note_gap(event, gap);
+            }
+            let now = self.time.newest.unwrap_or(event.at);
+            let mut told = Out { changes: out, joined };
+            self.watch.hear(event, (now, &self.listening), &mut self.world, &mut told);
+            if matches!(event.fact, Fact::Gap(_)) {
                 continue;
             }
             let first = out.len();
@@ -234,6 +251,7 @@ impl Engine {
             shard.expire(&self.world, watermark, out);
         }
         sort(&mut out[first..]);
+        self.watch.listen((watermark, &mut self.listening), &mut self.world, out);
         let epoch = watermark.floor(self.world.config.epoch);
         if epoch > self.time.epoch {
             self.time.epoch = epoch;

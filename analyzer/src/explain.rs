@@ -1,6 +1,6 @@
 //! An incident in full: everything an analyst needs to judge it, in words and numbers.
 
-use egret_event::{SmolStr, Timestamp};
+use egret_event::{GapReason, SmolStr, Timestamp};
 
 use crate::detect::policy::{Rule, RuleHits};
 use crate::dossier::{Dossier, margin, pull};
@@ -12,7 +12,9 @@ use crate::priors::THRESHOLD;
 use crate::session::{Session, Target};
 use crate::steps::{next_steps, techniques};
 use crate::tally::Seen;
-use crate::words::{bytes_words, count_words, duration_words, probability_words};
+use crate::words::{
+    bytes_words, count_words, duration_words, gap_words, percent_words, probability_words,
+};
 use crate::world::World;
 
 /// What the parts of an explanation are made from.
@@ -140,7 +142,7 @@ impl Case<'_> {
         let judged = self.dossier.judged_by;
         let frozen_at = judged.map_or(world.baseline.frozen_at(), |by| by.frozen_at);
         Explanation {
-            summary: self.summary(p_combined, frozen_at),
+            summary: self.summary(p_combined, frozen_at, world),
             p_combined,
             threshold: THRESHOLD,
             baseline: judged.map_or(world.baseline.id(), |by| by.baseline),
@@ -173,6 +175,7 @@ impl Case<'_> {
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
+            (Some((Detector::Blind, f)), _) => f.words.clone(),
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
             (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
         }
@@ -194,7 +197,7 @@ impl Case<'_> {
     }
 
     /// What was seen; what is normal; how unlikely, and how much is known.
-    fn summary(&self, p: f64, frozen_at: Option<Timestamp>) -> String {
+    fn summary(&self, p: f64, frozen_at: Option<Timestamp>, world: &World) -> String {
         let mut sentences = vec![self.seen_words()];
         let words: Vec<&str> = self.findings.iter().map(|f| f.words.as_str()).collect();
         if !words.is_empty() {
@@ -215,7 +218,33 @@ impl Case<'_> {
         } else {
             "A rule says so; nothing was estimated for it.".to_owned()
         });
+        sentences.extend(self.blind_words(world));
         sentences.join(" ")
+    }
+
+    /// What could not be seen meanwhile, and what that means for the numbers.
+    fn blind_words(&self, world: &World) -> Option<String> {
+        let gaps = self.gaps(world);
+        let mut missed: Vec<(SmolStr, GapReason, u64)> = Vec::new();
+        for gap in &gaps {
+            let same = missed.iter_mut().find(|(s, r, _)| *s == gap.source && *r == gap.reason);
+            match same {
+                Some((_, _, sum)) => *sum = sum.saturating_add(gap.count),
+                None => missed.push((gap.source.clone(), gap.reason, gap.count)),
+            }
+        }
+        let words: Vec<String> = missed
+            .iter()
+            .map(|(source, reason, count)| format!("{} by {source}", gap_words(*reason, *count)))
+            .collect();
+        (!words.is_empty()).then(|| {
+            format!(
+                "Egret could not see everything in {} of this time ({}): more may have been sent, \
+                 so counts and bytes are lower bounds.",
+                percent_words(covered(&gaps, &self.seen)),
+                words.join(", "),
+            )
+        })
     }
 
     fn seen_words(&self) -> String {
@@ -257,6 +286,20 @@ fn contradiction_title(name: &str, finding: &Finding) -> String {
     }
 }
 
+/// The part of a time that gaps cover, overlaps counted once. All of a moment.
+fn covered(gaps: &[GapSeen], seen: &Seen) -> f64 {
+    let length = seen.last.since(seen.first).as_secs_f64();
+    let mut spans: Vec<_> =
+        gaps.iter().map(|g| (g.from.max(seen.first), g.until.min(seen.last))).collect();
+    spans.sort_unstable();
+    let (mut sum, mut reached) = (0.0, seen.first);
+    for (from, until) in spans {
+        sum += until.since(from.max(reached)).as_secs_f64();
+        reached = reached.max(until);
+    }
+    if length > 0.0 { (sum / length).min(1.0) } else { 1.0 }
+}
+
 /// From the combined probability: 0.5 at the threshold, towards 1 with every power of ten below
 /// it, 0.82 after three and 0.96 after eight; 1 would be certainty, which no estimate reaches.
 fn score(p: f64) -> f64 {
@@ -264,7 +307,7 @@ fn score(p: f64) -> f64 {
 }
 
 /// Rules have no probability: their score follows the severity.
-fn rule_score(severity: Severity) -> f64 {
+pub(crate) fn rule_score(severity: Severity) -> f64 {
     match severity {
         Severity::Low => 0.3,
         Severity::Medium => 0.5,

@@ -193,17 +193,20 @@ pub enum Detector {
     Policy,
     /// D10: two observers of the same egress contradict each other.
     Contradiction,
+    /// B: a source does not see.
+    Blind,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
         Self::BlockedProbes,
         Self::Policy,
         Self::Contradiction,
+        Self::Blind,
     ];
 
     /// The short code.
@@ -215,6 +218,7 @@ impl Detector {
             Self::BlockedProbes => "D7",
             Self::Policy => "P",
             Self::Contradiction => "D10",
+            Self::Blind => "B",
         }
     }
 
@@ -227,6 +231,7 @@ impl Detector {
             Self::BlockedProbes => "blocked probes",
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",
+            Self::Blind => "blind source",
         }
     }
 }
@@ -344,7 +349,7 @@ pub enum ChangeKind {
     Ended,
     /// A person took it on.
     Acknowledged,
-    /// A person closed it.
+    /// A person closed it; or the engine did, because a source sees again.
     Closed,
     /// A person opened it again.
     Reopened,

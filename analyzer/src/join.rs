@@ -60,12 +60,14 @@ pub enum Joined {
     },
     /// Two observers contradict each other: an event of its own.
     Contradiction(Box<Event>),
+    /// A source was quiet for much longer than usual, and is heard again: a gap.
+    Quiet(Box<Event>),
 }
 
-/// Writes into events who else saw them, and appends the contradictions. `joined` is what
+/// Writes into events who else saw them, and appends contradictions and silences. `joined` is what
 /// [`crate::Engine::observe_and_join`] gave for these events, in its order.
 pub fn join_into(events: &mut Vec<Event>, joined: Vec<Joined>) {
-    let mut contradictions = Vec::new();
+    let mut more = Vec::new();
     let mut rest = events.iter_mut();
     for told in joined {
         match told {
@@ -74,10 +76,10 @@ pub fn join_into(events: &mut Vec<Event>, joined: Vec<Joined>) {
                     event.also_seen_by = Some(also_seen_by);
                 }
             }
-            Joined::Contradiction(event) => contradictions.push(*event),
+            Joined::Contradiction(event) | Joined::Quiet(event) => more.push(*event),
         }
     }
-    events.append(&mut contradictions);
+    events.append(&mut more);
 }
 
 /// What a session saw lately, and its ways out.

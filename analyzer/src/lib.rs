@@ -7,7 +7,7 @@
 //! The way of an event: `engine` keeps time and finds the partition of its executor; `partition`
 //! finds the session; `join` recognizes what another observer told of before, and where the two
 //! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an
-//! incident opens or grows; `explain` writes it out. When a session ends, `teach` adds integer
+//! incident opens or grows; `explain` writes it out. `blind` watches the sources themselves. When a session ends, `teach` adds integer
 //! counts to a delta (`learned`); when an epoch ends, the deltas become the next frozen
 //! `baseline`, which is all that scoring reads.
 //!
@@ -15,6 +15,7 @@
 //! maps with random order, and floating-point numbers in anything that is merged.
 
 mod baseline;
+mod blind;
 mod config;
 mod detect;
 mod dossier;

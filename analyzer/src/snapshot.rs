@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
+use crate::blind::Watch;
 use crate::engine::{Engine, EventTime};
 use crate::incident::GapSeen;
 use crate::learned::Learned;
@@ -36,6 +37,7 @@ struct Kept {
 #[derive(Serialize, Deserialize)]
 struct Live {
     gaps: VecDeque<GapSeen>,
+    watch: Watch,
     partitions: Vec<SavedPartition>,
 }
 
@@ -75,6 +77,7 @@ impl Engine {
         };
         let live = Live {
             gaps: self.world.gaps.clone(),
+            watch: self.watch.clone(),
             partitions: partitions(&self.shards).map(Partition::save).collect(),
         };
         postcard::to_stdvec(&(VERSION, kept, live))
@@ -100,6 +103,7 @@ impl Engine {
                 let nothing = Baseline::freeze(Learned::default(), None, 0);
                 let mut engine = Self::assemble(config, partitions, nothing);
                 engine.world.gaps = live.gaps;
+                engine.watch = live.watch;
                 engine
             }
             _ => return Err(RestoreError::Newer(version)),

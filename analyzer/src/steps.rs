@@ -26,8 +26,8 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
             Detector::Contradiction if finding.p < crate::priors::THRESHOLD => add(FRONTING),
             Detector::Contradiction => add(OTHER_PROTOCOL),
-            // Being new is no technique.
-            Detector::NewDestination => {}
+            // Being new is no technique, nor is being blind.
+            Detector::NewDestination | Detector::Blind => {}
         }
     }
     techniques

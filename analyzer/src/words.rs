@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egret_event::{Attribution, SmolStr};
+use egret_event::{Attribution, GapReason, SmolStr};
 
 use crate::incident::Level;
 
@@ -33,6 +33,32 @@ pub(crate) fn duration_words(duration: Duration) -> String {
 /// A count with its noun: `1 contact`, `3 contacts`.
 pub(crate) fn count_words(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A part of the whole: `62 %`, `less than 1 %`.
+pub(crate) fn percent_words(part: f64) -> String {
+    let percent = (part * 100.0).round();
+    if percent < 1.0 { "less than 1 %".to_owned() } else { format!("{percent} %") }
+}
+
+/// What was missed, with its unit.
+pub(crate) fn gap_words(reason: GapReason, count: u64) -> String {
+    let many = |noun: &str, what: &str| format!("{} {what}", count_words(count, noun));
+    match reason {
+        GapReason::KernelDrop => many("packet", "dropped by the kernel"),
+        GapReason::QueueFull => many("event", "dropped from a full queue"),
+        GapReason::Malformed => many("unit", "not understood"),
+        GapReason::Truncated => many("packet", "cut short"),
+        GapReason::LineTooLong => many("line", "too long"),
+        GapReason::LogLost => many("byte", "of log lost"),
+        GapReason::FlowTableFull => many("flow", "pushed out of a full table"),
+        GapReason::Stopped => "a pause of the collector".to_owned(),
+        GapReason::MissedBytes => many("byte", "of streams not captured"),
+        GapReason::SequenceHole => many("record", "never arrived"),
+        GapReason::Quiet => format!("{} of silence", duration_words(Duration::from_secs(count))),
+        GapReason::SensorLoss => many("packet", "lost by the sensor"),
+        GapReason::NoTemplate => many("record", "of an unknown layout"),
+    }
 }
 
 /// Whose behaviour is normal, as the subject of a sentence in the plural.

@@ -26,15 +26,24 @@ pub(crate) struct World {
 impl World {
     /// Remembers a gap.
     pub(crate) fn note_gap(&mut self, event: &Event, gap: &Gap) {
-        if self.gaps.len() == MOST_GAPS {
-            self.gaps.pop_front();
-        }
-        self.gaps.push_back(GapSeen {
+        self.note_gap_seen(GapSeen {
             source: event.source.clone(),
             reason: gap.reason,
             count: gap.count,
             from: gap.from,
             until: event.at,
         });
+    }
+
+    /// Remembers a gap; one that goes on replaces what was known of it.
+    pub(crate) fn note_gap_seen(&mut self, gap: GapSeen) {
+        let is_same = |known: &GapSeen| {
+            known.source == gap.source && known.reason == gap.reason && known.from == gap.from
+        };
+        self.gaps.retain(|known| !is_same(known));
+        if self.gaps.len() == MOST_GAPS {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back(gap);
     }
 }

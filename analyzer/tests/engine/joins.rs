@@ -48,7 +48,7 @@ fn contradictions(joined: &[Joined]) -> Vec<&Contradiction> {
             Fact::Contradiction(told) => Some(&**told),
             fact => panic!("not a contradiction: {fact:?}"),
         },
-        Joined::SeenTwice { .. } => None,
+        Joined::SeenTwice { .. } | Joined::Quiet(_) => None,
     });
     told.collect()
 }
@@ -382,7 +382,7 @@ proptest! {
         for told in joined(&traffic(&steps)).0 {
             let id = match told {
                 Joined::SeenTwice { event, .. } => event,
-                Joined::Contradiction(event) => event.id,
+                Joined::Contradiction(event) | Joined::Quiet(event) => event.id,
             };
             prop_assert!(seen.insert(id), "{id:?}");
         }

@@ -16,6 +16,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   blocked_probes: 'Blocked probes',
   policy: 'Policy',
   contradiction: 'Contradiction',
+  blind: 'Blind source',
 };
 
 /** The person behind a change; nothing for the engine. */

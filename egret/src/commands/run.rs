@@ -81,7 +81,7 @@ impl Running {
         let address = listener.local_addr()?;
         let metrics = install_metrics()?;
         let attribution = attribution(&config, &store)?;
-        let (engine, positions) = restore(&store, &config.analyzer)?;
+        let (engine, positions) = engine(&store, &config)?;
         let sources = config.collector.sources;
         let board = Arc::new(Board::new(&sources, engine.summary(), clock::now()));
         let targets: Arc<[_]> = config.targets.into();
@@ -249,6 +249,13 @@ fn attribution(config: &Config, store: &Store) -> Result<Arc<AttributionTable>> 
         table.register(&registration);
     }
     Ok(Arc::new(table))
+}
+
+/// The engine, which listens to the sources that go on for ever, and where its inputs stood.
+fn engine(store: &Store, config: &Config) -> Result<(Engine, Vec<InputPosition>)> {
+    let (mut engine, positions) = restore(store, &config.analyzer)?;
+    engine.listen_to(collect::endless(&config.collector.sources));
+    Ok((engine, positions))
 }
 
 /// The engine as the last snapshot left it, and where its inputs stood; or a new one.

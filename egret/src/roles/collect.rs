@@ -123,6 +123,12 @@ fn tell_disputes(table: &AttributionTable, board: &Board, out: &mpsc::Sender<ToE
     }
 }
 
+/// Names of the sources that go on for ever: their silence means something.
+pub fn endless(sources: &[SourceConfig]) -> Vec<SmolStr> {
+    let endless = sources.iter().filter(|source| !source.kind.is_finite());
+    endless.map(|source| source.name.clone()).collect()
+}
+
 /// Names of the sources that come to an end by themselves and were not read to it before.
 pub fn unread_files(sources: &[SourceConfig], resume: &[InputPosition]) -> BTreeSet<SmolStr> {
     let was_read = |source: &SourceConfig| {

@@ -39,7 +39,7 @@ pub(super) fn apply(
     suppressed_by: Option<EventId>,
 ) -> Result<Applied, StoreError> {
     let title = match change.kind {
-        ChangeKind::Ended => None,
+        ChangeKind::Ended | ChangeKind::Closed => None,
         _ => Some(change.incident.title.as_str()),
     };
     if !record(db, change, title)? {
@@ -50,6 +50,9 @@ pub(super) fn apply(
     keep_evidence(db, change)?;
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
         reopen_if_closed(db, id, change.at)?;
+    }
+    if change.kind == ChangeKind::Closed {
+        close(db, id)?;
     }
     Ok(if suppressed_by.is_some() { Applied::Suppressed } else { Applied::New })
 }
@@ -109,7 +112,7 @@ fn upsert(
         incident.origin.executor.as_str(),
         incident.origin.tenant.as_deref(),
         incident.origin.template.as_deref(),
-        change.kind == ChangeKind::Ended,
+        matches!(change.kind, ChangeKind::Ended | ChangeKind::Closed),
         suppressed_by.map(Stored),
     ])?;
     Ok(())
@@ -154,6 +157,13 @@ fn reopen_if_closed(db: &Connection, id: EventId, at: Timestamp) -> Result<(), S
         let kind = to_json("kind of change", &ChangeKind::Reopened)?;
         db.prepare_cached(insert)?.execute(params![Stored(id), ENGINE, Stored(at), kind])?;
     }
+    Ok(())
+}
+
+/// Closes what the engine says is over.
+fn close(db: &Connection, id: EventId) -> Result<(), StoreError> {
+    let sql = "UPDATE incidents SET status = ?2 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![Stored(id), status_number(IncidentStatus::Closed)])?;
     Ok(())
 }
 

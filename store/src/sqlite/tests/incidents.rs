@@ -83,6 +83,20 @@ fn the_end_of_a_session_leaves_a_closed_incident_closed() {
 }
 
 #[test]
+fn what_the_engine_closes_is_closed_and_its_alert_goes_out() {
+    let made = store();
+    made.write_change(&opened(7, "*"), &["pager"]);
+    let closed = change(ChangeKind::Closed, 1, &incident(7, "*"));
+    let committed = made.write_change(&closed, &["pager"]);
+    assert_eq!((committed.changes, committed.alerts), (1, 1));
+    let detail = made.incident(id(7)).unwrap().unwrap();
+    assert_eq!(detail.row.status, IncidentStatus::Closed);
+    assert!(detail.row.ended);
+    assert_eq!(detail.history[1].by, ChangeBy::Engine);
+    assert_eq!(detail.history[1].words, None);
+}
+
+#[test]
 fn a_change_that_comes_again_after_later_ones_undoes_nothing() {
     let made = store();
     made.write_change(&opened(7, "evil.example"), &[]);
