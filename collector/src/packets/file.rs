@@ -1,6 +1,8 @@
-//! Capture files, pcap and pcapng, through libpcap; also compressed ones.
+//! Capture files: plain ones by [`super::savefile`], all others (pcapng, compressed ones) through
+//! libpcap.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,13 +14,11 @@ use super::gaps;
 use super::input::Input;
 use super::link::Link;
 use super::outlet::Outlet;
+use super::savefile::{FILE_HEADER_BYTES, Layout, RECORD_HEADER_BYTES, SaveFile};
 use crate::{CollectError, Context, Emit};
 
 /// Packets between two looks at the outside (progress, account, stop).
 const PACKETS_PER_LOOK: u32 = 1024;
-
-/// Bytes that a pcap file spends on a packet's header.
-pub(super) const RECORD_HEADER_BYTES: u64 = 16;
 
 /// Reads a capture to its end.
 pub(crate) fn run_file(
@@ -28,8 +28,8 @@ pub(crate) fn run_file(
     emit: &mut Emit<'_>,
 ) -> Result<(), CollectError> {
     let size = size_of(path)?;
-    let mut input = Input::open(path)?;
-    let link = link_of(name, &input.capture)?;
+    let mut input = Packets::open(path)?;
+    let link = input.link(name)?;
     let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone());
     let mut outlet = Outlet::new(name, &context.ledger, emit);
     let trouble = read(&mut input, &mut decoder, &mut outlet, context);
@@ -66,9 +66,81 @@ pub fn count_packets(path: &Path) -> Result<u64, CollectError> {
     Ok(packets)
 }
 
+/// A packet: when it came, how long it was on the wire, and what was captured.
+type Captured<'a> = (Timestamp, u32, &'a [u8]);
+
+/// A capture that is being read.
+enum Packets {
+    Plain(SaveFile<File>),
+    Other(Input),
+}
+
+impl Packets {
+    fn open(path: &Path) -> Result<Self, CollectError> {
+        Ok(match plain(path) {
+            Some(file) => Self::Plain(file),
+            None => Self::Other(Input::open(path)?),
+        })
+    }
+
+    fn link(&self, name: &SmolStr) -> Result<Link, CollectError> {
+        match self {
+            Self::Plain(file) => Ok(file.link()),
+            Self::Other(input) => link_of(name, &input.capture),
+        }
+    }
+
+    /// The next packet. `None`: that was all.
+    ///
+    /// # Errors
+    /// What is wrong with the rest of the file.
+    #[inline]
+    fn next_packet(&mut self) -> Result<Option<Captured<'_>>, String> {
+        match self {
+            Self::Plain(file) => {
+                let packet = file.next_packet()?;
+                Ok(packet.map(|(header, bytes)| (header.at, header.wire_bytes, bytes)))
+            }
+            Self::Other(input) => match input.capture.next_packet() {
+                Ok(packet) => Ok(Some((time_of(packet.header), packet.header.len, packet.data))),
+                Err(pcap::Error::NoMorePackets) => Ok(None),
+                Err(error) => Err(message_of(&error)),
+            },
+        }
+    }
+
+    /// Bytes of the file that were read, where that is not what the packets add up to.
+    fn consumed(&self) -> Option<u64> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Other(input) => input.consumed(),
+        }
+    }
+
+    /// Ends the reading. Returns what was wrong with the file, beyond what its packets showed.
+    fn close(self) -> Option<String> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Other(input) => input.close(),
+        }
+    }
+}
+
+/// A file that need not be left to libpcap.
+fn plain(path: &Path) -> Option<SaveFile<File>> {
+    let mut file = File::open(path).ok()?;
+    // What is read of a pipe is gone.
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut header = [0; FILE_HEADER_BYTES];
+    file.read_exact(&mut header).ok()?;
+    Layout::of(&header).map(|layout| SaveFile::new(layout, file))
+}
+
 /// Reads packets until the end. Returns what is wrong with the rest of the file, if anything.
 fn read(
-    input: &mut Input,
+    input: &mut Packets,
     decoder: &mut Decoder,
     outlet: &mut Outlet<'_, '_>,
     context: &Context,
@@ -76,20 +148,13 @@ fn read(
     let mut consumed = 0;
     loop {
         for _ in 0..PACKETS_PER_LOOK {
-            match input.capture.next_packet() {
-                Ok(packet) => {
-                    consumed += RECORD_HEADER_BYTES + packet.data.len() as u64;
-                    decoder.packet(
-                        time_of(packet.header),
-                        packet.header.len,
-                        packet.data,
-                        &mut |event| {
-                            outlet.push(event);
-                        },
-                    );
+            match input.next_packet() {
+                Ok(Some((at, wire_len, bytes))) => {
+                    consumed += (RECORD_HEADER_BYTES + bytes.len()) as u64;
+                    decoder.packet(at, wire_len, bytes, &mut |event| outlet.push(event));
                 }
-                Err(pcap::Error::NoMorePackets) => return None,
-                Err(error) => return Some(message_of(&error)),
+                Ok(None) => return None,
+                Err(trouble) => return Some(trouble),
             }
         }
         context.progress.store(input.consumed().unwrap_or(consumed), Relaxed);

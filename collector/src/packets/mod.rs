@@ -1,9 +1,9 @@
 //! Captures and live interfaces: packets in, events out.
 //!
 //! [`Decoder`] is the pure core: no I/O, no clock, the same packets give the same events. `file`
-//! and `live` bring packets to it through libpcap. The parsers ([`dissect`], [`certificate`],
-//! [`dns`], [`dtls`], [`http`], [`protocol`], [`quic`], [`tls`]) take any bytes and never panic; they are public so that
-//! they can be fuzzed.
+//! and `live` bring packets to it, live ones through libpcap. The parsers ([`dissect`],
+//! [`certificate`], [`dns`], [`dtls`], [`http`], [`protocol`], [`quic`], [`savefile`], [`tls`])
+//! take any bytes and never panic; they are public so that they can be fuzzed.
 //!
 //! What is egress: a flow that a watched address started, to anywhere but its own link
 //! (broadcast, link-local multicast and neighbour discovery cannot leave it).
@@ -34,6 +34,7 @@ mod payloads;
 pub mod protocol;
 mod questions;
 pub mod quic;
+pub mod savefile;
 mod sequence;
 mod stream;
 mod table;

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use egret_event::Timestamp;
 
-use super::file::{self, RECORD_HEADER_BYTES};
+use super::file;
 use super::input::Input;
 use super::link::{self, Fragment, Link, UDP};
+use super::savefile::RECORD_HEADER_BYTES;
 use crate::recognize::is_capture;
 use crate::{CollectError, recognize};
 
@@ -43,7 +44,7 @@ impl CaptureFile {
     /// The next packet. `None` at the end, or where the capture is cut.
     pub(crate) fn next_udp(&mut self) -> Option<Result<UdpPayload<'_>, NotUdp>> {
         let packet = self.input.capture.next_packet().ok()?;
-        self.consumed += RECORD_HEADER_BYTES + packet.data.len() as u64;
+        self.consumed += (RECORD_HEADER_BYTES + packet.data.len()) as u64;
         let at = file::time_of(packet.header);
         let dissected = link::dissect(self.link, packet.header.len, packet.data);
         Some(match dissected {
