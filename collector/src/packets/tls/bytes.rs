@@ -48,12 +48,10 @@ impl<'a> Reader<'a> {
 
     /// All of it as numbers of two bytes, without GREASE.
     pub(super) fn numbers(self) -> Vec<u16> {
-        self.0
-            .chunks_exact(2)
-            .map(|pair| u16::from_be_bytes([pair[0], pair[1]]))
-            .filter(|number| !is_grease(*number))
-            .take(MAX_ITEMS)
-            .collect()
+        let mut numbers = Vec::with_capacity((self.0.len() / 2).min(MAX_ITEMS));
+        let all = self.0.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        numbers.extend(all.filter(|number| !is_grease(*number)).take(MAX_ITEMS));
+        numbers
     }
 }
 

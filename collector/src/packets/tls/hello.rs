@@ -12,6 +12,9 @@ const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
 const ENCRYPTED_HELLO: u16 = 0xfe0d;
 
+/// Browsers send about twenty.
+const USUAL_EXTENSIONS: usize = 24;
+
 /// The encrypted hello that is sent is the outer one (RFC 9849, section 5).
 const OUTER: u8 = 0;
 
@@ -46,6 +49,7 @@ impl<'a> Parts<'a> {
         body.short_block()?;
         // SSL 3.0 clients send no extensions at all.
         let mut extensions = body.block().unwrap_or(Reader(&[]));
+        parts.extensions.reserve(USUAL_EXTENSIONS);
         while let Some(kind) = extensions.u16() {
             let content = extensions.block()?;
             if !is_grease(kind) && parts.extensions.len() < MAX_ITEMS {
