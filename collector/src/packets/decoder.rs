@@ -334,6 +334,7 @@ impl Decoder {
         }
         let client = if sender_starts(packet) { sender } else { sender.other() };
         let mut flow = Flow::new(key, client, packet, self.now);
+        flow.origin_version = self.attribution.version();
         flow.origin = self.owner(&flow, packet);
         self.table.insert(flow)
     }

@@ -126,6 +126,8 @@ pub(super) struct Flow {
     pub(super) interval_from: Timestamp,
     /// Who caused it. `None`: it is not egress and nothing of it is reported.
     pub(super) origin: Option<Arc<Attribution>>,
+    /// Of the attribution table when `origin` was looked up.
+    pub(super) origin_version: u64,
     pub(super) reported: Option<Box<Reported>>,
     pub(super) partial: Option<Box<Partial>>,
     /// The HTTP that is open on it.
@@ -168,6 +170,7 @@ impl Flow {
             last_seen: at,
             interval_from: at,
             origin: None,
+            origin_version: 0,
             reported: None,
             partial: None,
             exchange: None,
@@ -367,6 +370,13 @@ impl Flow {
                 ..*packet
             }),
         }
+    }
+
+    /// Whether a client's packet lies within the first `bytes` of its stream. Not so, if the
+    /// stream's start was not seen.
+    pub(super) fn is_near_start(&self, packet: &Packet<'_>, bytes: usize) -> bool {
+        let offset = |first| packet.sequence.wrapping_sub(first) as usize;
+        self.first_sequence.is_some_and(|first| offset(first) <= bytes)
     }
 
     /// Bytes of both streams that were acknowledged and never seen, since the last call.

@@ -78,15 +78,10 @@ impl Decoder {
 
     /// Works out what events of a flow have in common, with what is known by now.
     pub(super) fn identify(&mut self, place: u32) {
+        self.attribute_again(place);
         let flow = &mut self.table[place];
-        let Some(origin) = &flow.origin else { return };
-        if origin.named_by == NamedBy::Address {
-            // Whoever starts executors may have told us of this one meanwhile.
-            let (client, _) = client_of(flow);
-            flow.origin = self.attribution.attribute(client, flow.started).or(flow.origin.take());
-        }
         let is_named = |reported: &Reported| reported.destination.named_by.is_some();
-        if flow.reported.as_deref().is_some_and(is_named) {
+        if flow.origin.is_none() || flow.reported.as_deref().is_some_and(is_named) {
             return;
         }
         let named = named_by_dns(&self.names, flow, self.now);
@@ -96,15 +91,38 @@ impl Decoder {
             (None, named) => {
                 let (server, port) = server_of(flow);
                 let destination = named.unwrap_or_else(|| Destination::address(server, port));
-                let scope = scope_of(&self.source, flow);
-                flow.reported = Some(Box::new(Reported { scope, destination }));
+                self.describe(place, destination);
             }
         }
+    }
+
+    /// Whoever starts executors may have told of a flow's meanwhile.
+    fn attribute_again(&mut self, place: u32) {
+        let flow = &mut self.table[place];
+        let version = self.attribution.version();
+        let Some(origin) = &flow.origin else { return };
+        if origin.named_by == NamedBy::Address && flow.origin_version != version {
+            let (client, _) = client_of(flow);
+            flow.origin_version = version;
+            flow.origin = self.attribution.attribute(client, flow.started).or(flow.origin.take());
+        }
+    }
+
+    /// Notes what all events of a flow have in common.
+    fn describe(&mut self, place: u32, destination: Destination) {
+        let flow = &mut self.table[place];
+        let scope = scope_of(&self.source, flow);
+        flow.reported = Some(Box::new(Reported { scope, destination }));
     }
 
     /// Gives a flow a better name for where it goes. What was counted under another name that
     /// was as good is told first.
     pub(super) fn rename(&mut self, place: u32, destination: Destination, out: &mut Sink<'_>) {
+        let flow = &mut self.table[place];
+        if flow.reported.is_none() && flow.origin.is_some() && rank(&destination) > RANK_OF_DNS {
+            // What DNS called it does not matter any more.
+            return self.describe(place, destination);
+        }
         self.identify(place);
         let flow = &mut self.table[place];
         let has_payload = flow.has_unreported_payload();
@@ -194,6 +212,9 @@ impl Decoder {
     }
 }
 
+/// How far a name is to be believed that the client got from DNS.
+const RANK_OF_DNS: u8 = 1;
+
 /// How far the name of a destination is to be believed: behind a proxy only the target of CONNECT
 /// says where bytes go; a TLS client means the server that it names, and so does, less firmly,
 /// a Host header.
@@ -202,7 +223,7 @@ fn rank(destination: &Destination) -> u8 {
         Some(NameSource::Connect) => 4,
         Some(NameSource::Sni) => 3,
         Some(NameSource::HttpHost) => 2,
-        Some(_) => 1,
+        Some(_) => RANK_OF_DNS,
         None => 0,
     }
 }
