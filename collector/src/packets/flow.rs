@@ -372,13 +372,6 @@ impl Flow {
         }
     }
 
-    /// Whether a client's packet lies within the first `bytes` of its stream. Not so, if the
-    /// stream's start was not seen.
-    pub(super) fn is_near_start(&self, packet: &Packet<'_>, bytes: usize) -> bool {
-        let offset = |first| packet.sequence.wrapping_sub(first) as usize;
-        self.first_sequence.is_some_and(|first| offset(first) <= bytes)
-    }
-
     /// Bytes of both streams that were acknowledged and never seen, since the last call.
     pub(super) fn take_missed(&mut self, end: StreamEnd) -> u64 {
         self.up_progress.take_missed(end) + self.down_progress.take_missed(end)
