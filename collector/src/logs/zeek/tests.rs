@@ -340,6 +340,8 @@ fn columns_are_found_by_the_header_whatever_it_says() {
     assert_eq!(record.resolution.unwrap().aliases, ["b.example"]);
     let unset = other.replace("192.0.2.1;b.example", "?");
     assert_eq!(dns(tsv(&unset)).resolution, None);
+    let rewritten = conn("proto conn_state", "tcp SF").replace("\\x09", "\\t") + "\t";
+    assert_eq!(flow(tsv(&rewritten)).transport, Transport::Tcp);
     // A header in the middle, as after a restart or in files put together.
     let joined = format!("{other}\n{}", conn("proto conn_state", "tcp SF"));
     assert_eq!(flow(tsv(&joined)).transport, Transport::Tcp);

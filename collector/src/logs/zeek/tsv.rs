@@ -72,7 +72,13 @@ impl Header {
         let mut columns = self.columns.iter();
         let cells = Cells { rest: Some(line), separator: self.separator };
         for cell in cells {
-            let column = columns.next().ok_or(LineProblem::Malformed("more cells than columns"))?;
+            let Some(column) = columns.next() else {
+                // Some tools leave a separator at the end.
+                if cell.is_empty() {
+                    continue;
+                }
+                return Err(LineProblem::Malformed("more cells than columns"));
+            };
             match column {
                 Some(field) if cell == self.empty_field => row.set(*field, b""),
                 Some(field) if cell != self.unset_field => row.set(*field, cell),
@@ -86,10 +92,11 @@ impl Header {
     }
 }
 
-/// A separator, written as itself or as `\xNN`.
+/// A separator, written as itself, as `\xNN` or, by tools that write logs anew, as `\t`.
 fn single(written: &[u8]) -> Option<u8> {
     match written {
         [byte] => Some(*byte),
+        b"\\t" => Some(b'\t'),
         [_, _, _, _] => escaped_byte(written),
         _ => None,
     }
