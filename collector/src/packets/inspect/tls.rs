@@ -65,8 +65,8 @@ impl Decoder {
         !is_hello
     }
 
-    /// A segment from the server of a flow that is in the middle of nothing. It may be the answer to
-    /// a hello that the capture does not have.
+    /// A segment from the server of a flow that is in the middle of nothing. It may be the answer
+    /// to a hello that the capture does not have.
     #[inline]
     pub(super) fn server_segment(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
         if self.table[place].hellos == 0 && tls::may_start_answer(packet.payload) {
