@@ -95,8 +95,11 @@ pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
     // No label is empty, so more than one trailing dot means no more than one.
     let end = name.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
     let trimmed = &name[..end];
+    // Without an early end the compiler looks at many bytes at once.
+    let is_clean =
+        trimmed.iter().fold(true, |so_far, b| so_far & is_plain(*b) & !b.is_ascii_uppercase());
     if trimmed.len() <= MAX_NAME_BYTES
-        && trimmed.iter().all(|b| is_plain(*b) && !b.is_ascii_uppercase())
+        && is_clean
         && let Ok(plain) = std::str::from_utf8(trimmed)
     {
         return plain.into();

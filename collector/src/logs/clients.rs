@@ -72,16 +72,6 @@ impl Clients {
         Some(who)
     }
 
-    /// Has the processor fetch what [`Self::attribute`] will touch, while it does other work: a
-    /// client's reference count is often in memory only, which is as far as half a line's work.
-    pub(super) fn approach(&self, address: IpAddr) {
-        if let IpAddr::V4(address) = address
-            && let Some(who) = &self.who[place(address)]
-        {
-            std::hint::black_box(Arc::strong_count(who));
-        }
-    }
-
     /// As [`AttributionTable::is_watched`].
     pub(super) fn is_watched(&self, address: IpAddr) -> bool {
         self.table.is_watched(address)

@@ -105,9 +105,6 @@ impl Scribe {
     }
 
     fn request_event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
-        let (client, port) = record.client;
-        self.clients.approach(client);
-        let destination = self.destination(record);
         let user = record.user.as_deref().map(|user| printable(user, MAX_TEXT_BYTES));
         let subject = record.client_certificate.as_deref();
         let subject = subject.map(|subject| printable(subject, MAX_TEXT_BYTES));
@@ -118,7 +115,7 @@ impl Scribe {
         };
         // A name that was not proven must not put events on somebody else's account.
         let proven = claim.filter(|_| !record.is_login_challenge());
-        let request = Box::new(self.request(record, user.clone()));
+        let (client, port) = record.client;
         let origin = self.clients.attribute(client, proven, record.at)?;
         Some(Event {
             id: ids.lines.id(offset),
@@ -127,11 +124,11 @@ impl Scribe {
             also_seen_by: None,
             origin,
             client: (client.to_canonical(), port),
-            destination,
+            destination: self.destination(record),
             verdict: record.verdict,
             up: volume(record.up_bytes),
             down: volume(record.down_bytes),
-            fact: Fact::Http(request),
+            fact: Fact::Http(Box::new(self.request(record, user))),
         })
     }
 

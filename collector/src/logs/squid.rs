@@ -260,7 +260,7 @@ impl<'a> Target<'a> {
         sni: Option<&'a [u8]>,
         server: Option<IpAddr>,
     ) -> (&'a [u8], NameSource, Option<IpAddr>) {
-        match sni.zip(literal(self.host)) {
+        match sni.and_then(|sni| Some((sni, literal(self.host)?))) {
             Some((sni, target)) => (sni, NameSource::Sni, server.or(Some(target))),
             None => (self.host, self.named_by, server),
         }

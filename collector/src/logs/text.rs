@@ -110,7 +110,7 @@ pub(super) fn port(raw: &[u8]) -> Option<u16> {
 /// A host that is an address in text, and not a name.
 pub(super) fn literal(host: &[u8]) -> Option<IpAddr> {
     // No name has a colon, and few begin with a digit.
-    let may_be = host.first().is_some_and(u8::is_ascii_digit) || host.contains(&b':');
+    let may_be = host.first().is_some_and(u8::is_ascii_digit) || find(b':', host).is_some();
     may_be.then(|| address(host)).flatten()
 }
 
@@ -123,35 +123,42 @@ pub(super) fn address(raw: &[u8]) -> Option<IpAddr> {
     str::from_utf8(bare).ok()?.parse().ok()
 }
 
-/// Four decimal numbers with dots, the form of nearly all clients in logs: several times as fast
-/// as the general parser. `None`: leave it to that one.
+/// Four decimal numbers with dots and nothing else. `None`: leave it to the general parser.
 fn dotted(raw: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0u8; 4];
-    let (mut octet, mut digits, mut dots) = (0u16, 0, 0);
-    for byte in raw {
-        match byte {
-            b'0'..=b'9' => {
-                octet = octet * 10 + u16::from(byte - b'0');
-                digits += 1;
-                // A leading zero may mean octal: the general parser refuses it.
-                if digits > 3 || octet > 255 || (digits > 1 && octet < 10) {
-                    return None;
-                }
-            }
-            b'.' if digits > 0 && dots < 3 => {
-                octets[dots] = octet as u8;
-                (octet, digits, dots) = (0, 0, dots + 1);
-            }
-            _ => return None,
-        }
+    dotted_begin(raw).filter(|(_, rest)| rest.is_empty()).map(|(address, _)| address)
+}
+
+/// Four decimal numbers with dots, the form of nearly all clients in logs, and what follows them:
+/// several times as fast as the general parser.
+fn dotted_begin(raw: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (a, rest) = octet(raw)?;
+    let (b, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (c, rest) = octet(rest.strip_prefix(b".")?)?;
+    let (d, rest) = octet(rest.strip_prefix(b".")?)?;
+    Some((Ipv4Addr::new(a, b, c, d), rest))
+}
+
+/// One to three digits, up to 255, and what follows them. A leading zero may mean octal: the
+/// general parser refuses it.
+fn octet(raw: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |place: usize| {
+        raw.get(place).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9)
+    };
+    let first = digit(0)?;
+    let Some(second) = digit(1).filter(|_| first > 0) else { return Some((first, &raw[1..])) };
+    let two = first * 10 + second;
+    match digit(2) {
+        None => Some((two, &raw[2..])),
+        Some(third) => Some((two.checked_mul(10)?.checked_add(third)?, &raw[3..])),
     }
-    octets[3] = octet as u8;
-    (dots == 3 && digits > 0).then(|| Ipv4Addr::from(octets))
 }
 
 /// `ADDRESS:PORT`. An IPv6 address may come without brackets, as Squid writes it: the port is
 /// what follows the last colon.
 pub(super) fn address_and_port(raw: &[u8]) -> Option<(IpAddr, u16)> {
+    if let Some((address, [b':', rest @ ..])) = dotted_begin(raw) {
+        return Some((IpAddr::V4(address), port(rest)?));
+    }
     let colon = raw.iter().rposition(|byte| *byte == b':')?;
     Some((address(&raw[..colon])?, port(&raw[colon + 1..])?))
 }
@@ -250,6 +257,9 @@ mod tests {
             text in "[0-9]{1,3}(\\.[0-9]{1,4}){2,4}|[0-9.]{0,16}",
         ) {
             proptest::prop_assert_eq!(dotted(text.as_bytes()), text.parse().ok());
+            let with_port = format!("{text}:8080");
+            let expected = text.parse().ok().map(|address| (IpAddr::V4(address), 8080));
+            proptest::prop_assert_eq!(address_and_port(with_port.as_bytes()), expected);
         }
 
         #[test]

@@ -5,7 +5,10 @@
 //! to that one, so it need not be complete.
 
 use crate::logs::scan::find2;
-use crate::logs::text::{self, json_escape};
+use crate::logs::text::json_escape;
+
+/// As many digits always fit 64 bits.
+const MAX_DIGITS: usize = 19;
 
 /// A value that the quick reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,10 +84,17 @@ fn string(text: &[u8]) -> Option<(usize, bool)> {
 
 /// Digits, at most 19, without a leading zero, and what follows them.
 fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, after) = text.split_at(digits);
-    if digits.len() > 1 && digits[0] == b'0' {
-        return None;
+    let mut value = 0_u64;
+    let mut length = 0;
+    while let Some(digit) = text.get(length).map(|byte| byte.wrapping_sub(b'0'))
+        && digit <= 9
+    {
+        if length == MAX_DIGITS {
+            return None;
+        }
+        value = value * 10 + u64::from(digit);
+        length += 1;
     }
-    Some((Value::Number(text::number(digits)?), after))
+    let is_plain = length == 1 || (length > 1 && text[0] != b'0');
+    is_plain.then_some((Value::Number(value), &text[length..]))
 }
