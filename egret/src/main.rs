@@ -10,6 +10,11 @@ use egret::commands::{analyze, check, demo, dlq, doctor, run, simulate, token};
 use egret::terminal::shown;
 use tracing_subscriber::EnvFilter;
 
+/// An event is made and dropped on different threads, hundreds at a time, which the C library's
+/// allocator is slow at: this one takes an eighth off reading a log.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
