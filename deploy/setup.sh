@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 build_packages="build-essential pkg-config libpcap-dev"
 test_packages="squid-openssl rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2 iputils-ping
 openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables busybox-static python3 python3-venv chromium"
-bench_packages="tcpdump nfdump time"
+bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
+python3-venv"
 conformance_packages="tshark python3 python3-venv"
 
 say() { echo "setup: $*" >&2; }
@@ -70,6 +71,16 @@ need_python() {
     touch "$stamp"
 }
 
+need_bench_python() {
+    stamp=target/bench-python/.installed
+    [ -f "$stamp" ] && [ "$stamp" -nt tests/bench/requirements.txt ] && return 0
+    say "installing Python packages of tests/bench/requirements.txt"
+    python3 -m venv target/bench-python
+    target/bench-python/bin/pip install --quiet --disable-pip-version-check \
+        -r tests/bench/requirements.txt
+    touch "$stamp"
+}
+
 need_rust() {
     command -v cargo >/dev/null && return 0
     say "Rust is missing: see https://rustup.rs (egret needs 1.90 or newer)"
@@ -93,6 +104,7 @@ test)
 bench)
     "$0" build
     install_debian $bench_packages
+    need_bench_python
     ;;
 conformance)
     "$0" build

@@ -1,0 +1,82 @@
+//! What a process costs: CPU time and peak memory, by `/usr/bin/time`.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Longest time for one run, in seconds of the clock: the slowest peer needs a minute of a core.
+const TIME_LIMIT_S: u32 = 400;
+
+/// What `timeout` (coreutils) answers when the limit was reached.
+const TIMED_OUT: i32 = 124;
+
+/// What a row of the table measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// User and system time.
+    pub(crate) cpu_s: f64,
+    /// Largest resident memory; of several processes, that of the largest.
+    pub(crate) peak_mib: f64,
+}
+
+impl Measured {
+    /// The work alone: what was prepared for it taken off the CPU time.
+    pub(crate) fn less(&self, preparation: &Self) -> Self {
+        Self { cpu_s: self.cpu_s - preparation.cpu_s, peak_mib: self.peak_mib }
+    }
+}
+
+/// How often, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Runs {
+    /// Runs of which the median by CPU time is taken.
+    pub(crate) count: usize,
+    /// `Some`: it does not end by itself, so after this many seconds it is told to.
+    pub(crate) stop_after_s: Option<u32>,
+}
+
+impl Runs {
+    pub(crate) const fn of(count: usize) -> Self {
+        Self { count, stop_after_s: None }
+    }
+}
+
+/// The median run.
+pub(crate) fn measure(runs: Runs, command: &Command) -> Result<Measured> {
+    let mut all = Vec::with_capacity(runs.count);
+    for _ in 0..runs.count {
+        all.push(measure_once(command, runs.stop_after_s)?);
+    }
+    all.sort_by(|a, b| a.cpu_s.total_cmp(&b.cpu_s));
+    Ok(all.swap_remove(runs.count / 2))
+}
+
+fn measure_once(command: &Command, stop_after_s: Option<u32>) -> Result<Measured> {
+    let limit = stop_after_s.unwrap_or(TIME_LIMIT_S).to_string();
+    let output = Command::new("/usr/bin/time")
+        .args(["-f", "TIMED %U %S %M", "timeout", "--signal=INT", "--kill-after=20", &limit])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .output()
+        .context("cannot start /usr/bin/time (Debian package `time`)")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let timed = said.lines().find_map(|line| line.strip_prefix("TIMED "));
+    let figures: Vec<f64> =
+        timed.unwrap_or_default().split(' ').filter_map(|figure| figure.parse().ok()).collect();
+    let [user, system, peak_kib] = figures[..] else {
+        bail!("{:?} was not measured: {}", command.get_program(), tail(&said));
+    };
+    match output.status.code() {
+        Some(0) => {}
+        Some(TIMED_OUT) if stop_after_s.is_some() => {}
+        Some(TIMED_OUT) => bail!("{:?} took more than {limit} s", command.get_program()),
+        code => bail!("{:?} ended with {code:?}: {}", command.get_program(), tail(&said)),
+    }
+    Ok(Measured { cpu_s: user + system, peak_mib: peak_kib / 1024.0 })
+}
+
+/// The end of what a program said, on one line.
+fn tail(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("TIMED ")).collect();
+    lines[lines.len().saturating_sub(2)..].join(" / ")
+}
