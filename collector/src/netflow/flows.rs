@@ -436,7 +436,6 @@ fn is_answer(record: &Record, other: &Record) -> bool {
         && record.protocol == other.protocol
         && record.answered.is_none()
         && other.answered.is_none()
-        && record.direction == other.direction
         && record.first <= other.last
         && other.first <= record.last
 }
