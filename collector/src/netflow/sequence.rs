@@ -1,8 +1,8 @@
 //! What is missing, by the numbers that exporters give.
 //!
-//! v5 counts flow records; IPFIX counts data records (RFC 7011, section 3.1); v9 counts datagrams
-//! (RFC 3954, section 5.1), but some exporters count records there too, which their first numbers
-//! give away.
+//! v5 counts flow records before a datagram, IPFIX data records (RFC 7011, section 3.1), v9
+//! datagrams (RFC 3954, section 5.1). Some exporters count records in v9 too, or count those of the
+//! datagram itself already; their first numbers give them away.
 
 use super::wire::Version;
 
@@ -11,14 +11,29 @@ use super::wire::Version;
 const OVERTAKEN: u32 = 4_096;
 const FAR: u32 = 1 << 24;
 
+/// So many numbers that fit one way of counting alone prove that it is the exporter's.
+const PROOF: u32 = 16;
+
 /// The numbers of one exporter.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sequence {
     /// The number of the latest datagram, and the records in it. `None` for records where not all
     /// could be counted.
     latest: Option<(u32, Option<u32>)>,
-    /// Whether an exporter of v9 was seen to count datagrams.
-    counts_datagrams: bool,
+    /// How the exporter counts, where it is not as its version says.
+    counts: Option<Counting>,
+    /// How many numbers fitted that and nothing else.
+    proofs: u32,
+}
+
+/// What is between the numbers of two datagrams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    Datagrams,
+    /// The records of the first.
+    Before,
+    /// The records of the second.
+    UpToItself,
 }
 
 /// What a number tells.
@@ -48,22 +63,41 @@ impl Sequence {
         if ahead == 0 || ahead > FAR {
             return Told::Next;
         }
-        match (version, records_before) {
-            (Version::V9, records_before) => self.datagrams(ahead, records_before),
-            (_, Some(records_before)) => missing(ahead, records_before),
-            (_, None) => Told::Next,
-        }
+        self.compare(version, ahead, records_before, records)
     }
 
-    fn datagrams(&mut self, ahead: u32, records_before: Option<u32>) -> Told {
-        if ahead == 1 {
-            self.counts_datagrams |= records_before.is_some_and(|records| records > 1);
+    fn compare(
+        &mut self,
+        version: Version,
+        ahead: u32,
+        before: Option<u32>,
+        own: Option<u32>,
+    ) -> Told {
+        let step = |counting| match counting {
+            Counting::Datagrams => Some(1),
+            Counting::Before => before,
+            Counting::UpToItself => own,
+        };
+        let (usual, others): (_, &[Counting]) = match version {
+            Version::V9 => (Counting::Datagrams, &[Counting::Before, Counting::UpToItself]),
+            Version::V5 | Version::Ipfix => (Counting::Before, &[Counting::UpToItself]),
+        };
+        let current = self.counts.unwrap_or(usual);
+        let Some(expected) = step(current) else { return Told::Next };
+        let fits = |counting: &&Counting| step(**counting) == Some(ahead);
+        let all = std::iter::once(&usual).chain(others);
+        let fitting: Vec<_> = all.filter(fits).copied().collect();
+        if fitting.contains(&current) {
+            self.proofs = self.proofs.saturating_add(u32::from(fitting.len() == 1));
             return Told::Next;
         }
-        if !self.counts_datagrams && records_before.is_none_or(|records| records == ahead) {
-            return Told::Next;
+        match fitting.first() {
+            Some(other) if self.proofs < PROOF => {
+                (self.counts, self.proofs) = (Some(*other), 0);
+                Told::Next
+            }
+            _ => missing(ahead, expected),
         }
-        missing(ahead, 1)
     }
 }
 
@@ -103,6 +137,22 @@ mod tests {
             told(Version::V9, &[(0, 20), (20, 15), (35, 1), (60, 1)]),
             [Next, Next, Next, Missing(24)]
         );
+    }
+
+    #[test]
+    fn exporters_that_count_the_datagram_itself_are_not_taken_for_lossy() {
+        use Told::{Missing, Next};
+        assert_eq!(
+            told(Version::Ipfix, &[(24, 25), (56, 32), (88, 32), (110, 22), (115, 5), (140, 20)]),
+            [Next, Next, Next, Next, Next, Missing(5)]
+        );
+    }
+
+    #[test]
+    fn a_hole_as_large_as_a_datagram_is_told_once_the_counting_is_proven() {
+        let mut numbers: Vec<_> = (0..40).map(|n| (n, 20)).collect();
+        numbers.push((59, 20));
+        assert_eq!(told(Version::V9, &numbers).pop(), Some(Told::Missing(19)));
     }
 
     #[test]
