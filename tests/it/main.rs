@@ -5,6 +5,7 @@ mod bad_input;
 mod command_line;
 mod configuration;
 mod doctor;
+mod exporters;
 mod hostile;
 mod ledger;
 mod overload;

@@ -62,6 +62,11 @@ impl Process {
         }
     }
 
+    /// Whether it has come to its end by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child has a status").is_some()
+    }
+
     /// Kills it at once (SIGKILL), as a crash would.
     pub fn kill(&mut self) {
         self.child.kill().expect("a child can be killed");
