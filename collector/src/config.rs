@@ -101,6 +101,13 @@ pub enum RawSource {
         /// Kernel buffer of the port. Default `16MiB`.
         buffer: Option<ByteSize>,
     },
+    /// Envoy's gRPC access log service.
+    EnvoyAls {
+        /// Its name in events and metrics; the address if absent.
+        name: Option<SmolStr>,
+        /// Address and port to listen at.
+        listen: SocketAddr,
+    },
     /// Logs that are sent here by syslog, or bare.
     Syslog {
         /// Its name in events and metrics; protocol and address if absent.
@@ -178,6 +185,11 @@ pub enum SourceKind {
     },
     /// NetFlow and IPFIX.
     Netflow(Input),
+    /// Envoy's gRPC access log service.
+    EnvoyAls {
+        /// Where it listens.
+        listen: SocketAddr,
+    },
     /// Logs that are sent here.
     Syslog {
         /// How they are sent.
@@ -431,7 +443,9 @@ impl SourceKind {
             | Self::Syslog { carrier: Carrier::Udp(options), .. } => {
                 Some(format!("udp {}", options.listen))
             }
-            Self::Syslog { carrier: Carrier::Tcp(listen), .. } => Some(format!("tcp {listen}")),
+            Self::Syslog { carrier: Carrier::Tcp(listen), .. } | Self::EnvoyAls { listen } => {
+                Some(format!("tcp {listen}"))
+            }
             Self::Netflow(Input::File(_))
             | Self::Capture { .. }
             | Self::Live(_)
@@ -468,6 +482,7 @@ impl SourceKind {
             Self::Live(_)
             | Self::Netflow(Input::Port(_))
             | Self::Syslog { .. }
+            | Self::EnvoyAls { .. }
             | Self::Kubernetes(_)
             | Self::Docker(_) => None,
         }
@@ -483,6 +498,7 @@ impl SourceKind {
             Self::Syslog { .. } => "syslog",
             Self::Kubernetes(_) => "kubernetes",
             Self::Docker(_) => "docker",
+            Self::EnvoyAls { .. } => "envoy-als",
         }
     }
 }
@@ -523,6 +539,10 @@ impl RawSource {
                 let (input, otherwise) = netflow_input(key, *listen, path.as_deref(), *buffer)?;
                 let kind = SourceKind::Netflow(input);
                 Ok(SourceConfig { name: name_or(name.as_ref(), &otherwise), kind })
+            }
+            Self::EnvoyAls { name, listen } => {
+                let kind = SourceKind::EnvoyAls { listen: *listen };
+                Ok(SourceConfig { name: name_or(name.as_ref(), &format!("tcp {listen}")), kind })
             }
             Self::Syslog { name, listen, protocol, dialect, buffer } => {
                 let (carrier, word) = match protocol.unwrap_or(SyslogProtocol::Udp) {

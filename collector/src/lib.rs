@@ -4,6 +4,7 @@
 //! runs on its caller's thread ([`run`]) and hands over batches; it knows neither the channel
 //! behind them nor the engine.
 
+pub mod als;
 mod attribution;
 mod config;
 mod dialects;
@@ -12,6 +13,7 @@ mod error;
 pub mod logs;
 pub mod netflow;
 pub mod packets;
+mod protobuf;
 mod recognize;
 pub mod syslog;
 mod udp;
@@ -78,6 +80,7 @@ pub fn run(
         SourceKind::Syslog { carrier: Carrier::Tcp(listen), dialect } => {
             syslog::run_streams(&source.name, *listen, *dialect, context, emit)
         }
+        SourceKind::EnvoyAls { listen } => als::run(&source.name, *listen, context, emit),
         SourceKind::Log { path, dialect, follow: false } => {
             logs::run_whole(&source.name, path, *dialect, context, emit)
         }

@@ -22,6 +22,7 @@
 
 mod field;
 mod flat;
+pub mod grpc;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -50,37 +51,7 @@ pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     };
     let start = entry.start_time.get().ok_or(LineProblem::Malformed("start_time"))?;
     let start = timestamp(start).ok_or(LineProblem::Malformed("start_time"))?;
-    let duration_ms = entry.duration.0;
-    let client = entry.client().ok_or(LineProblem::Malformed("client address"))?;
-    let upstream = entry.upstream_host.get().and_then(address_and_port);
-    let verdict = entry.verdict();
-    let up_bytes = entry.up_bytes();
-    let down_bytes = entry.bytes_sent.0;
-    let status = entry.status();
-    let target = entry.into_target(upstream)?;
-    Ok(LogRecord {
-        at: start + Duration::from_millis(duration_ms.unwrap_or(0)),
-        client,
-        host: target.host,
-        named_by: target.named_by,
-        port: target.port,
-        address: upstream.map(|(address, _)| address),
-        verdict,
-        up_bytes,
-        down_bytes,
-        method: target.method,
-        path: target.path,
-        query_bytes: target.query_bytes,
-        user_agent: target.user_agent,
-        status,
-        duration_ms,
-        user: target.user,
-        sni: target.sni,
-        content_type: None,
-        body_bytes: None,
-        client_certificate: None,
-        seen_by: SeenBy::Proxy,
-    })
+    entry.into_record(start)
 }
 
 /// The fields that are read.
@@ -140,6 +111,41 @@ struct Target<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// What was logged of a request or connection that began at `start`.
+    fn into_record(self, start: Timestamp) -> Result<LogRecord<'a>, LineProblem> {
+        let duration_ms = self.duration.0;
+        let client = self.client().ok_or(LineProblem::Malformed("client address"))?;
+        let upstream = self.upstream_host.get().and_then(address_and_port);
+        let verdict = self.verdict();
+        let up_bytes = self.up_bytes();
+        let down_bytes = self.bytes_sent.0;
+        let status = self.status();
+        let target = self.into_target(upstream)?;
+        Ok(LogRecord {
+            at: start + Duration::from_millis(duration_ms.unwrap_or(0)),
+            client,
+            host: target.host,
+            named_by: target.named_by,
+            port: target.port,
+            address: upstream.map(|(address, _)| address),
+            verdict,
+            up_bytes,
+            down_bytes,
+            method: target.method,
+            path: target.path,
+            query_bytes: target.query_bytes,
+            user_agent: target.user_agent,
+            status,
+            duration_ms,
+            user: target.user,
+            sni: target.sni,
+            content_type: None,
+            body_bytes: None,
+            client_certificate: None,
+            seen_by: SeenBy::Proxy,
+        })
+    }
+
     /// Reads a line of the plain form that Envoy writes unless a value needs escapes.
     fn quick(line: &'a [u8]) -> Option<Self> {
         let mut entry = Self::default();

@@ -8,7 +8,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
 use super::header::Message;
-use crate::logs::{Complaints, Ids, LineProblem, Reader, Scribe};
+use crate::logs::{Complaints, Entry, Ids, LineProblem, Reader, Scribe};
 use crate::packets::{Outlet, Tally, gap_event};
 use crate::{Context, Dialect, Emit};
 
@@ -17,7 +17,7 @@ use crate::{Context, Dialect, Emit};
 const MAX_WRITERS: usize = 1_024;
 
 /// Turns the messages of one source into events.
-pub(super) struct Intake<'a, 'b> {
+pub(crate) struct Intake<'a, 'b> {
     name: SmolStr,
     dialect: Option<Dialect>,
     ledger: Arc<Ledger>,
@@ -47,7 +47,7 @@ struct Latest {
 }
 
 impl<'a, 'b> Intake<'a, 'b> {
-    pub(super) fn new(
+    pub(crate) fn new(
         name: &SmolStr,
         dialect: Option<Dialect>,
         context: &Context,
@@ -70,7 +70,7 @@ impl<'a, 'b> Intake<'a, 'b> {
     }
 
     /// Takes a message from `sender`. Each line of its body counts for itself.
-    pub(super) fn message(&mut self, sender: IpAddr, message: &[u8]) {
+    pub(crate) fn message(&mut self, sender: IpAddr, message: &[u8]) {
         let Message { writer, sequence, body } = Message::of(message);
         let name = String::from_utf8_lossy(writer);
         let key = (sender, SmolStr::from(name.as_ref()));
@@ -95,9 +95,19 @@ impl<'a, 'b> Intake<'a, 'b> {
     }
 
     fn line(&mut self, sender: IpAddr, line: &[u8], reader: &mut Reader) {
-        self.ledger.receive(1);
         // A header that is stripped leaves a space before the message in RFC 3164.
-        let entry = match reader.read(line.strip_prefix(b" ").unwrap_or(line)) {
+        self.entry(sender, line, reader.read(line.strip_prefix(b" ").unwrap_or(line)));
+    }
+
+    /// Takes what `sender` tells of in `raw`, already read.
+    pub(crate) fn entry(
+        &mut self,
+        sender: IpAddr,
+        raw: &[u8],
+        read: Result<Entry<'_>, LineProblem>,
+    ) {
+        self.ledger.receive(1);
+        let entry = match read {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.ledger.lose(Loss::NotEgress, 1);
@@ -110,8 +120,8 @@ impl<'a, 'b> Intake<'a, 'b> {
                 return;
             }
         };
-        let repeats = self.latest.count(line);
-        let ids = Ids::of(&self.name, &[sender.to_string().as_bytes(), b" ", line].concat());
+        let repeats = self.latest.count(raw);
+        let ids = Ids::of(&self.name, &[sender.to_string().as_bytes(), b" ", raw].concat());
         match self.scribe.event(&entry, ids, repeats) {
             Some(event) => {
                 self.ledger.pass(1);
@@ -122,7 +132,7 @@ impl<'a, 'b> Intake<'a, 'b> {
     }
 
     /// Counts a message that is too long to be read.
-    pub(super) fn too_long(&mut self) {
+    pub(crate) fn too_long(&mut self) {
         self.ledger.receive(1);
         self.ledger.lose(Loss::TooLong, 1);
         self.complaints.add("too long");
@@ -130,13 +140,13 @@ impl<'a, 'b> Intake<'a, 'b> {
     }
 
     /// Tells what was dropped before it could be read.
-    pub(super) fn dropped(&mut self, count: u64, from: Timestamp, at: Timestamp) {
+    pub(crate) fn dropped(&mut self, count: u64, from: Timestamp, at: Timestamp) {
         let gap = egret_event::Gap { reason: GapReason::KernelDrop, count, from };
         self.outlet.push(gap_event(&self.name, gap, at));
     }
 
     /// Lets time pass; hands over what has waited long enough.
-    pub(super) fn tick(&mut self, now: Timestamp) {
+    pub(crate) fn tick(&mut self, now: Timestamp) {
         self.now = now;
         self.complaints.tick(now);
         for tally in [&mut self.malformed, &mut self.too_long, &mut self.missing] {
@@ -147,12 +157,12 @@ impl<'a, 'b> Intake<'a, 'b> {
         self.outlet.flush_if_due(now);
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.outlet.is_closed()
     }
 
     /// Ends the source.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.complaints.finish();
         for tally in [&mut self.malformed, &mut self.too_long, &mut self.missing] {
             if let Some(gap) = tally.take() {

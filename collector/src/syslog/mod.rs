@@ -19,4 +19,5 @@ mod tests;
 pub(crate) use datagrams::run_datagrams;
 pub use frames::{Frame, Frames};
 pub use header::Message;
+pub(crate) use intake::Intake;
 pub(crate) use streams::run_streams;
