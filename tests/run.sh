@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 rm -f target/skipped-tests
-cargo build --locked -p egret
+cargo build --locked -p egret --features docker,kubernetes
 cargo test --locked --workspace --no-fail-fast
 (cd dashboards && npm test --silent)
 (cd tests/browser && npm test --silent)

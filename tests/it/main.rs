@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod architecture;
+mod authorities;
 mod bad_input;
 mod command_line;
 mod configuration;
