@@ -151,6 +151,9 @@ impl Watch {
         world: &mut World,
         out: &mut Vec<IncidentChange>,
     ) {
+        if listening.to.is_empty() {
+            return;
+        }
         let listening_since = *listening.since.get_or_insert(now);
         for name in &listening.to {
             let Some(source) = self.sources.get_mut(name) else { continue };

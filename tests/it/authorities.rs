@@ -221,8 +221,10 @@ impl Engine {
     }
 
     fn podman(&self) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.space, "podman", "--runtime", "runc"]);
+        // Not `ip netns exec`: it hides /sys/fs/cgroup, which runc needs.
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.space));
+        command.args(["podman", "--runtime", "runc"]);
         command.args(["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs"]);
         command.args(["--events-backend", "file"]);
         let at = self.folder.path();

@@ -55,8 +55,8 @@ pub fn load(trial: Trial) -> Account {
     let path = folder.path();
     make_quiet(&spaces);
     let capture = make_capture(path);
-    let before = counters(&spaces);
     let mut egret = start(&spaces, path, trial);
+    let before = when_capturing(&spaces);
     let mut server = spaces.command(&spaces.outside, "iperf3");
     server.args(["--server", "--one-off", "--bind", "203.0.113.7"]);
     let server = Process::start(server, &path.join("iperf3-server.log"));
@@ -143,6 +143,30 @@ listen = "127.0.0.1:8620"
         (status(spaces)["sources"][0]["state"] == "running").then_some(())
     });
     process
+}
+
+/// Waits until egret captures; returns the interface's counters of what it did not see before that.
+fn when_capturing(spaces: &Namespaces) -> (u64, u64) {
+    until("the capture to start", || {
+        // Whether it is answered does not matter.
+        let _ = spaces.command(&spaces.executor, "ping").args(["-c1", "-W1", GATEWAY]).output();
+        (received(spaces) > 0).then_some(())
+    });
+    let mut last = 0;
+    let mut unchanged = 0;
+    until("the pings to be counted", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = received(spaces);
+        unchanged = if now == last { unchanged + 1 } else { 0 };
+        last = now;
+        (unchanged >= 3).then_some(())
+    });
+    let (packets, bytes) = counters(spaces);
+    (packets - last, bytes)
+}
+
+fn received(spaces: &Namespaces) -> u64 {
+    status(spaces)["sources"][0]["ledger"]["received"].as_u64().unwrap_or_default()
 }
 
 fn api(spaces: &Namespaces, path: &str) -> Value {

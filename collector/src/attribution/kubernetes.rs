@@ -21,6 +21,7 @@ use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Config};
 
@@ -29,6 +30,10 @@ use crate::{CollectError, Context, Emit, KubernetesOptions};
 
 /// Longest time between two looks at whether to go on.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// Failures in a row, with growing pauses, that are taken before the source counts as failed: an API
+/// server forgets what is old, and restarts.
+const FAILURES_TAKEN: u32 = 3;
 
 /// Labels that say what an executor is.
 const EXECUTOR_LABEL: &str = "egret.dev/executor";
@@ -64,12 +69,21 @@ async fn watch(
     let mut wanted = watcher::Config::default();
     wanted.label_selector.clone_from(&options.selector);
     wanted.field_selector = options.node.as_ref().map(|node| format!("spec.nodeName={node}"));
-    let mut events = pin!(watcher::watcher(pods, wanted));
+    let mut events = pin!(watcher::watcher(pods, wanted).default_backoff());
+    let mut failures = 0;
     while registrar.is_wanted() {
         match tokio::time::timeout(LOOK, events.next()).await {
             Err(_) => {}
             Ok(None) => break,
-            Ok(Some(Ok(event))) => take(event, registrar),
+            Ok(Some(Ok(event))) => {
+                failures = 0;
+                take(event, registrar);
+            }
+            // The watcher lists again, and so knows what it missed.
+            Ok(Some(Err(error))) if failures < FAILURES_TAKEN => {
+                failures += 1;
+                tracing::debug!(%error, "a watch broke off");
+            }
             Ok(Some(Err(error))) => return Err(wrong(&error)),
         }
     }

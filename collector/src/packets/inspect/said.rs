@@ -48,15 +48,16 @@ impl Decoder {
     /// Keeps a segment that may be part of a hello though it does not show it: its first few bytes,
     /// or what came before them.
     fn wait_for_start(&mut self, place: u32, packet: &Packet<'_>, out: &mut Sink<'_>) {
-        if may_become_hello(packet.payload) {
-            let stream = Stream::starting_with(packet, packet.payload.len());
-            self.hold(place, packet, Partial::Said(stream), out);
-        } else if let Some(start) = self.table[place].early_gap_before(packet) {
+        // Behind a gap a single byte says nothing: it is more likely what follows than a start.
+        if let Some(start) = self.table[place].early_gap_before(packet) {
             let mut stream = Stream::starting_at(start);
             stream.extend(packet, MAX_SAID);
             if !stream.is_empty() {
                 self.hold(place, packet, Partial::Said(stream), out);
             }
+        } else if may_become_hello(packet.payload) {
+            let stream = Stream::starting_with(packet, packet.payload.len());
+            self.hold(place, packet, Partial::Said(stream), out);
         }
     }
 
