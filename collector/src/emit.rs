@@ -1,5 +1,6 @@
 //! Handing events over in batches.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_event::{
@@ -16,6 +17,29 @@ pub enum Refused {
     Full(EventBatch),
     /// Nobody listens any more: the source should end.
     Closed,
+}
+
+/// How long to wait before a batch is offered again to a full queue.
+const OFFER_AGAIN: Duration = Duration::from_millis(5);
+
+/// Hands a batch over, waiting while the queue is full, but not after `stop` was set.
+///
+/// # Errors
+/// As `emit`; [`Refused::Full`] only when told to stop.
+pub(crate) fn offer(
+    mut batch: EventBatch,
+    stop: &AtomicBool,
+    emit: &mut Emit<'_>,
+) -> Result<(), Refused> {
+    loop {
+        match emit(batch) {
+            Err(Refused::Full(again)) if !stop.load(Relaxed) => {
+                std::thread::sleep(OFFER_AGAIN);
+                batch = again;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Collects events into batches of at most [`MAX_BATCH_EVENTS`] and [`MAX_BATCH_AGE_MS`].

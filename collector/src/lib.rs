@@ -27,6 +27,7 @@ pub use config::{
     LiveOptions, RawCollector, RawExecutor, RawSegment, RawSource, SourceConfig, SourceKind,
     SyslogProtocol,
 };
+pub(crate) use emit::offer;
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
 pub use recognize::{Recognized, recognize};

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use egret_event::SmolStr;
+use egret_event::{SmolStr, Timestamp};
 use rustix::net::sockopt;
 
 use crate::CollectError;
@@ -23,7 +24,7 @@ pub struct UdpOptions {
 }
 
 /// Opens the port. Reading from it waits for at most [`POLL`].
-pub(crate) fn open(name: &SmolStr, options: &UdpOptions) -> Result<UdpSocket, CollectError> {
+fn open(name: &SmolStr, options: &UdpOptions) -> Result<UdpSocket, CollectError> {
     let failed = |error: io::Error| CollectError::listening(options.listen, &error);
     let socket = UdpSocket::bind(options.listen).map_err(failed)?;
     socket.set_read_timeout(Some(POLL)).map_err(failed)?;
@@ -42,8 +43,62 @@ pub(crate) fn open(name: &SmolStr, options: &UdpOptions) -> Result<UdpSocket, Co
     Ok(socket)
 }
 
+/// Largest datagram there can be.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// Datagrams between two looks at anything else.
+const DATAGRAMS_PER_TURN: u32 = 256;
+
+/// How often the kernel is asked for drops.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+
+/// A port that is listened at.
+pub(crate) struct Port {
+    socket: UdpSocket,
+    drops: Drops,
+    buffer: Vec<u8>,
+    settled_at: Timestamp,
+}
+
+impl Port {
+    /// Opens the port at `now`.
+    pub(crate) fn open(
+        name: &SmolStr,
+        options: &UdpOptions,
+        now: Timestamp,
+    ) -> Result<Self, CollectError> {
+        let socket = open(name, options)?;
+        let drops = Drops::of(&socket);
+        Ok(Self { socket, drops, buffer: vec![0; MAX_DATAGRAM], settled_at: now })
+    }
+
+    /// Takes what is there, and waits a moment for more. The bytes are added to `progress`.
+    pub(crate) fn receive(
+        &mut self,
+        progress: &AtomicU64,
+        mut take: impl FnMut(SocketAddr, &[u8]),
+    ) {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            // An error is a time-out, or an answer to nothing that was sent from here.
+            let Ok((length, from)) = self.socket.recv_from(&mut self.buffer) else { return };
+            progress.fetch_add(length as u64, Relaxed);
+            take(from, &self.buffer[..length]);
+        }
+    }
+
+    /// How many datagrams the kernel dropped, if any, and since when; asked once a second.
+    pub(crate) fn drops_until(&mut self, now: Timestamp) -> Option<(u64, Timestamp)> {
+        if now.since(self.settled_at) < SETTLE_EVERY {
+            return None;
+        }
+        let since = std::mem::replace(&mut self.settled_at, now);
+        let dropped = self.drops.since_last();
+        (dropped > 0).then_some((dropped, since))
+    }
+}
+
 /// The kernel's count of datagrams that it dropped at a socket.
-pub(crate) struct Drops {
+struct Drops {
     /// The socket's inode, as it is called in `/proc/net`.
     inode: Option<String>,
     table: &'static str,
@@ -51,7 +106,7 @@ pub(crate) struct Drops {
 }
 
 impl Drops {
-    pub(crate) fn of(socket: &UdpSocket) -> Self {
+    fn of(socket: &UdpSocket) -> Self {
         let link = std::fs::read_link(format!("/proc/self/fd/{}", socket.as_raw_fd()));
         let inode = link.ok().and_then(|link| {
             Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
@@ -62,7 +117,7 @@ impl Drops {
     }
 
     /// How many were dropped since this was last asked.
-    pub(crate) fn since_last(&mut self) -> u64 {
+    fn since_last(&mut self) -> u64 {
         let Some(inode) = &self.inode else { return 0 };
         let Ok(table) = std::fs::read_to_string(self.table) else { return 0 };
         let Some(total) = drops_of(&table, inode) else { return 0 };

@@ -4,8 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use egret_event::{Gap, GapReason, Ledger, Loss, SmolStr, Timestamp};
 
@@ -18,10 +17,7 @@ use super::reader::Reader;
 use super::record::LineProblem;
 use super::scribe::{Ids, Scribe};
 use super::squid::CUT_BYTES;
-use crate::{Batcher, Context, Dialect, Emit, Refused};
-
-/// How long to wait before a batch is offered again to a full queue.
-const OFFER_AGAIN: Duration = Duration::from_millis(5);
+use crate::{Batcher, Context, Dialect, Emit, offer};
 
 /// Nobody listens any more, or the source was told to stop while its batch was not taken.
 #[derive(Debug)]
@@ -287,15 +283,8 @@ impl Intake {
         }
         self.has_moved = false;
         self.tally.settle(&self.ledger, self.scribe.source());
-        let mut offered = self.batcher.flush(emit);
-        while let Err(Refused::Full(batch)) = offered {
-            if self.stop.load(Relaxed) {
-                return Err(Closed);
-            }
-            std::thread::sleep(OFFER_AGAIN);
-            offered = emit(batch);
-        }
-        offered.map_err(|_| Closed)
+        let stop = &self.stop;
+        self.batcher.flush(&mut |batch| offer(batch, stop, emit)).map_err(|_| Closed)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, TrySendError};
 use std::thread;
 use std::time::Duration;
 
-use egret_event::{EventBatch, Gap, GapReason, SmolStr, Timestamp};
+use egret_event::{Gap, GapReason, SmolStr, Timestamp};
 use pcap::{Active, Capture, Device, Precision};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -18,7 +18,7 @@ use super::file::{link_name, message_of, time_of};
 use super::gaps;
 use super::link::Link;
 use super::outlet::Outlet;
-use crate::{CollectError, Context, Emit, LiveOptions, Refused};
+use crate::{CollectError, Context, Emit, LiveOptions, Refused, offer};
 
 /// Longest packet that is captured whole: offloading makes frames of up to 64 KiB.
 const SNAP_BYTES: i32 = 262_144;
@@ -38,9 +38,6 @@ const LAST_TURNS: u32 = 256;
 
 /// Batches on their way from the capturing threads of one interface.
 const BATCHES_BETWEEN_THREADS: usize = 64;
-
-/// How long to wait before a batch is offered again to a full queue.
-const OFFER_AGAIN: Duration = Duration::from_millis(1);
 
 /// How far the flows' time stays behind the wall clock while nothing arrives: packets that the
 /// kernel still gathers must not come too late.
@@ -140,27 +137,14 @@ fn run_shares(
         }
         drop(sender);
         for batch in &batches {
-            if pass_on(batch, context, emit).is_err() {
+            // While this waits, the capturing threads find their queue full, and count what they drop.
+            if offer(batch, &context.stop, emit).is_err() {
                 break;
             }
         }
         // Without a receiver the threads come to their end.
         drop(batches);
     });
-}
-
-/// Hands a batch over, waiting while the queue is full: meanwhile the capturing threads find
-/// theirs full, and count what they drop.
-fn pass_on(mut batch: EventBatch, context: &Context, emit: &mut Emit<'_>) -> Result<(), Refused> {
-    loop {
-        match emit(batch) {
-            Err(Refused::Full(again)) if !context.stop.load(Relaxed) => {
-                thread::sleep(OFFER_AGAIN);
-                batch = again;
-            }
-            other => return other,
-        }
-    }
 }
 
 impl Share {
