@@ -3,6 +3,7 @@
 //! Owns the one table that turns an address and a time into an [`Attribution`]. It does not know
 //! where registrations come from, nor what the addresses did.
 
+mod clients;
 mod disputes;
 #[cfg(feature = "docker")]
 mod docker;
@@ -24,6 +25,7 @@ use foldhash::quality::FixedState;
 use hashbrown::{Equivalent, HashMap, HashSet};
 use ipnet::IpNet;
 
+pub(crate) use clients::Clients;
 pub use disputes::Dispute;
 use disputes::Disputes;
 #[cfg(feature = "docker")]

@@ -1,7 +1,7 @@
-//! Remembers who the clients of one log are.
+//! Remembers who the clients of one source are.
 //!
 //! The table that all sources share answers for a time and a claim, under a lock, and is larger
-//! than a core's own cache; a log asks for the same few thousand addresses, line for line.
+//! than a core's own cache; a source asks for the same few thousand addresses again and again.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use egret_event::{Attribution, Timestamp};
 
 use crate::{AttributionTable, Claim};
 
-/// Addresses that are remembered, 12 bytes each.
+/// Addresses that are remembered, 16 bytes each.
 const REMEMBERED: usize = 16_384;
 
 /// Bits of an address's hash that are not used for its place.
@@ -20,27 +20,28 @@ const UNUSED_BITS: u32 = u32::BITS - REMEMBERED.ilog2();
 /// Programming, volume 3, section 6.4).
 const SPREAD: u32 = 0x9e37_79b1;
 
-/// The clients of a log seen lately: a new one takes the place of another with the same hash.
-pub(super) struct Clients {
+/// The clients of a source seen lately: a new one takes the place of another with the same hash.
+pub(crate) struct Clients {
     table: Arc<AttributionTable>,
     /// The table's version that what is remembered is of.
     version: u64,
-    addresses: Vec<Ipv4Addr>,
-    who: Vec<Option<Arc<Attribution>>>,
+    places: Vec<Option<Known>>,
+}
+
+/// Who has an address at all times.
+#[derive(Clone)]
+struct Known {
+    address: Ipv4Addr,
+    who: Arc<Attribution>,
 }
 
 impl Clients {
-    pub(super) fn of(table: Arc<AttributionTable>) -> Self {
-        Self {
-            version: table.version(),
-            table,
-            addresses: vec![Ipv4Addr::UNSPECIFIED; REMEMBERED],
-            who: vec![None; REMEMBERED],
-        }
+    pub(crate) fn of(table: Arc<AttributionTable>) -> Self {
+        Self { version: table.version(), table, places: vec![None; REMEMBERED] }
     }
 
     /// As [`AttributionTable::attribute_client`].
-    pub(super) fn attribute(
+    pub(crate) fn attribute(
         &mut self,
         address: IpAddr,
         claim: Option<Claim<'_>>,
@@ -55,30 +56,29 @@ impl Clients {
     fn unclaimed(&mut self, address: Ipv4Addr, at: Timestamp) -> Option<Arc<Attribution>> {
         let version = self.table.version();
         if version != self.version {
-            self.who.fill(None);
+            self.places.fill(None);
             self.version = version;
         }
-        let place = place(address);
-        if self.addresses[place] == address
-            && let Some(who) = &self.who[place]
+        let place = &mut self.places[place_of(address)];
+        if let Some(known) = place
+            && known.address == address
         {
-            return Some(Arc::clone(who));
+            return Some(Arc::clone(&known.who));
         }
         let who = self.table.attribute(address.into(), at)?;
         if self.table.is_same_at_all_times(address.into()) {
-            self.addresses[place] = address;
-            self.who[place] = Some(Arc::clone(&who));
+            *place = Some(Known { address, who: Arc::clone(&who) });
         }
         Some(who)
     }
 
     /// As [`AttributionTable::is_watched`].
-    pub(super) fn is_watched(&self, address: IpAddr) -> bool {
+    pub(crate) fn is_watched(&self, address: IpAddr) -> bool {
         self.table.is_watched(address)
     }
 }
 
-fn place(address: Ipv4Addr) -> usize {
+fn place_of(address: Ipv4Addr) -> usize {
     (address.to_bits().wrapping_mul(SPREAD) >> UNUSED_BITS) as usize
 }
 

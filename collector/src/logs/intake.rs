@@ -148,7 +148,7 @@ impl Intake {
             self.hand_over(emit)?;
         }
         let Some(ids) = self.receive(next) else { return Ok(()) };
-        let entry = match read {
+        let entry = match &read {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.tally.not_egress += 1;
@@ -168,7 +168,7 @@ impl Intake {
         self.report_unread(at, emit)?;
         self.last_at = self.last_at.max(Some(at));
         self.batcher.seen(at);
-        let Some(event) = self.scribe.event(&entry, ids, offset) else {
+        let Some(event) = self.scribe.event(entry, ids, offset) else {
             self.tally.not_egress += 1;
             return Ok(());
         };

@@ -6,7 +6,6 @@
 //! becomes of events, and never reads the wall clock but as `Context::now`.
 
 mod argus;
-mod clients;
 mod complaints;
 mod entry;
 pub mod envoy;

@@ -1,7 +1,9 @@
-//! Finding a byte that is likely to be near.
+//! Finding bytes that are near each other.
 //!
 //! Fields of a log line are a dozen bytes long. For so few a call into `memchr` costs more than
-//! the search, so the first bytes are looked at here, eight at a time.
+//! the search, so the first bytes are looked at here, eight at a time. Where all places of a byte
+//! are wanted ([`Places`]), those of 64 bytes are found at once: the processor then need not guess
+//! how long the next field is.
 
 /// Bytes that are looked at before `memchr` takes over; beyond, its wide registers win.
 const NEAR_BYTES: usize = 32;
@@ -52,6 +54,74 @@ fn zeros(word: u64) -> u64 {
     word.wrapping_sub(LOW) & !word & HIGH
 }
 
+/// Bytes of a text whose hits are found at once.
+const BLOCK_BYTES: usize = 64;
+
+/// The places of a byte in a text, in order.
+pub(super) struct Places<'a> {
+    text: &'a [u8],
+    byte: u8,
+    /// Where the block begins that `hits` is of.
+    block: usize,
+    /// A bit for each place in the block that was not told yet.
+    hits: u64,
+}
+
+impl<'a> Places<'a> {
+    #[inline]
+    pub(super) fn of(byte: u8, text: &'a [u8]) -> Self {
+        Self { text, byte, block: 0, hits: hits_in_block(byte, text) }
+    }
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        while self.hits == 0 {
+            self.block += BLOCK_BYTES;
+            let rest = self.text.get(self.block..)?;
+            self.hits = hits_in_block(self.byte, rest);
+        }
+        let place = self.block + self.hits.trailing_zeros() as usize;
+        self.hits &= self.hits - 1;
+        Some(place)
+    }
+}
+
+/// A bit for each of the first 64 bytes of `text` that is `byte`.
+fn hits_in_block(byte: u8, text: &[u8]) -> u64 {
+    let Some(block) = text.first_chunk::<BLOCK_BYTES>() else {
+        let mut block = [!byte; BLOCK_BYTES];
+        block[..text.len()].copy_from_slice(text);
+        return hits(byte, &block);
+    };
+    hits(byte, block)
+}
+
+#[inline]
+fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
+    let wanted = u64::from(byte) * LOW;
+    let (words, _) = block.as_chunks::<8>();
+    words
+        .iter()
+        .rev()
+        .fold(0, |hits, word| hits << 8 | gather(zeros_exactly(u64::from_le_bytes(*word) ^ wanted)))
+}
+
+/// Sets the high bit of each zero byte, and no other bit (Hacker's Delight, section 6-1).
+#[inline]
+fn zeros_exactly(word: u64) -> u64 {
+    !((word & !HIGH).wrapping_add(!HIGH) | word | !HIGH)
+}
+
+/// The high bits of eight bytes, side by side: the factor moves that of byte `n` to bit 56 + `n`.
+#[inline]
+fn gather(high_bits: u64) -> u64 {
+    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +138,16 @@ mod tests {
             let position = |wanted: &[u8]| text.iter().position(|byte| wanted.contains(byte));
             proptest::prop_assert_eq!(find(byte, &text), position(&[byte]));
             proptest::prop_assert_eq!(find2(byte, other, &text), position(&[byte, other]));
+        }
+
+        #[test]
+        fn all_places_are_told_in_order(
+            text in proptest::collection::vec(proptest::sample::select(&b" !\x00\x1f\xa0"[..]), 0..200),
+        ) {
+            for byte in [b' ', 0, 0xa0] {
+                let expected: Vec<_> = (0..text.len()).filter(|at| text[*at] == byte).collect();
+                proptest::prop_assert_eq!(Places::of(byte, &text).collect::<Vec<_>>(), expected);
+            }
         }
     }
 }

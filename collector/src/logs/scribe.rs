@@ -8,12 +8,12 @@ use egret_event::{
     HttpRequest, NameSource, NamedBy, Scope, SmolStr, Timestamp, Verdict, Volume,
 };
 
-use super::clients::Clients;
 use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
 use super::hosts::Hosts;
 use super::memo::Memo;
 use super::record::{Coding, LogRecord, Written};
 use super::text::{literal, printable};
+use crate::attribution::Clients;
 use crate::{AttributionTable, Claim};
 
 /// Longest method kept, in bytes.

@@ -33,7 +33,7 @@ use std::net::IpAddr;
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::scan::{find, find2};
+use super::scan::{Places, find, find2};
 use super::text::{
     address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
 };
@@ -134,20 +134,22 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 /// Fields separated by one or more spaces.
 struct Fields<'a> {
     line: &'a [u8],
+    spaces: Places<'a>,
     /// Where what was not handed out yet begins.
     at: usize,
 }
 
 impl<'a> Fields<'a> {
     fn of(line: &'a [u8]) -> Self {
-        Self { line, at: 0 }
+        Self { line, spaces: Places::of(b' ', line), at: 0 }
     }
 
+    #[inline]
     fn next(&mut self) -> Result<&'a [u8], LineProblem> {
-        while let Some(rest) = self.line.get(self.at..).filter(|rest| !rest.is_empty()) {
-            let length = find(b' ', rest).unwrap_or(rest.len());
-            let field = &rest[..length];
-            self.at += length + 1;
+        while self.at < self.line.len() {
+            let end = self.spaces.next().unwrap_or(self.line.len());
+            let field = &self.line[self.at..end];
+            self.at = end + 1;
             if !field.is_empty() {
                 return Ok(field);
             }

@@ -20,6 +20,7 @@ use super::questions::Questions;
 use super::sequence::StreamEnd;
 use super::table::{SLOT, Table};
 use crate::AttributionTable;
+use crate::attribution::Clients;
 
 /// Most flows that are kept at once, about 300 bytes each.
 const MAX_FLOWS: usize = 1_000_000;
@@ -36,6 +37,7 @@ pub type Sink<'a> = dyn FnMut(Event) + 'a;
 pub struct Decoder {
     pub(super) source: SmolStr,
     pub(super) attribution: Arc<AttributionTable>,
+    clients: Clients,
     pub(super) table: Table,
     pub(super) names: SharedNames,
     pub(super) questions: Questions,
@@ -85,6 +87,7 @@ impl Decoder {
     ) -> Self {
         Self {
             source: name,
+            clients: Clients::of(Arc::clone(&attribution)),
             attribution,
             table: Table::new(max_flows),
             names: SharedNames::new(),
@@ -352,13 +355,13 @@ impl Decoder {
     }
 
     /// Who caused a flow. `None`: it is not egress.
-    fn owner(&self, flow: &Flow, packet: &Packet<'_>) -> Option<Arc<Attribution>> {
+    fn owner(&mut self, flow: &Flow, packet: &Packet<'_>) -> Option<Arc<Attribution>> {
         let client = link::address(flow.key.end(flow.client).0);
         let server = link::address(flow.key.end(flow.client.other()).0);
         if stays_on_link(packet, server) {
             return None;
         }
-        let origin = self.attribution.attribute(client, flow.started)?;
+        let origin = self.clients.attribute(client, None, flow.started)?;
         let is_inbound =
             self.attribution.is_watched(server) && !self.attribution.is_watched(client);
         (!is_inbound).then_some(origin)

@@ -37,7 +37,7 @@ impl Decoder {
     pub(super) fn spoken_in(&mut self, place: u32, hello: &TlsHello) {
         let flow = &self.table[place];
         let ends = (flow.key.end(flow.client).0, flow.key.end(flow.client.other()).0);
-        let is_named = self.names.find(ends.0, ends.1, self.now).is_some();
+        let is_named = || self.names.find(ends.0, ends.1, self.now).is_some();
         let spoken = protocol::of_hello(hello, server_of(flow).0, is_named);
         self.table[place].recognition.secure(spoken);
     }

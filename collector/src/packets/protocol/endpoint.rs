@@ -1,20 +1,28 @@
 //! What is inside TLS, as far as its first message tells: where it goes, and what it offers.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use egret_event::{Protocol, TlsCarrier, TlsHello};
+use foldhash::quality::FixedState;
+use hashbrown::HashSet;
+
+/// Hash seed. The list is ours, so nobody can make its names collide.
+const SEED: u64 = 0x7265_736f_6c76;
 
 /// The resolvers of `resolvers.txt`.
 struct Resolvers {
-    names: HashSet<&'static str>,
-    addresses: HashSet<IpAddr>,
+    names: HashSet<&'static str, FixedState>,
+    addresses: HashSet<IpAddr, FixedState>,
 }
 
 static RESOLVERS: LazyLock<Resolvers> = LazyLock::new(|| {
     let lines = include_str!("resolvers.txt").lines().map(str::trim);
-    let mut resolvers = Resolvers { names: HashSet::new(), addresses: HashSet::new() };
+    let hasher = FixedState::with_seed(SEED);
+    let mut resolvers = Resolvers {
+        names: HashSet::with_hasher(hasher.clone()),
+        addresses: HashSet::with_hasher(hasher),
+    };
     for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.parse() {
             Ok(address) => resolvers.addresses.insert(address),
@@ -26,7 +34,7 @@ static RESOLVERS: LazyLock<Resolvers> = LazyLock::new(|| {
 
 /// What a client that sends `hello` to `server` speaks. `is_named`: its own DNS questions led the
 /// client there.
-pub fn of_hello(hello: &TlsHello, server: IpAddr, is_named: bool) -> Protocol {
+pub fn of_hello(hello: &TlsHello, server: IpAddr, is_named: impl Fn() -> bool) -> Protocol {
     let alpn = hello.alpn.as_deref();
     match (hello.carrier, alpn) {
         // RFC 7858 has no name of its own; "dot" is registered for it (RFC 7858, section 9).
@@ -35,7 +43,7 @@ pub fn of_hello(hello: &TlsHello, server: IpAddr, is_named: bool) -> Protocol {
         (TlsCarrier::Dtls, _) => Protocol::Dtls,
         _ if goes_to_resolver(hello, server) => Protocol::DnsOverHttps,
         (TlsCarrier::Quic, _) => Protocol::Quic,
-        (TlsCarrier::Tcp, None) if !is_named && is_tor(hello) => Protocol::Tor,
+        (TlsCarrier::Tcp, None) if is_tor(hello) && !is_named() => Protocol::Tor,
         (TlsCarrier::Tcp, _) => Protocol::Tls,
     }
 }
@@ -82,7 +90,7 @@ mod tests {
     use super::*;
 
     fn spoken(sni: Option<&str>, alpn: Option<&str>, carrier: TlsCarrier) -> Protocol {
-        of_hello(&hello(sni, alpn, carrier), [203, 0, 113, 9].into(), false)
+        of_hello(&hello(sni, alpn, carrier), [203, 0, 113, 9].into(), || false)
     }
 
     fn hello(sni: Option<&str>, alpn: Option<&str>, carrier: TlsCarrier) -> TlsHello {
@@ -111,7 +119,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_resolver_where_no_other_host_is_asked_for() {
-        let at = |sni| of_hello(&hello(sni, None, TlsCarrier::Tcp), [8, 8, 8, 8].into(), true);
+        let at = |sni| of_hello(&hello(sni, None, TlsCarrier::Tcp), [8, 8, 8, 8].into(), || true);
         assert_eq!(at(None), Protocol::DnsOverHttps);
         assert_eq!(at(Some("www.example.com")), Protocol::Tls);
     }
@@ -122,7 +130,7 @@ mod tests {
         assert_eq!(spoken(made_up, None, TlsCarrier::Tcp), Protocol::Tor);
         assert_eq!(spoken(made_up, Some("h2"), TlsCarrier::Tcp), Protocol::Tls);
         let asked = hello(made_up, None, TlsCarrier::Tcp);
-        assert_eq!(of_hello(&asked, [203, 0, 113, 9].into(), true), Protocol::Tls);
+        assert_eq!(of_hello(&asked, [203, 0, 113, 9].into(), || true), Protocol::Tls);
         for real in ["www.wikipedia.com", "www.studio54.com", "www.a2b.com", "www.web-2go4.com"] {
             assert_eq!(spoken(Some(real), None, TlsCarrier::Tcp), Protocol::Tls, "{real}");
         }
