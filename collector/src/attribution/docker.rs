@@ -115,7 +115,7 @@ async fn inspect(
     match engine.inspect_container(id, None::<InspectContainerOptions>).await {
         Ok(container) => {
             for registration in registrations(&container) {
-                registrar.take(registration);
+                registrar.take(&registration);
             }
             if container.state.as_ref().and_then(|state| state.running) == Some(false) {
                 registrar.end(&executor_id(&container));
@@ -172,7 +172,7 @@ fn registrations(container: &ContainerInspectResponse) -> Vec<ExecutorRegistrati
 mod tests {
     use super::*;
 
-    fn found(labels: serde_json::Value) -> Vec<ExecutorRegistration> {
+    fn found(labels: &serde_json::Value) -> Vec<ExecutorRegistration> {
         let container = serde_json::json!({
             "Id": "4f0e", "Name": "/job-7",
             "State": { "Running": true, "StartedAt": "2026-01-02T03:04:05.5Z" },
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_container_names_its_addresses_on_every_network() {
-        let found = found(serde_json::json!({}));
+        let found = found(&serde_json::json!({}));
         let addresses: Vec<_> = found.iter().map(|one| one.address.to_string()).collect();
         assert_eq!(addresses, ["10.20.0.17", "172.18.0.2", "fd00::17"]);
         assert_eq!(found[0].id, "job-7");
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn labels_say_it_better() {
         let labels = serde_json::json!({ "egret.dev/executor": "x", "egret.dev/tenant": "t" });
-        let found = found(labels);
+        let found = found(&labels);
         assert_eq!((found[0].id.as_str(), found[0].tenant.as_deref()), ("x", Some("t")));
     }
 }

@@ -126,7 +126,7 @@ fn take(event: Event<Pod>, registrar: &mut Registrar<'_, '_>) {
         Event::InitDone => registrar.end_list(),
         Event::Apply(pod) | Event::InitApply(pod) => {
             for registration in registrations(&pod) {
-                registrar.take(registration);
+                registrar.take(&registration);
             }
         }
         Event::Delete(pod) => {

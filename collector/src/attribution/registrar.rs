@@ -45,13 +45,13 @@ impl<'a, 'b> Registrar<'a, 'b> {
         let now = (self.context.now)();
         for running in self.context.attribution.running(self.by) {
             if !listed.contains(&key(&running)) {
-                self.register(ended(running, now));
+                self.register(&ended(running, now));
             }
         }
     }
 
     /// Takes in an executor's interval.
-    pub(super) fn take(&mut self, registration: ExecutorRegistration) {
+    pub(super) fn take(&mut self, registration: &ExecutorRegistration) {
         self.context.ledger.receive(1);
         if let Err(error) = registration.check() {
             tracing::warn!(source = %self.name, %error, id = %registration.id, "left out");
@@ -60,7 +60,7 @@ impl<'a, 'b> Registrar<'a, 'b> {
         }
         self.context.ledger.pass(1);
         if let Some(listed) = &mut self.listed {
-            listed.insert(key(&registration));
+            listed.insert(key(registration));
         }
         self.register(registration);
     }
@@ -69,11 +69,11 @@ impl<'a, 'b> Registrar<'a, 'b> {
     #[cfg(feature = "kubernetes")]
     pub(super) fn take_ended(&mut self, registration: ExecutorRegistration) {
         let now = (self.context.now)();
-        let until = registration.until;
-        self.take(match until {
+        let ended = match registration.until {
             Some(_) => registration,
             None => ended(registration, now),
-        });
+        };
+        self.take(&ended);
     }
 
     /// The executor ended just now, on all its addresses.
@@ -82,13 +82,13 @@ impl<'a, 'b> Registrar<'a, 'b> {
         let now = (self.context.now)();
         for running in self.context.attribution.running(self.by) {
             if running.id == id {
-                self.register(ended(running, now));
+                self.register(&ended(running, now));
             }
         }
     }
 
-    fn register(&self, registration: ExecutorRegistration) {
-        self.context.attribution.register_by(self.by, &registration);
+    fn register(&self, registration: &ExecutorRegistration) {
+        self.context.attribution.register_by(self.by, registration);
     }
 
     /// Tells that the source is alive, and how far its time has come. `false`: it should end.
