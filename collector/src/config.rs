@@ -321,6 +321,16 @@ const MAX_BUFFER: ByteSize = ByteSize((2 << 30) - 1);
 /// Where Docker and Podman (as root) listen, unless told otherwise.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
+/// Why a compressed log is not followed, and what helps.
+pub(crate) const CANNOT_FOLLOW_COMPRESSED: &str = "is compressed, and only text can be followed as it \
+     grows: name the file that the proxy writes to, or set `follow = false` to read this one once";
+
+/// Ends of file names whose content is not text any more.
+pub(crate) const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
+
+/// Those of them that can be read.
+pub(crate) const UNPACKED: [&str; 2] = [".gz", ".zst"];
+
 /// Most threads on one interface: the kernel's limit on a fan-out group is 256.
 const MAX_THREADS: usize = 64;
 
@@ -528,6 +538,9 @@ impl RawSource {
             }
             Self::Log { name, path, dialect, follow } => {
                 check_path(key, path)?;
+                if follow.unwrap_or(true) {
+                    check_growing(key, path)?;
+                }
                 let kind = SourceKind::Log {
                     path: path.clone(),
                     dialect: check_dialect(key, dialect.as_ref(), mappings)?,
@@ -571,6 +584,16 @@ impl RawSource {
             }
         }
     }
+}
+
+/// Refuses to follow what by its name is compressed: nothing is appended to it.
+fn check_growing(key: &str, path: &Path) -> Result<(), ConfigProblem> {
+    let name = path.to_string_lossy();
+    if !COMPRESSED.iter().any(|ending| name.ends_with(ending)) {
+        return Ok(());
+    }
+    let problem = format!("{name:?} {CANNOT_FOLLOW_COMPRESSED}");
+    Err(ConfigProblem { key: format!("{key}.path"), problem })
 }
 
 fn netflow_input(
@@ -801,6 +824,17 @@ mod tests {
             assert!(error.contains(word), "{error}");
             assert!(error.contains(line), "{error}");
         }
+    }
+
+    #[test]
+    fn a_compressed_log_is_read_once_and_not_followed() {
+        let log = |more: &str| format!("[[sources]]\nkind = \"log\"\npath = \"a.log.gz\"\n{more}");
+        for text in [log(""), log("follow = true")] {
+            let problem = problem(&text);
+            assert!(problem.starts_with("collector.sources[0].path: \"a.log.gz\" is"), "{problem}");
+            assert!(problem.contains("follow = false"), "{problem}");
+        }
+        assert!(read(&log("follow = false")).check().is_ok());
     }
 
     #[test]

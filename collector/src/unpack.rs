@@ -100,6 +100,17 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
+impl<R: Read> Unpacked<R> {
+    /// What it is unpacked from.
+    pub(crate) fn packed(&self) -> &R {
+        match self {
+            Self::Plain(input) => input,
+            Self::Gzip(decoder) => decoder.get_ref().get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref().get_ref(),
+        }
+    }
+}
+
 /// A file read from its begin by a position of its own, so that others can read it too.
 pub(crate) struct FromBegin<'a> {
     file: &'a File,

@@ -9,10 +9,11 @@
 //! in a rotated file. Without such a place a log is read from its begin.
 
 use std::collections::VecDeque;
-use std::io::{self, Seek, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use egret_event::{InputPosition, MAX_BATCH_AGE_MS, SmolStr, Timestamp};
 
@@ -22,6 +23,8 @@ use super::lines::Lines;
 use super::rotation::{self, Opened};
 use super::wake::Wake;
 use super::whole::{take_all, take_rest};
+use crate::config::CANNOT_FOLLOW_COMPRESSED;
+use crate::unpack::Unpacked;
 use crate::{CollectError, Context, Dialect, Emit};
 
 /// Longest wait between two looks, where no change notice comes: the delay of new lines on file
@@ -107,7 +110,7 @@ struct Follower {
 
 /// The file being read.
 struct Tail {
-    file: std::fs::File,
+    input: Unpacked<File>,
     /// As it was when its first line was complete; before that, when it was opened.
     generation: Generation,
     lines: Lines,
@@ -120,6 +123,8 @@ struct Tail {
     replaced_at: Option<Timestamp>,
     /// Whether the last look found nothing new.
     was_idle: bool,
+    /// The file's own time of its last change, when it was last compared with what it was.
+    compared_at: Option<SystemTime>,
 }
 
 impl Follower {
@@ -188,6 +193,9 @@ impl Follower {
     /// The file at the path. `None`: there is none.
     fn open_current(&mut self) -> Result<Option<Opened>, End> {
         match Opened::at(&self.path) {
+            Ok(opened) if opened.generation.packing.is_some() => {
+                Err(self.failed(&io::Error::other(format!("it {CANNOT_FOLLOW_COMPRESSED}"))))
+            }
             Ok(opened) => {
                 self.is_missing = false;
                 Ok(Some(opened))
@@ -219,23 +227,23 @@ impl Follower {
         Ok(Step::Busy)
     }
 
-    fn start(
-        &mut self,
-        mut opened: Opened,
-        written_at: Timestamp,
-        start: Start,
-    ) -> Result<Step, End> {
-        let at = SeekFrom::Start(opened.offset);
-        opened.file.seek(at).map_err(|error| self.failed(&error))?;
+    fn start(&mut self, opened: Opened, written_at: Timestamp, start: Start) -> Result<Step, End> {
+        let Opened { file, generation, offset } = opened;
+        let input = match enter(file, &generation, offset) {
+            Ok(input) => input,
+            Err(error) if generation.packing.is_some() => return Ok(self.pass_over(&error)),
+            Err(error) => return Err(self.failed(&error)),
+        };
         self.tail = Some(Tail {
-            file: opened.file,
-            generation: opened.generation,
-            lines: Lines::starting_at(opened.offset),
+            input,
+            generation,
+            lines: Lines::starting_at(offset),
             has_begun: false,
             is_earlier: start == Start::Earlier,
             written_at,
             replaced_at: None,
             was_idle: false,
+            compared_at: None,
         });
         Ok(Step::Busy)
     }
@@ -243,7 +251,13 @@ impl Follower {
     /// Reads on in `tail`, and puts it back unless it is done with.
     fn read(&mut self, mut tail: Tail, now: Timestamp, emit: &mut Emit<'_>) -> Result<Step, End> {
         let held = tail.held();
-        let read = tail.lines.fill(&mut tail.file).map_err(|error| self.failed(&error))?;
+        let read = match tail.lines.fill(&mut tail.input) {
+            Ok(read) => read,
+            Err(error) if tail.generation.packing.is_some() => {
+                return self.leave_damaged(&tail, &error, emit);
+            }
+            Err(error) => return Err(self.failed(&error)),
+        };
         if read == 0 {
             return self.look_around(tail, now, emit);
         }
@@ -251,7 +265,7 @@ impl Follower {
             return self.begin_anew(&tail, held, emit);
         }
         tail.was_idle = false;
-        if tail.lines.read_until() > tail.generation.size {
+        if tail.is_beyond(tail.generation.size) {
             tail.written_at = now;
         }
         self.begin_if_settled(&mut tail, emit)?;
@@ -268,7 +282,8 @@ impl Follower {
             return Ok(());
         }
         if !tail.generation.is_settled {
-            tail.generation = Generation::of(&tail.file).map_err(|error| self.failed(&error))?;
+            tail.generation =
+                Generation::of(tail.input.packed()).map_err(|error| self.failed(&error))?;
         }
         if tail.generation.is_settled {
             self.begin(tail, emit)?;
@@ -280,7 +295,7 @@ impl Follower {
         tail.has_begun = true;
         let offset = tail.lines.offset();
         self.intake.begin(tail.generation.clone(), offset);
-        self.intake.recall(&tail.file, offset).map_err(|error| self.failed(&error))?;
+        self.intake.recall(tail.input.packed(), offset).map_err(|error| self.failed(&error))?;
         if let Some(bytes) = self.lost.take() {
             self.intake.lose(bytes, emit)?;
         }
@@ -294,8 +309,9 @@ impl Follower {
         now: Timestamp,
         emit: &mut Emit<'_>,
     ) -> Result<Step, End> {
-        let size = tail.file.metadata().map_err(|error| self.failed(&error))?.len();
-        if size < tail.lines.read_until() {
+        let metadata = tail.input.packed().metadata().map_err(|error| self.failed(&error))?;
+        let rewritten = tail.has_changed_without_growing(&metadata);
+        if tail.is_beyond(metadata.len()) || rewritten.map_err(|error| self.failed(&error))? {
             return self.begin_anew(&tail, tail.held(), emit);
         }
         let is_done = if tail.is_earlier {
@@ -337,10 +353,41 @@ impl Follower {
         if tail.has_begun {
             take_rest(&mut tail.lines, &mut self.intake, emit)?;
         }
-        // The log may have been rotated again while an earlier file was read.
+        self.look_for_successors(&tail);
+        Ok(Step::Busy)
+    }
+
+    /// The log may have been rotated again while an earlier file was read.
+    fn look_for_successors(&mut self, tail: &Tail) {
         if self.earlier.is_empty() {
             self.earlier = rotation::successors(&self.path, &tail.generation);
         }
+    }
+
+    /// Leaves out a compressed file that is damaged before the place to go on at.
+    fn pass_over(&mut self, error: &io::Error) -> Step {
+        tracing::warn!(
+            path = %self.path.display(), %error,
+            "a compressed file of this log is damaged; what was not yet read of it is lost"
+        );
+        self.lost = Some(0);
+        Step::Busy
+    }
+
+    /// Done with a compressed file that is damaged or cut: what came before that is used.
+    fn leave_damaged(
+        &mut self,
+        tail: &Tail,
+        error: &io::Error,
+        emit: &mut Emit<'_>,
+    ) -> Result<Step, End> {
+        tracing::warn!(
+            path = %self.path.display(), %error,
+            "a compressed file of this log ends early; what came before is used"
+        );
+        self.intake.flush(emit)?;
+        self.lost = Some(tail.held());
+        self.look_for_successors(tail);
         Ok(Step::Busy)
     }
 
@@ -367,6 +414,17 @@ impl Follower {
     }
 }
 
+/// What `file` holds from `offset` on, unpacked if it is packed.
+fn enter(mut file: File, generation: &Generation, offset: u64) -> io::Result<Unpacked<File>> {
+    if generation.packing.is_none() {
+        file.seek(SeekFrom::Start(offset))?;
+        return Unpacked::new(file, None);
+    }
+    let mut input = Unpacked::new(file, generation.packing)?;
+    io::copy(&mut input.by_ref().take(offset), &mut io::sink())?;
+    Ok(input)
+}
+
 /// Which file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
@@ -382,13 +440,29 @@ impl Tail {
         self.lines.read_until() - self.lines.offset()
     }
 
+    /// Whether reading came past the first `size` bytes of the file. What was compressed neither
+    /// grows nor shrinks.
+    fn is_beyond(&self, size: u64) -> bool {
+        self.generation.packing.is_none() && self.lines.read_until() > size
+    }
+
+    /// Whether the file was cut short and has grown again to just where reading stood. Looked at
+    /// only when something was written since the last time.
+    fn has_changed_without_growing(&mut self, metadata: &Metadata) -> io::Result<bool> {
+        let changed_at = metadata.modified().ok();
+        if std::mem::replace(&mut self.compared_at, changed_at) == changed_at {
+            return Ok(false);
+        }
+        self.was_rewritten()
+    }
+
     /// Whether the file begins with another line than it did: it was cut short and has grown
     /// again past where reading stood.
     fn was_rewritten(&self) -> io::Result<bool> {
         if !self.has_begun {
             return Ok(false);
         }
-        Ok(Generation::of(&self.file)?.first_line != self.generation.first_line)
+        Ok(Generation::of(self.input.packed())?.first_line != self.generation.first_line)
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use egret_event::{InputPosition, Scope, Timestamp};
 
 use super::signs::is_header;
-use crate::unpack::head;
+use crate::unpack::{Packing, head};
 
 /// As much of a first line as tells one file from another, in bytes. Access logs begin with a
 /// time in milliseconds and the client, well within it.
@@ -29,8 +29,10 @@ pub(super) struct Generation {
     pub(super) first_line: Vec<u8>,
     /// Whether the first line will not change any more.
     pub(super) is_settled: bool,
-    /// Its size when it was looked at.
+    /// Its size when it was looked at, as it is on disk.
     pub(super) size: u64,
+    /// What it is packed by: then offsets are places in what it holds.
+    pub(super) packing: Option<Packing>,
     /// When it was last written to.
     pub(super) modified: Timestamp,
 }
@@ -54,6 +56,7 @@ impl Generation {
             is_settled,
             first_line,
             size: metadata.size(),
+            packing: Packing::of(file)?,
             modified: modified(&metadata),
         })
     }
@@ -93,7 +96,8 @@ impl Generation {
     /// Whether `position` can be a place in this file: the content decides, so that a copy, or a
     /// file on a device with a new number, is recognized too.
     pub(super) fn holds(&self, position: &InputPosition) -> bool {
-        self.is_settled && self.fingerprint() == position.first_line && self.size >= position.offset
+        let is_long_enough = self.packing.is_some() || self.size >= position.offset;
+        self.is_settled && self.fingerprint() == position.first_line && is_long_enough
     }
 
     fn fingerprint(&self) -> u64 {

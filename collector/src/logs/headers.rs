@@ -6,10 +6,10 @@ use std::io::{self, Read};
 use super::lines::{Line, Lines};
 use super::reader::Reader;
 use super::signs::is_header;
-use crate::unpack::FromBegin;
+use crate::unpack::{FromBegin, Packing, Unpacked};
 
-/// Tells `reader` the headers in the first `until` bytes of `file`, without moving its reading
-/// position.
+/// Tells `reader` the headers in the first `until` bytes of what `file` holds, without moving its
+/// reading position.
 ///
 /// Logs without headers cost a look at the first line. In others a later header may have changed
 /// the columns, so all up to there is looked through once.
@@ -17,7 +17,7 @@ use crate::unpack::FromBegin;
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn recall(file: &File, until: u64, reader: &mut Reader) -> io::Result<()> {
-    let mut head = FromBegin::of(file).take(until);
+    let mut head = Unpacked::new(FromBegin::of(file), Packing::of(file)?)?.take(until);
     let mut lines = Lines::starting_at(0);
     while lines.fill(&mut head)? > 0 {
         while let Some(line) = lines.next() {

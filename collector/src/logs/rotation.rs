@@ -9,10 +9,7 @@ use std::path::Path;
 use egret_event::InputPosition;
 
 use super::generation::Generation;
-use crate::unpack::Packing;
-
-/// Ends of file names whose content is not text any more.
-const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
+use crate::config::{COMPRESSED, UNPACKED};
 
 /// A file that was opened, to be read from `offset` on. Held open, so that it stays the same file
 /// when it is renamed once more.
@@ -80,26 +77,28 @@ pub(super) fn copy_with(path: &Path, position: &InputPosition) -> Option<Opened>
 }
 
 /// The log's rotated files, oldest first by their last change: those in its folder whose names
-/// begin with its own name and a dot or a dash (`access.log.1`, `access.log-20260131`). What is
-/// compressed, not a file or not readable is left out, and so is a second copy of the same
-/// content.
+/// begin with its own name and a dot or a dash (`access.log.1`, `access.log-20260131.gz`). What is
+/// compressed in a way that is not read here, not a file or not readable is left out, and so is a
+/// second copy of the same content.
 fn rotated(path: &Path) -> VecDeque<Opened> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
         return VecDeque::new();
     };
     let current = Opened::at(path).ok();
     let mut files: Vec<Opened> = entries(path)
-        .filter(|entry| is_rotated_name(&entry.file_name().to_string_lossy(), name))
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .filter_map(|entry| Opened::at(&entry.path()).ok())
+        .filter_map(|entry| open_rotated(&entry, name))
         .filter(|opened| opened.generation.size > 0)
-        .filter(|opened| matches!(Packing::of(&opened.file), Ok(None)))
         .filter(|opened| {
             current.as_ref().is_none_or(|now| !opened.generation.is_copy_of(&now.generation))
         })
         .collect();
-    // The longest of several copies is the one to keep, then the oldest.
-    files.sort_by_key(|opened| (Reverse(opened.generation.size), opened.generation.modified));
+    // The longest of several copies is the one to keep, then the oldest. One that is being
+    // compressed is whole until it is deleted, and its compressed copy is whole from then on.
+    files.sort_by_key(|opened| {
+        let Generation { packing, size, modified, .. } = &opened.generation;
+        (packing.is_some(), Reverse(*size), *modified)
+    });
     let mut kept: Vec<Opened> = Vec::with_capacity(files.len());
     for opened in files {
         if !kept.iter().any(|longer| opened.generation.is_copy_of(&longer.generation)) {
@@ -116,8 +115,15 @@ fn entries(path: &Path) -> impl Iterator<Item = fs::DirEntry> {
     fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten()
 }
 
-fn is_rotated_name(candidate: &str, name: &str) -> bool {
-    let rest = candidate.strip_prefix(name);
-    rest.is_some_and(|rest| rest.starts_with(['.', '-']))
-        && !COMPRESSED.iter().any(|ending| candidate.ends_with(ending))
+/// Opens what by its name is a rotated file of the log `name`, if it is one by its content.
+fn open_rotated(entry: &fs::DirEntry, name: &str) -> Option<Opened> {
+    let candidate = entry.file_name();
+    let candidate = candidate.to_string_lossy();
+    let rest = candidate.strip_prefix(name)?;
+    let ends = |endings: &[&str]| endings.iter().any(|ending| candidate.ends_with(ending));
+    if !rest.starts_with(['.', '-']) || (ends(&COMPRESSED) && !ends(&UNPACKED)) {
+        return None;
+    }
+    let opened = Opened::at(&entry.path()).ok()?;
+    (opened.generation.packing.is_some() || !ends(&UNPACKED)).then_some(opened)
 }

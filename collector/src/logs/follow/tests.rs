@@ -275,6 +275,18 @@ fn a_log_rewritten_beyond_the_place_is_noticed_by_its_first_line() {
 }
 
 #[test]
+fn a_log_rewritten_to_just_the_place_is_noticed_too() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &lines(0..2));
+    rig.run();
+    rig.run();
+    fs::write(rig.path("access.log"), lines(5..7)).unwrap();
+    rig.run();
+    let lost = Seen::Gap(GapReason::LogLost, 0);
+    assert_eq!(rig.seen(), [Seen::Line(0), Seen::Line(1), lost, Seen::Line(5), Seen::Line(6)]);
+}
+
+#[test]
 fn after_a_crash_every_event_comes_exactly_once() {
     let mut rig = Rig::new();
     rig.append("access.log", &lines(0..700));
@@ -319,6 +331,98 @@ fn a_restart_after_two_rotations_reads_the_one_in_between() {
     rig.restart();
     rig.run_past_grace();
     assert_eq!(rig.seen(), numbers(1..4));
+}
+
+/// Compresses a file as `gzip` does: the copy is complete, then the original is deleted.
+fn gzip(rig: &Rig, name: &str) {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(&fs::read(rig.path(name)).unwrap()).unwrap();
+    fs::write(rig.path(&format!("{name}.gz")), packer.finish().unwrap()).unwrap();
+    fs::remove_file(rig.path(name)).unwrap();
+}
+
+#[test]
+fn what_was_rotated_and_compressed_while_egret_was_away_is_read_on() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &lines(0..40));
+    rig.run();
+    rig.append("access.log", &lines(40..80));
+    rig.rename("access.log", "access.log.2");
+    gzip(&rig, "access.log.2");
+    rig.append("access.log.1", &lines(80..90));
+    gzip(&rig, "access.log.1");
+    rig.append("access.log", &lines(90..95));
+    rig.restart();
+    rig.run_past_grace();
+    assert_eq!(rig.seen(), numbers(40..95));
+    assert_eq!(rig.place().offset, lines(90..95).len() as u64);
+}
+
+#[test]
+fn a_crash_while_a_compressed_file_is_read_goes_on_in_it() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &lines(0..2));
+    rig.run();
+    rig.append("access.log", &lines(2..1_300));
+    rig.rename("access.log", "access.log.1");
+    gzip(&rig, "access.log.1");
+    rig.append("access.log", &line(1_300));
+    rig.restart();
+    rig.run_past_grace();
+    let batches = rig.batches.clone();
+    for (number, batch) in batches.iter().enumerate() {
+        rig.restart_at(batch.position.as_slice());
+        rig.run_past_grace();
+        let handed_over: usize = batches[..=number].iter().map(|batch| batch.events.len()).sum();
+        assert_eq!(rig.seen(), numbers(2 + handed_over as u64..1_301), "after batch {number}");
+    }
+}
+
+#[test]
+fn a_copied_log_that_was_compressed_before_it_was_looked_at_loses_nothing() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &lines(0..2));
+    rig.run();
+    rig.append("access.log", &lines(2..9));
+    fs::copy(rig.path("access.log"), rig.path("access.log.1")).unwrap();
+    fs::write(rig.path("access.log"), line(9)).unwrap();
+    gzip(&rig, "access.log.1");
+    rig.run_past_grace();
+    assert_eq!(rig.seen(), numbers(0..10));
+}
+
+#[test]
+fn a_compressed_rotated_file_that_is_cut_gives_what_comes_before_the_cut_and_a_gap() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &line(0));
+    rig.run();
+    rig.append("access.log", &lines(1..2_000));
+    rig.rename("access.log", "access.log.1");
+    gzip(&rig, "access.log.1");
+    let packed = fs::read(rig.path("access.log.1.gz")).unwrap();
+    fs::write(rig.path("access.log.1.gz"), &packed[..packed.len() / 2]).unwrap();
+    rig.append("access.log", &line(2_000));
+    rig.restart();
+    rig.run_past_grace();
+    let seen = rig.seen();
+    let is_lost = |seen: &Seen| matches!(seen, Seen::Gap(GapReason::LogLost, _));
+    let read = seen.iter().position(is_lost).unwrap();
+    assert!(read > 100, "{read}");
+    assert_eq!(seen[..read], numbers(1..1 + read as u64));
+    assert_eq!(seen[read + 1..], numbers(2_000..2_001));
+}
+
+#[test]
+fn a_compressed_log_is_not_followed() {
+    let mut rig = Rig::new();
+    rig.append("access.log", &line(0));
+    gzip(&rig, "access.log");
+    rig.rename("access.log.gz", "access.log");
+    let End::Failed(error) = rig.follower.step(START, &mut |_| Ok(())).unwrap_err() else {
+        panic!("the channel is open")
+    };
+    let text = error.to_string();
+    assert!(text.contains("access.log") && text.contains("follow = false"), "{text}");
 }
 
 #[test]
