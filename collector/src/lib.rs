@@ -33,10 +33,10 @@ pub use error::CollectError;
 pub use recognize::{Recognized, recognize};
 pub use udp::UdpOptions;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use egret_event::{InputPosition, Ledger, Timestamp};
+use egret_event::{Event, Gap, GapReason, InputPosition, Ledger, SmolStr, Timestamp};
 
 /// What a source needs from its surroundings.
 #[derive(Clone)]
@@ -51,6 +51,30 @@ pub struct Context {
     pub now: fn() -> Timestamp,
     /// Bytes of input consumed so far, for a progress bar.
     pub progress: Arc<std::sync::atomic::AtomicU64>,
+    /// Told when a source that tries again by itself sees nothing for now, and why.
+    pub trouble: Arc<Trouble>,
+}
+
+/// What keeps a source from seeing anything at the moment, if anything does.
+#[derive(Debug, Default)]
+pub struct Trouble(Mutex<Option<String>>);
+
+impl Trouble {
+    /// Notes what keeps it, or that nothing does any more.
+    pub fn set(&self, reason: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    /// What keeps it.
+    pub fn get(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The event that tells that nobody listened to `source` from `from` until `until`. How much was
+/// missed, nobody knows: its count is 1.
+pub fn unwatched(source: &SmolStr, from: Timestamp, until: Timestamp) -> Event {
+    packets::gap_event(source, Gap { reason: GapReason::Stopped, count: 1, from }, until)
 }
 
 /// Runs one source until its end, or until it is told to stop, on the calling thread.

@@ -71,6 +71,7 @@ fn collect(path: &Path) -> Result<()> {
         stop: Arc::new(AtomicBool::new(false)),
         now: egret::clock::now,
         progress: Arc::default(),
+        trouble: Arc::default(),
     };
     let source = SourceConfig { name: "bench".into(), kind };
     let mut events = 0;

@@ -31,6 +31,7 @@ pub(super) fn context() -> Context {
         stop: Arc::new(AtomicBool::new(false)),
         now: || Timestamp::from_secs(4_102_444_800),
         progress: Arc::new(AtomicU64::new(0)),
+        trouble: Arc::default(),
     }
 }
 

@@ -134,6 +134,7 @@ fn taken_from(datagrams: &[(SocketAddr, Vec<u8>)]) -> (Vec<Event>, LedgerReading
         stop: Arc::new(AtomicBool::new(false)),
         now: || Timestamp::from_secs(i64::from(EXPORTED_S)),
         progress: Arc::new(AtomicU64::new(0)),
+        trouble: Arc::default(),
     };
     let mut events = Vec::new();
     let mut emit = |batch: EventBatch| {

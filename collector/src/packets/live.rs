@@ -166,9 +166,12 @@ impl Share {
         while let Err(reason) = live.pump(&mut self.capture) {
             let lost_at = (context.now)();
             tracing::warn!(source = %name, reason, "capture failed; trying to open it again");
-            let Some(again) = live.reopen(options, self.group) else { break };
+            let lost = CollectError::Interface { interface: options.interface.clone(), reason };
+            context.trouble.set(Some(lost.to_string()));
+            let Some(again) = live.reopen(options, self.group, lost_at) else { break };
             self.capture = again;
-            live.tell_blind_since(lost_at);
+            context.trouble.set(None);
+            tracing::info!(source = %name, "capturing again");
         }
         live.finish(&mut self.capture);
     }
@@ -265,8 +268,14 @@ impl Live<'_, '_> {
         self.tell_gap(gap, now);
     }
 
-    /// Opens the interface again, with growing pauses. `None`: told to stop meanwhile.
-    fn reopen(&mut self, options: &LiveOptions, group: Option<Group>) -> Option<Capture<Active>> {
+    /// Opens the interface again, with growing pauses, and tells that nothing was seen since
+    /// `lost_at`: now and then while that lasts. `None`: told to stop meanwhile.
+    fn reopen(
+        &mut self,
+        options: &LiveOptions,
+        group: Option<Group>,
+        mut lost_at: Timestamp,
+    ) -> Option<Capture<Active>> {
         let mut pause = FIRST_RETRY;
         self.outlet.flush();
         while !self.is_over() {
@@ -275,11 +284,18 @@ impl Live<'_, '_> {
             match opened {
                 Ok(capture) => {
                     self.drops = Drops::default();
+                    self.tell_blind_since(lost_at);
                     return Some(capture);
                 }
                 Err(error) => tracing::debug!(source = %self.name, %error, "still not open"),
             }
             self.sleep(pause);
+            let now = (self.context.now)();
+            if now.since(lost_at) >= LAST_RETRY {
+                self.tell_blind_since(lost_at);
+                self.outlet.flush();
+                lost_at = now;
+            }
             pause = (pause * 2).min(LAST_RETRY);
         }
         None

@@ -29,6 +29,7 @@ fn context() -> Context {
         stop: Arc::new(AtomicBool::new(false)),
         now,
         progress: Arc::new(AtomicU64::new(0)),
+        trouble: Arc::default(),
     }
 }
 

@@ -151,6 +151,7 @@ fn open(paths: &[PathBuf], attribution: &Arc<AttributionTable>) -> Result<Vec<Fi
             stop: Arc::new(AtomicBool::new(false)),
             now: clock::now,
             progress: Arc::default(),
+            trouble: Arc::default(),
         };
         files.push(File { input: Input { source, context }, kind });
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use egret_analyzer::{AnalyzerConfig, Engine};
 use egret_api::SourceState;
 use egret_collector::AttributionTable;
-use egret_event::InputPosition;
+use egret_event::{InputPosition, Timestamp};
 use egret_store::Store;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -73,15 +73,11 @@ impl Running {
     /// What keeps it from starting: the address, the store, or sources none of which works.
     pub async fn start(config: Config) -> Result<Self> {
         let store = Store::open(&config.store)?;
-        let tokens_exist = !store.tokens()?.is_empty();
-        let require_token = egret_api::check_listen(config.api.listen, tokens_exist)?;
-        let listener = TcpListener::bind(config.api.listen)
-            .await
-            .with_context(|| format!("cannot listen on {} (api.listen)", config.api.listen))?;
+        let (listener, require_token) = listen(&config, &store).await?;
         let address = listener.local_addr()?;
         let metrics = install_metrics()?;
         let attribution = attribution(&config, &store)?;
-        let (engine, positions) = engine(&store, &config)?;
+        let Restored { engine, positions, worked_until } = engine(&store, &config)?;
         let sources = config.collector.sources;
         let board = Arc::new(Board::new(&sources, engine.summary(), clock::now()));
         let targets: Arc<[_]> = config.targets.into();
@@ -121,6 +117,7 @@ impl Running {
             sources,
             attribution: Arc::clone(&attribution),
             resume: positions,
+            worked_until,
             unread_files,
             board: Arc::clone(&board),
         };
@@ -251,29 +248,52 @@ fn attribution(config: &Config, store: &Store) -> Result<Arc<AttributionTable>> 
     Ok(Arc::new(table))
 }
 
+/// Where the API answers, and whether who asks needs a token.
+async fn listen(config: &Config, store: &Store) -> Result<(TcpListener, bool)> {
+    let address = config.api.listen;
+    let tokens_exist = !store.tokens()?.is_empty();
+    let require_token = egret_api::check_listen(address, tokens_exist)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} (api.listen)"))?;
+    Ok((listener, require_token))
+}
+
+/// What an earlier run left.
+struct Restored {
+    engine: Engine,
+    /// Where its inputs stood.
+    positions: Vec<InputPosition>,
+    /// When it was last known to work. `None`: there was none.
+    worked_until: Option<Timestamp>,
+}
+
 /// The engine, which listens to the sources that go on for ever, and where its inputs stood.
-fn engine(store: &Store, config: &Config) -> Result<(Engine, Vec<InputPosition>)> {
-    let (mut engine, positions) = restore(store, &config.analyzer)?;
-    engine.listen_to(collect::endless(&config.collector.sources));
-    Ok((engine, positions))
+fn engine(store: &Store, config: &Config) -> Result<Restored> {
+    let mut restored = restore(store, &config.analyzer)?;
+    restored.engine.listen_to(collect::endless(&config.collector.sources));
+    Ok(restored)
 }
 
 /// The engine as the last snapshot left it, and where its inputs stood; or a new one.
-fn restore(store: &Store, config: &AnalyzerConfig) -> Result<(Engine, Vec<InputPosition>)> {
+fn restore(store: &Store, config: &AnalyzerConfig) -> Result<Restored> {
     let Some(recovery) = store.recover()? else {
-        return Ok((Engine::new(config.clone()), Vec::new()));
+        let engine = Engine::new(config.clone());
+        return Ok(Restored { engine, positions: Vec::new(), worked_until: None });
     };
-    match Engine::restore(config.clone(), &recovery.snapshot) {
+    let engine = match Engine::restore(config.clone(), &recovery.snapshot) {
         Ok(engine) => {
             tracing::info!(written_at = %recovery.written_at, "going on from the last snapshot");
-            Ok((engine, recovery.positions))
+            engine
         }
         Err(error) => {
             // Reading the logs again would alert on the past again, so the positions are kept.
             tracing::warn!(%error, "cannot use the last snapshot: learning starts anew");
-            Ok((Engine::new(config.clone()), recovery.positions))
+            Engine::new(config.clone())
         }
-    }
+    };
+    let worked_until = Some(recovery.written_at);
+    Ok(Restored { engine, positions: recovery.positions, worked_until })
 }
 
 /// Tells the engine of every second that passes, until `stop`.

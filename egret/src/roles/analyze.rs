@@ -111,6 +111,8 @@ struct State {
     snapshot_at: Timestamp,
     changed_since_snapshot: bool,
     events_since_snapshot: u64,
+    /// Whether there is a log whose place is in no snapshot.
+    has_new_log: bool,
     idle: bool,
     warned_of_future: bool,
 }
@@ -129,6 +131,7 @@ impl State {
             now: analyze.now,
             changed_since_snapshot: false,
             events_since_snapshot: 0,
+            has_new_log: false,
             idle: false,
             warned_of_future: false,
         }
@@ -146,7 +149,9 @@ impl State {
         join_into(&mut batch.events, joined);
         if let Some(position) = batch.position {
             self.unread_files.remove(&batch.source);
-            self.positions.insert(position.path.clone(), position);
+            // A log without a place is entered anew after a crash, whatever was rotated meanwhile:
+            // so that it has one is written down at once.
+            self.has_new_log |= self.positions.insert(position.path.clone(), position).is_none();
             self.changed_since_snapshot = true;
         }
         self.changed_since_snapshot |= !batch.events.is_empty();
@@ -224,6 +229,7 @@ impl State {
     fn snapshot_if_due(&mut self) -> Option<(Vec<u8>, Vec<InputPosition>)> {
         let now = (self.now)();
         let pause = match self.events_since_snapshot {
+            _ if self.has_new_log => Duration::ZERO,
             ..SNAPSHOT_EVENTS => SNAPSHOT_EVERY,
             _ => SNAPSHOT_PAUSE,
         };
@@ -243,6 +249,7 @@ impl State {
         }
         self.changed_since_snapshot = false;
         self.events_since_snapshot = 0;
+        self.has_new_log = false;
         Some((self.engine.snapshot(), self.positions.values().cloned().collect()))
     }
 }

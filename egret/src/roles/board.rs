@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use egret_analyzer::EngineSummary;
 use egret_api::{SourceState, SourceStatus, StageStatus, Status, TargetStatus};
-use egret_collector::SourceConfig;
+use egret_collector::{SourceConfig, Trouble};
 use egret_event::{Ledger, SmolStr, Timestamp};
 
 /// How the parts are doing. Written by each of them, read by the API and by `egret demo`.
@@ -75,6 +75,8 @@ pub struct SourceBoard {
     pub progress: Arc<AtomicU64>,
     /// Set to make it end.
     pub stop: Arc<AtomicBool>,
+    /// Why it sees nothing at the moment, although it runs.
+    pub trouble: Arc<Trouble>,
     kernel_drops: AtomicU64,
     seen_until: AtomicI64,
     state: Mutex<(SourceState, Option<String>)>,
@@ -172,6 +174,7 @@ impl SourceBoard {
             ledger: Arc::default(),
             progress: Arc::default(),
             stop: Arc::default(),
+            trouble: Arc::default(),
             kernel_drops: AtomicU64::new(0),
             seen_until: AtomicI64::new(Timestamp::MIN.as_nanos()),
             state: Mutex::new((SourceState::Running, None)),
@@ -200,7 +203,17 @@ impl SourceBoard {
 
     /// Whether it runs.
     pub fn state(&self) -> SourceState {
-        locked(&self.state).0
+        self.state_and_error().0
+    }
+
+    /// Whether it runs, and what is wrong. One that tries again by itself runs, but as long as it
+    /// sees nothing it counts as failed.
+    fn state_and_error(&self) -> (SourceState, Option<String>) {
+        let told = locked(&self.state).clone();
+        match self.trouble.get() {
+            Some(trouble) if told.0 == SourceState::Running => (SourceState::Failed, Some(trouble)),
+            _ => told,
+        }
     }
 
     /// The account, by source: received = passed + the sum of lost over all reasons.
@@ -227,7 +240,7 @@ impl SourceBoard {
     }
 
     fn status(&self) -> SourceStatus {
-        let (state, error) = locked(&self.state).clone();
+        let (state, error) = self.state_and_error();
         let seen_until = Timestamp::from_nanos(self.seen_until.load(Relaxed));
         SourceStatus {
             name: self.name.clone(),

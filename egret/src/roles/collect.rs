@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use egret_api::SourceState;
 use egret_collector::{
-    AttributionTable, CollectError, Context, Refused, SourceConfig, run as run_source,
+    AttributionTable, CollectError, Context, Refused, SourceConfig, run as run_source, unwatched,
 };
 use egret_event::{
     EventBatch, Fact, GapReason, InputPosition, Loss, MAX_BATCH_EVENTS, SmolStr, Timestamp,
@@ -47,6 +47,8 @@ pub struct Collect {
     pub attribution: Arc<AttributionTable>,
     /// Where followed logs go on.
     pub resume: Vec<InputPosition>,
+    /// When an earlier run was last known to work. `None`: there was none.
+    pub worked_until: Option<Timestamp>,
     /// The files that are still to be read (see [`unread_files`]).
     pub unread_files: BTreeSet<SmolStr>,
     /// Where they tell how they are doing.
@@ -66,6 +68,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             stop: Arc::clone(&board.stop),
             now: clock::now,
             progress: Arc::clone(&board.progress),
+            trouble: Arc::clone(&board.trouble),
         };
         let sender = Sender { out: out.clone(), overall: Arc::clone(&collect.board), board };
         if source.kind.is_finite() {
@@ -78,6 +81,9 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             let resume = Arc::clone(&resume);
             threads.push(thread::spawn(move || {
                 let _watched = Watched(Arc::clone(&sender.board));
+                if let Some(since) = collect.worked_until {
+                    tell_unwatched(&source, since, &sender);
+                }
                 run_endless(&source, &resume, &context, &sender);
             }));
         }
@@ -224,6 +230,22 @@ fn end_of_file(path: &Path) -> Option<InputPosition> {
     })
 }
 
+/// Tells that nobody watched this source since then, unless what feeds it waits.
+fn tell_unwatched(source: &SourceConfig, since: Timestamp, sender: &Sender) {
+    let now = clock::now();
+    if source.kind.can_wait() || since >= now {
+        return;
+    }
+    let batch = EventBatch {
+        source: source.name.clone(),
+        events: vec![unwatched(&source.name, since, now)],
+        position: None,
+        seen_until: now,
+    };
+    // Nobody listening any more is a reason to end, which comes next.
+    let _ = sender.block(batch);
+}
+
 /// Runs a live interface, a port or a followed log until it is told to stop; after a failure it is tried
 /// again, since interfaces and files come and go.
 fn run_endless(
@@ -232,15 +254,30 @@ fn run_endless(
     context: &Context,
     sender: &Sender,
 ) {
-    let mut emit = |batch| {
-        if source.kind.can_wait() { sender.block(batch) } else { sender.drop_newest(batch) }
-    };
+    // Where it stands, so that after a failure nothing is read twice.
+    let mut standing = resume.to_vec();
+    let mut failed_at = None;
     while !context.stop.load(Relaxed) {
+        if let Some(since) = failed_at.take() {
+            tell_unwatched(source, since, sender);
+        }
         sender.board.set_state(SourceState::Running, None);
-        match run_source(source, resume, context, &mut emit) {
+        let mut handed_over = None;
+        let mut emit = |batch: EventBatch| {
+            let position = batch.position.clone();
+            if source.kind.can_wait() { sender.block(batch) } else { sender.drop_newest(batch) }?;
+            handed_over = position.or_else(|| handed_over.take());
+            Ok(())
+        };
+        let ended = run_source(source, &standing, context, &mut emit);
+        if let Some(position) = handed_over {
+            standing = vec![position];
+        }
+        match ended {
             Ok(()) => break,
             Err(error) => report(&sender.board, &source.name, &error),
         }
+        failed_at = Some(clock::now());
         wait(RETRY_PAUSE, &context.stop);
     }
     if sender.board.state() == SourceState::Running {

@@ -364,6 +364,7 @@ fn events_of(capture: &Path) -> Vec<Event> {
         stop: Arc::default(),
         now: || Timestamp::MIN,
         progress: Arc::default(),
+        trouble: Arc::default(),
     };
     let kind = SourceKind::Capture { path: capture.to_owned() };
     let source = SourceConfig { name: "tap".into(), kind };

@@ -69,6 +69,7 @@ fn read_path(path: &Path) -> Result<(Vec<Event>, LedgerReading), CollectError> {
         stop: Arc::new(AtomicBool::new(false)),
         now: || Timestamp::MIN,
         progress: Arc::default(),
+        trouble: Arc::default(),
     };
     let mut events = Vec::new();
     let mut emit = |batch: EventBatch| {
