@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
-.PHONY: demo test lint bench fuzz conformance dashboard setup-build setup-test setup-bench \
+.PHONY: demo test lint bench fuzz faults conformance dashboard setup-build setup-test setup-bench \
 	setup-conformance
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
@@ -34,6 +34,10 @@ bench: setup-bench dashboard
 conformance: setup-conformance
 	cargo build --locked -p egret
 	tests/conformance/run.sh "$(DATA)"
+
+## faults: what happens when things go wrong under a running egret (tests/FAULTS.md)
+faults: setup-test
+	tests/faults.sh
 
 ## fuzz: every parser, FUZZ_SECONDS each (300)
 fuzz:

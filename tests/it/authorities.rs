@@ -43,6 +43,7 @@ impl Watching {
             stop: Arc::clone(&stop),
             now: egret::clock::now,
             progress: Arc::default(),
+            trouble: Arc::default(),
         };
         let thread = std::thread::spawn(move || {
             egret_collector::run(&source, &[], &context, &mut |_: EventBatch| Ok(()))
@@ -187,6 +188,7 @@ fn a_cluster_that_cannot_be_reached_is_named_with_the_cause() {
         stop: Arc::default(),
         now: egret::clock::now,
         progress: Arc::default(),
+        trouble: Arc::default(),
     };
     let refused = egret_collector::run(&source, &[], &context, &mut |_: EventBatch| Ok(()));
     let error = refused.expect_err("there is no kubeconfig").to_string();

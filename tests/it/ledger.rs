@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use egret_store::{EventQuery, RawStore, Store};
 use egret_tests::binary::{start, succeed};
 use egret_tests::parts::{free_port, get_json};
+use egret_tests::stored::Stored;
 use egret_tests::wait::until;
 use serde_json::Value;
 
@@ -29,22 +29,6 @@ fn number(value: &Value, path: &str) -> u64 {
 fn lost(ledger: &Value) -> u64 {
     let lost = ledger["lost"].as_array().expect("a list of losses");
     lost.iter().map(|entry| entry[1].as_u64().expect("a count")).sum()
-}
-
-fn stored(folder: &Path) -> u64 {
-    let path = Some(folder.join("egret.db"));
-    let store = Store::open(&RawStore { path, ..RawStore::default() }.check())
-        .expect("the store opens beside a running egret");
-    let mut query = EventQuery { limit: Some(1000), ..EventQuery::default() };
-    let mut count = 0;
-    loop {
-        let page = store.events(&query).expect("events can be read");
-        count += page.items.len() as u64;
-        match page.next {
-            Some(next) => query.after = Some(next),
-            None => return count,
-        }
-    }
 }
 
 #[test]
@@ -79,5 +63,9 @@ fn every_stage_accounts_for_each_event_that_it_received() {
     assert_eq!(number(queue, "/passed"), number(engine, "/received"));
     assert_eq!(lost(queue) + lost(engine) + lost(store), 0);
     assert!(number(store, "/received") >= number(engine, "/received"));
-    assert_eq!(number(store, "/passed"), stored(path), "what is in the store");
+    assert_eq!(
+        number(store, "/passed"),
+        Stored::open(path).events().len() as u64,
+        "what is in the store"
+    );
 }

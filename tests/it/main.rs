@@ -7,6 +7,7 @@ mod command_line;
 mod configuration;
 mod doctor;
 mod exporters;
+mod faults;
 mod hostile;
 mod ledger;
 mod overload;

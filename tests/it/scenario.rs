@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use egret_tests::binary::egret;
 use egret_tests::capability::{Need, have};
 use egret_tests::certificates::Authority;
 use egret_tests::namespaces::{GATEWAY, GATEWAY_INTERFACE, Namespaces};
-use egret_tests::parts::{Rsyslog, WEBHOOK_SECRET, WebhookReceiver, script};
+use egret_tests::parts::{
+    self, Rsyslog, WEBHOOK_SECRET, WebhookReceiver, configure_squid, open_to_all, script,
+};
 use egret_tests::process::Process;
+use egret_tests::running::{Place, Running};
 use egret_tests::say;
 use egret_tests::wait::until;
 use serde_json::Value;
@@ -58,27 +60,13 @@ impl Site {
     }
 
     /// `egret run` on the gateway, capturing.
-    fn start_egret(&self) -> Process {
+    fn start_egret(&self) -> Running {
         let path = self.folder.path();
-        let file = path.join("egret.toml");
         std::fs::write(path.join("secret"), WEBHOOK_SECRET).expect("the folder can be written");
-        std::fs::write(&file, self.configuration()).expect("the folder can be written");
-        let mut command = self.spaces.command(&self.spaces.gateway, egret());
-        command.args(["run", "--config"]).arg(&file);
-        let mut process = Process::start(command, &path.join("egret.log"));
-        process.wait_for_output("the dashboard and the API are at");
-        // Capture is on once a packet of ours has been counted.
-        until("the capture to start", || {
-            self.spaces
-                .command(&self.spaces.executor, "ping")
-                .args(["-c1", "-W1", GATEWAY])
-                .output()
-                .ok()?;
-            let status = self.api("/v1/status");
-            let received = status["sources"][0]["ledger"]["received"].as_u64()?;
-            (received > 0).then_some(())
-        });
-        process
+        let gateway = Place::Namespace(self.spaces.gateway.clone());
+        let egret = Running::start_in(gateway, path, &self.configuration());
+        egret.wait_until_capturing(&self.spaces, "wire");
+        egret
     }
 
     fn configuration(&self) -> String {
@@ -123,17 +111,6 @@ secret_file = "{folder}/secret"
             folder = self.folder.path().display(),
             root = self.root.display(),
         )
-    }
-
-    /// What the API on the gateway answers.
-    fn api(&self, path: &str) -> Value {
-        let output = self
-            .spaces
-            .command(&self.spaces.gateway, "curl")
-            .args(["-sS", "--max-time", "10", &format!("http://127.0.0.1:8787{path}")])
-            .output()
-            .expect("curl is installed");
-        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
     /// A curl of the executor's, without proxy or through the gateway's squid.
@@ -209,13 +186,6 @@ fn destination(hook: &Value) -> Option<&str> {
     hook.pointer("/body/data/incident/destination")?.as_str()
 }
 
-fn open_to_all(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    // squid gives up root and must still write its log here.
-    let mode = std::fs::Permissions::from_mode(0o777);
-    std::fs::set_permissions(path, mode).expect("the folder is ours");
-}
-
 /// dnsmasq on the gateway: every name under `.example` has an address outside.
 fn start_names(spaces: &Namespaces, folder: &Path) -> Process {
     let mut text = format!(
@@ -251,29 +221,16 @@ fn start_web_server(spaces: &Namespaces, folder: &Path, authority: &Authority) -
     process
 }
 
-/// squid with the log format that Egret recommends.
 fn start_squid(spaces: &Namespaces, folder: &Path) -> Process {
-    let format = std::fs::read_to_string(egret_tests::repository().join("deploy/squid/egret.conf"))
-        .expect("the recommended log format is in the repository");
-    let format = format
-        .lines()
-        .find(|line| line.starts_with("logformat egret "))
-        .expect("deploy/squid/egret.conf defines the format");
-    let text = format!(
-        "http_port {GATEWAY}:3128\nacl denied dstdom_regex ^h[0-9]\\.denied[0-9]\\.example$\n\
-         http_access deny denied\nhttp_access allow all\n{format}\n\
-         access_log stdio:{folder}/access.log egret\ncache_log {folder}/squid.cache.log\n\
-         pid_filename {folder}/squid.pid\ncoredump_dir {folder}\ncache deny all\n\
-         dns_nameservers {GATEWAY}\nshutdown_lifetime 0 seconds\nvisible_hostname gateway\n",
-        folder = folder.display()
+    configure_squid(
+        folder,
+        &format!(
+            "http_port {GATEWAY}:3128\nacl denied dstdom_regex ^h[0-9]\\.denied[0-9]\\.example$\n\
+             http_access deny denied\nhttp_access allow all\ndns_nameservers {GATEWAY}\n\
+             visible_hostname gateway\n"
+        ),
     );
-    let file = folder.join("squid.conf");
-    std::fs::write(&file, text).expect("the folder can be written");
-    let mut command = spaces.command(&spaces.gateway, "squid");
-    command.args(["-N", "-d1", "-f"]).arg(&file);
-    let mut process = Process::start(command, &folder.join("squid.log"));
-    process.wait_for_output("Accepting HTTP Socket connections");
-    process
+    parts::start_squid(folder, spaces.command(&spaces.gateway, "squid"))
 }
 
 fn block_some_destinations(spaces: &Namespaces, folder: &Path) {
@@ -322,10 +279,10 @@ fn uploads_and_probes_arrive_at_siem_and_webhook_and_browsing_does_not() {
     until("the three alerts", || (site.opened() == expected).then_some(()));
     // What might still come too much would be there once the engine has seen all of this.
     until("the engine to have caught up", || {
-        let status = site.api("/v1/status");
+        let status = egret.status();
         (status["queued_batches"] == 0 && status["queued_writes"] == 0).then_some(())
     });
-    assert_eq!(egret.terminate().code(), Some(0), "egret ended well");
+    assert_eq!(egret.process.terminate().code(), Some(0), "egret ended well");
     assert_eq!(site.opened(), expected, "the right incidents, and only those");
 
     let opened = site.syslog.received();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::process::Process;
+use crate::running::address;
 
 /// The binary beside this test: `make test` builds it first.
 ///
@@ -33,10 +34,7 @@ pub fn start(config: &Path, folder: &Path) -> (Process, String) {
     let mut command = Command::new(egret());
     command.args(["run", "--config"]).arg(config);
     let mut process = Process::start(command, &folder.join("egret.log"));
-    process.wait_for_output("the dashboard and the API are at");
-    let output = process.output();
-    let start = output.find("http://").expect("the address is logged");
-    let address = output[start..].split_whitespace().next().expect("an address").to_owned();
+    let address = address(&mut process);
     (process, address)
 }
 

@@ -14,6 +14,8 @@ pub const SKIPPED: &str = "target/skipped-tests";
 pub enum Need {
     /// To make network namespaces and capture in them: root, or its capabilities.
     Namespaces,
+    /// To mount file systems: root, or its capabilities.
+    Mounts,
     /// A program on the path.
     Program(&'static str),
 }
@@ -30,6 +32,13 @@ impl Need {
                     let _ = Command::new("ip").args(["netns", "del", &name]).output();
                 }
                 (!works).then(|| "network namespaces cannot be made (needs root)".to_owned())
+            }
+            Self::Mounts => {
+                // In a mount namespace of its own, so that nothing is left.
+                let mount = ["--mount", "mount", "-t", "tmpfs", "egret-probe", "/mnt"];
+                let mounted = Command::new("unshare").args(mount).output();
+                let works = mounted.is_ok_and(|output| output.status.success());
+                (!works).then(|| "file systems cannot be mounted (needs root)".to_owned())
             }
             Self::Program(program) => {
                 let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())

@@ -4,10 +4,13 @@
 pub mod binary;
 pub mod capability;
 pub mod certificates;
+pub mod faults;
 pub mod load;
 pub mod namespaces;
 pub mod parts;
 pub mod process;
+pub mod running;
+pub mod stored;
 pub mod wait;
 
 use std::io::Write;

@@ -11,9 +11,9 @@ use egret::simulate::{Load, write_load_capture};
 use egret_event::Timestamp;
 use serde_json::Value;
 
-use crate::binary::egret;
 use crate::namespaces::{GATEWAY, GATEWAY_INTERFACE, Namespaces};
 use crate::process::Process;
+use crate::running::{Place, Running, received};
 use crate::wait::until;
 
 /// Two loads at once would be one and a half.
@@ -61,7 +61,7 @@ pub fn load(trial: Trial) -> Account {
     make_quiet(&spaces);
     let capture = make_capture(path);
     let mut egret = start(&spaces, path, trial);
-    let before = when_capturing(&spaces);
+    let before = when_capturing(&spaces, &egret);
     let mut server = spaces.command(&spaces.outside, "iperf3");
     server.args(["--server", "--one-off", "--bind", "203.0.113.7"]);
     let server = Process::start(server, &path.join("iperf3-server.log"));
@@ -76,8 +76,8 @@ pub fn load(trial: Trial) -> Account {
     upload.wait_for_end(Duration::from_secs(130));
     small.wait_for_end(Duration::from_secs(130));
     drop(server);
-    let account = settle(&spaces, before);
-    assert_eq!(egret.terminate().code(), Some(0), "egret ends in order");
+    let account = settle(&spaces, &egret, before);
+    assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
     account
 }
 
@@ -115,7 +115,7 @@ fn counters(spaces: &Namespaces) -> (u64, u64) {
     (of("rx", "packets") + of("tx", "packets"), of("rx", "bytes") + of("tx", "bytes"))
 }
 
-fn start(spaces: &Namespaces, folder: &Path, trial: Trial) -> Process {
+fn start(spaces: &Namespaces, folder: &Path, trial: Trial) -> Running {
     let Trial { buffer, threads, .. } = trial;
     let text = format!(
         r#"
@@ -134,34 +134,23 @@ threads = {threads}
 path = "{}/egret.db"
 
 [api]
-listen = "127.0.0.1:8620"
+listen = "127.0.0.1:0"
 "#,
         folder.display()
     );
-    let file = folder.join("egret.toml");
-    std::fs::write(&file, text).expect("the folder can be written");
-    let mut command = spaces.command(&spaces.gateway, egret());
-    command.args(["run", "--config"]).arg(&file);
-    let mut process = Process::start(command, &folder.join("egret.log"));
-    process.wait_for_output("the dashboard and the API are at");
-    until("the source to run", || {
-        (status(spaces)["sources"][0]["state"] == "running").then_some(())
-    });
-    process
+    let egret = Running::start_in(Place::Namespace(spaces.gateway.clone()), folder, &text);
+    until("the source to run", || (egret.source("wire")["state"] == "running").then_some(()));
+    egret
 }
 
 /// Waits until egret captures; returns the interface's counters of what it did not see before that.
-fn when_capturing(spaces: &Namespaces) -> (u64, u64) {
-    until("the capture to start", || {
-        // Whether it is answered does not matter.
-        let _ = spaces.command(&spaces.executor, "ping").args(["-c1", "-W1", GATEWAY]).output();
-        (received(spaces) > 0).then_some(())
-    });
+fn when_capturing(spaces: &Namespaces, egret: &Running) -> (u64, u64) {
+    egret.wait_until_capturing(spaces, "wire");
     let mut last = 0;
     let mut unchanged = 0;
     until("the pings to be counted", || {
         std::thread::sleep(Duration::from_millis(500));
-        let now = received(spaces);
+        let now = received(&egret.source("wire"));
         unchanged = if now == last { unchanged + 1 } else { 0 };
         last = now;
         (unchanged >= 3).then_some(())
@@ -170,28 +159,13 @@ fn when_capturing(spaces: &Namespaces) -> (u64, u64) {
     (packets - last, bytes)
 }
 
-fn received(spaces: &Namespaces) -> u64 {
-    status(spaces)["sources"][0]["ledger"]["received"].as_u64().unwrap_or_default()
-}
-
-fn api(spaces: &Namespaces, path: &str) -> Value {
-    let url = format!("http://127.0.0.1:8620{path}");
-    let mut command = spaces.command(&spaces.gateway, "curl");
-    let output = command.args(["-s", "--max-time", "20", &url]).output();
-    output.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok()).unwrap_or_default()
-}
-
-fn status(spaces: &Namespaces) -> Value {
-    api(spaces, "/v1/status")
-}
-
 /// Waits until all that passed is accounted for, or nothing changes any more.
-fn settle(spaces: &Namespaces, before: (u64, u64)) -> Account {
+fn settle(spaces: &Namespaces, egret: &Running, before: (u64, u64)) -> Account {
     let mut last = None;
     let mut unchanged = 0;
     until("the account to settle", || {
         std::thread::sleep(Duration::from_secs(1));
-        let account = account(spaces, before);
+        let account = account(spaces, egret, before);
         let is_balanced = account.received + account.kernel_drops == account.sent;
         unchanged = if last.as_ref() == Some(&account) { unchanged + 1 } else { 0 };
         last = Some(account);
@@ -205,16 +179,15 @@ fn account_is_told(account: &Option<Account>) -> bool {
     account.as_ref().is_some_and(|account| account.gap_packets == account.kernel_drops)
 }
 
-fn gap_packets(spaces: &Namespaces) -> u64 {
-    let listed = api(spaces, "/v1/events?kind=gap&limit=1000");
+fn gap_packets(egret: &Running) -> u64 {
+    let listed = egret.get("v1/events?kind=gap&limit=1000").unwrap_or_default();
     let gaps = listed["items"].as_array().into_iter().flatten().map(|event| &event["fact"]["gap"]);
     gaps.filter(|gap| gap["reason"] == "kernel_drop").filter_map(|gap| gap["count"].as_u64()).sum()
 }
 
-fn account(spaces: &Namespaces, before: (u64, u64)) -> Account {
+fn account(spaces: &Namespaces, egret: &Running, before: (u64, u64)) -> Account {
     let now = counters(spaces);
-    let status = status(spaces);
-    let source = &status["sources"][0];
+    let source = egret.source("wire");
     let ledger = &source["ledger"];
     let lost: Vec<(String, u64)> = ledger["lost"]
         .as_array()
@@ -234,6 +207,6 @@ fn account(spaces: &Namespaces, before: (u64, u64)) -> Account {
         lost,
         kernel_drops: source["kernel_drops"].as_u64().unwrap_or_default(),
         events_dropped,
-        gap_packets: gap_packets(spaces),
+        gap_packets: gap_packets(egret),
     }
 }

@@ -38,20 +38,10 @@ impl Namespaces {
             ip(&format!("netns add {space}"));
             ip(&format!("-n {space} link set lo up"));
         }
-        ip(&format!(
-            "-n {executor} link add up0 type veth peer name {GATEWAY_INTERFACE} netns {gateway}"
-        ));
         ip(&format!("-n {gateway} link add beyond type veth peer name down0 netns {outside}"));
-        for (space, interface, address) in [
-            (executor, "up0", "10.77.0.2/24"),
-            (gateway, GATEWAY_INTERFACE, "10.77.0.1/24"),
-            (gateway, "beyond", "192.0.2.1/24"),
-            (outside, "down0", "192.0.2.2/24"),
-        ] {
-            ip(&format!("-n {space} address add {address} dev {interface}"));
-            ip(&format!("-n {space} link set {interface} up"));
-        }
-        ip(&format!("-n {executor} route add default via {GATEWAY}"));
+        give(gateway, "beyond", "192.0.2.1/24");
+        give(outside, "down0", "192.0.2.2/24");
+        spaces.connect_executor();
         ip(&format!("-n {gateway} route add default via 192.0.2.2"));
         ip(&format!("-n {outside} route add default via 192.0.2.1"));
         for range in ["203.0.113.0/24", "198.51.100.0/24"] {
@@ -65,16 +55,25 @@ impl Namespaces {
         spaces
     }
 
+    /// Lays the cable between executor and gateway.
+    pub fn connect_executor(&self) {
+        let Self { executor, gateway, .. } = self;
+        ip(&format!(
+            "-n {executor} link add up0 type veth peer name {GATEWAY_INTERFACE} netns {gateway}"
+        ));
+        give(executor, "up0", "10.77.0.2/24");
+        give(gateway, GATEWAY_INTERFACE, "10.77.0.1/24");
+        ip(&format!("-n {executor} route add default via {GATEWAY}"));
+    }
+
+    /// Takes the cable away, with its interfaces.
+    pub fn disconnect_executor(&self) {
+        ip(&format!("-n {} link delete {GATEWAY_INTERFACE}", self.gateway));
+    }
+
     /// A command that runs in the namespace `space`.
     pub fn command(&self, space: &str, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", space]).arg(program);
-        // Machines may preset certificate authorities; the test's own is given on the line.
-        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "all_proxy"]
-        {
-            command.env_remove(variable);
-        }
-        command
+        command_in(space, program)
     }
 
     /// Runs a program in the namespace `space` to its end.
@@ -96,6 +95,23 @@ impl Drop for Namespaces {
         }
         let _ = std::fs::remove_dir_all(format!("/etc/netns/{}", self.executor));
     }
+}
+
+/// A command that runs in the network namespace `space`.
+pub fn command_in(space: &str, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", space]).arg(program);
+    // Machines may preset certificate authorities; the test's own is given on the line.
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR", "http_proxy", "https_proxy", "all_proxy"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Gives an interface its address, and brings it up.
+fn give(space: &str, interface: &str, address: &str) {
+    ip(&format!("-n {space} address add {address} dev {interface}"));
+    ip(&format!("-n {space} link set {interface} up"));
 }
 
 fn ip(args: &str) {

@@ -43,6 +43,40 @@ pub fn python() -> PathBuf {
     path
 }
 
+/// Lets every user into a folder and read what is in it: squid changes to one of its own.
+pub fn open_to_all(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    // squid gives up root and must still write its log here.
+    let mode = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(path, mode).expect("the folder is ours");
+}
+
+/// Writes `squid.conf` into `folder`: these lines, and a log `access.log` beside it in the format
+/// that Egret recommends.
+pub fn configure_squid(folder: &Path, lines: &str) {
+    let shipped = std::fs::read_to_string(repository().join("deploy/squid/egret.conf"))
+        .expect("the recommended log format is in the repository");
+    let format = shipped
+        .lines()
+        .find(|line| line.starts_with("logformat egret "))
+        .expect("deploy/squid/egret.conf defines the format");
+    let text = format!(
+        "{lines}{format}\naccess_log stdio:{folder}/access.log egret\n\
+         cache_log {folder}/squid.cache.log\npid_filename {folder}/squid.pid\n\
+         coredump_dir {folder}\ncache deny all\nshutdown_lifetime 0 seconds\n",
+        folder = folder.display()
+    );
+    std::fs::write(folder.join("squid.conf"), text).expect("the folder can be written");
+}
+
+/// Starts squid, as the command `squid` runs it, with the `squid.conf` of `folder`.
+pub fn start_squid(folder: &Path, mut squid: Command) -> Process {
+    squid.args(["-N", "-d1", "-f"]).arg(folder.join("squid.conf"));
+    let mut process = Process::start(squid, &folder.join("squid.log"));
+    process.wait_for_output("Accepting HTTP Socket connections");
+    process
+}
+
 /// rsyslog, listening for RFC 5424 over TLS, writing each message as it came.
 #[derive(Debug)]
 pub struct Rsyslog {
