@@ -20,7 +20,8 @@ test: setup-test dashboard
 ## lint: formatting, clippy, dependencies
 lint: setup-build
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked --features egret/docker,egret/kubernetes \
+		-- -D warnings
 	cd dashboards && npm run --silent check
 	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; \
 	else echo "cargo-deny is not here (cargo install cargo-deny): dependencies not checked"; fi
