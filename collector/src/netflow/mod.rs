@@ -10,8 +10,7 @@
 //! multiplied by *n*, and nothing is concluded from their TCP flags.
 //!
 //! We read about 50 of some 500 fields, straight from the datagram. The decoders there are build a
-//! map of values for each record, which costs more than all the rest, and cannot count what is
-//! missing by sequence numbers.
+//! map of values for each record, and cannot count what is missing by sequence numbers.
 
 mod decoder;
 mod fields;
