@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attribution::UNASSIGNED_SEGMENT;
 use crate::logs::mapping::{self, Mapping, RawMapping};
-use crate::{Segment, StaticExecutor, UdpOptions, dialects};
+use crate::{Segment, StaticExecutor, UdpOptions, dialects, unpack};
 
 /// The `[collector]` section as written: unknown keys refused.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -325,12 +325,6 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 pub(crate) const CANNOT_FOLLOW_COMPRESSED: &str = "is compressed, and only text can be followed as it \
      grows: name the file that the proxy writes to, or set `follow = false` to read this one once";
 
-/// Ends of file names whose content is not text any more.
-pub(crate) const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
-
-/// Those of them that can be read.
-pub(crate) const UNPACKED: [&str; 2] = [".gz", ".zst"];
-
 /// Most threads on one interface: the kernel's limit on a fan-out group is 256.
 const MAX_THREADS: usize = 64;
 
@@ -589,7 +583,7 @@ impl RawSource {
 /// Refuses to follow what by its name is compressed: nothing is appended to it.
 fn check_growing(key: &str, path: &Path) -> Result<(), ConfigProblem> {
     let name = path.to_string_lossy();
-    if !COMPRESSED.iter().any(|ending| name.ends_with(ending)) {
+    if !unpack::is_compressed_by_name(&name) {
         return Ok(());
     }
     let problem = format!("{name:?} {CANNOT_FOLLOW_COMPRESSED}");

@@ -36,7 +36,7 @@ pub use udp::UdpOptions;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use egret_event::{Event, Gap, GapReason, InputPosition, Ledger, SmolStr, Timestamp};
+use egret_event::{Event, InputPosition, Ledger, SmolStr, Timestamp};
 
 /// What a source needs from its surroundings.
 #[derive(Clone)]
@@ -55,6 +55,20 @@ pub struct Context {
     pub trouble: Arc<Trouble>,
 }
 
+impl Context {
+    /// Surroundings of a source's own: an account that is empty, and nobody yet who stops it.
+    pub fn new(attribution: Arc<AttributionTable>, now: fn() -> Timestamp) -> Self {
+        Self {
+            attribution,
+            ledger: Arc::default(),
+            stop: Arc::default(),
+            now,
+            progress: Arc::default(),
+            trouble: Arc::default(),
+        }
+    }
+}
+
 /// What keeps a source from seeing anything at the moment, if anything does.
 #[derive(Debug, Default)]
 pub struct Trouble(Mutex<Option<String>>);
@@ -71,10 +85,9 @@ impl Trouble {
     }
 }
 
-/// The event that tells that nobody listened to `source` from `from` until `until`. How much was
-/// missed, nobody knows: its count is 1.
+/// The event that tells that nobody listened to `source` from `from` until `until`.
 pub fn unwatched(source: &SmolStr, from: Timestamp, until: Timestamp) -> Event {
-    packets::gap_event(source, Gap { reason: GapReason::Stopped, count: 1, from }, until)
+    packets::gap_event(source, packets::blind_since(from), until)
 }
 
 /// Runs one source until its end, or until it is told to stop, on the calling thread.

@@ -9,6 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flate2::read::MultiGzDecoder;
 
+/// Ends of file names whose content is not text any more.
+const COMPRESSED: [&str; 6] = [".gz", ".xz", ".bz2", ".zst", ".lz4", ".zip"];
+
+/// Those of them that can be read.
+const UNPACKED: [&str; 2] = [".gz", ".zst"];
+
 /// First bytes of a gzip member (RFC 1952) with the only method there is.
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
 
@@ -59,6 +65,16 @@ impl Packing {
             None
         }
     }
+}
+
+/// Whether a file is compressed by its name, in a way that can be read or not.
+pub(crate) fn is_compressed_by_name(name: &str) -> bool {
+    COMPRESSED.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file is compressed by its name in a way that can be read.
+pub(crate) fn is_unpacked_by_name(name: &str) -> bool {
+    UNPACKED.iter().any(|ending| name.ends_with(ending))
 }
 
 /// What a file holds, unpacked if it is packed.

@@ -4,7 +4,6 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -65,14 +64,7 @@ fn collect(path: &Path) -> Result<()> {
         Recognized::Netflow => SourceKind::Netflow(egret_collector::Input::File(path)),
         Recognized::Log(dialect) => SourceKind::Log { path, dialect: Some(dialect), follow: false },
     };
-    let context = Context {
-        attribution: Arc::new(segment()?),
-        ledger: Arc::default(),
-        stop: Arc::new(AtomicBool::new(false)),
-        now: egret::clock::now,
-        progress: Arc::default(),
-        trouble: Arc::default(),
-    };
+    let context = Context::new(Arc::new(segment()?), egret::clock::now);
     let source = SourceConfig { name: "bench".into(), kind };
     let mut events = 0;
     egret_collector::run(&source, &[], &context, &mut |batch| {

@@ -38,12 +38,8 @@ impl Watching {
         let table = Arc::new(AttributionTable::new(vec![segment], Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let context = Context {
-            attribution: Arc::clone(&table),
-            ledger: Arc::default(),
             stop: Arc::clone(&stop),
-            now: egret::clock::now,
-            progress: Arc::default(),
-            trouble: Arc::default(),
+            ..Context::new(Arc::clone(&table), egret::clock::now)
         };
         let thread = std::thread::spawn(move || {
             egret_collector::run(&source, &[], &context, &mut |_: EventBatch| Ok(()))
@@ -182,14 +178,7 @@ fn a_cluster_that_cannot_be_reached_is_named_with_the_cause() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let raw: RawCollector = toml::from_str(&kubernetes(folder.path())).expect("written right");
     let source = raw.check().expect("the source can be used").sources.remove(0);
-    let context = Context {
-        attribution: Arc::new(AttributionTable::any_initiator()),
-        ledger: Arc::default(),
-        stop: Arc::default(),
-        now: egret::clock::now,
-        progress: Arc::default(),
-        trouble: Arc::default(),
-    };
+    let context = Context::new(Arc::new(AttributionTable::any_initiator()), egret::clock::now);
     let refused = egret_collector::run(&source, &[], &context, &mut |_: EventBatch| Ok(()));
     let error = refused.expect_err("there is no kubeconfig").to_string();
     assert!(error.contains("the Kubernetes API") && error.contains("kubeconfig"), "{error}");

@@ -9,7 +9,7 @@ use std::path::Path;
 use egret_event::InputPosition;
 
 use super::generation::Generation;
-use crate::config::{COMPRESSED, UNPACKED};
+use crate::unpack::{is_compressed_by_name, is_unpacked_by_name};
 
 /// A file that was opened, to be read from `offset` on. Held open, so that it stays the same file
 /// when it is renamed once more.
@@ -120,10 +120,10 @@ fn open_rotated(entry: &fs::DirEntry, name: &str) -> Option<Opened> {
     let candidate = entry.file_name();
     let candidate = candidate.to_string_lossy();
     let rest = candidate.strip_prefix(name)?;
-    let ends = |endings: &[&str]| endings.iter().any(|ending| candidate.ends_with(ending));
-    if !rest.starts_with(['.', '-']) || (ends(&COMPRESSED) && !ends(&UNPACKED)) {
+    let must_be_packed = is_unpacked_by_name(&candidate);
+    if !rest.starts_with(['.', '-']) || (is_compressed_by_name(&candidate) && !must_be_packed) {
         return None;
     }
     let opened = Opened::at(&entry.path()).ok()?;
-    (opened.generation.packing.is_some() || !ends(&UNPACKED)).then_some(opened)
+    (opened.generation.packing.is_some() || !must_be_packed).then_some(opened)
 }

@@ -1,9 +1,8 @@
 //! What the tests of this room share: lines, a context, and how to look at events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use egret_event::{Event, Fact, GapReason, Ledger, Timestamp};
+use egret_event::{Event, Fact, GapReason, Timestamp};
 
 use super::record::LogRecord;
 use crate::{AttributionTable, Context, Segment};
@@ -25,14 +24,9 @@ pub(super) fn lines(numbers: impl IntoIterator<Item = u64>) -> String {
 /// A context that watches 10.20.0.0/16.
 pub(super) fn context() -> Context {
     let segment = Segment { name: "s".into(), ranges: vec!["10.20.0.0/16".parse().unwrap()] };
-    Context {
-        attribution: Arc::new(AttributionTable::new(vec![segment], Vec::new())),
-        ledger: Arc::new(Ledger::default()),
-        stop: Arc::new(AtomicBool::new(false)),
-        now: || Timestamp::from_secs(4_102_444_800),
-        progress: Arc::new(AtomicU64::new(0)),
-        trouble: Arc::default(),
-    }
+    Context::new(Arc::new(AttributionTable::new(vec![segment], Vec::new())), || {
+        Timestamp::from_secs(4_102_444_800)
+    })
 }
 
 /// An event in a word: the number of the line's path, or the gap's reason.

@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use egret_event::{
-    BlockReason, Event, EventBatch, Fact, FlowInterval, GapReason, Ledger, LedgerReading, Loss,
-    NameSource, Timestamp, Verdict,
+    BlockReason, Event, EventBatch, Fact, FlowInterval, GapReason, LedgerReading, Loss, NameSource,
+    Timestamp, Verdict,
 };
 use proptest::prelude::*;
 
@@ -128,14 +127,9 @@ fn exporter(port: u16) -> SocketAddr {
 /// Events and the account of these datagrams, each from its exporter.
 fn taken_from(datagrams: &[(SocketAddr, Vec<u8>)]) -> (Vec<Event>, LedgerReading) {
     let segment = Segment { name: "s".into(), ranges: vec!["10.20.0.0/16".parse().unwrap()] };
-    let context = Context {
-        attribution: Arc::new(AttributionTable::new(vec![segment], Vec::new())),
-        ledger: Arc::new(Ledger::default()),
-        stop: Arc::new(AtomicBool::new(false)),
-        now: || Timestamp::from_secs(i64::from(EXPORTED_S)),
-        progress: Arc::new(AtomicU64::new(0)),
-        trouble: Arc::default(),
-    };
+    let context = Context::new(Arc::new(AttributionTable::new(vec![segment], Vec::new())), || {
+        Timestamp::from_secs(i64::from(EXPORTED_S))
+    });
     let mut events = Vec::new();
     let mut emit = |batch: EventBatch| {
         events.extend(batch.events);

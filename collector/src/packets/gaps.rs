@@ -15,6 +15,11 @@ use egret_event::{
 /// How often a gap is told while it lasts.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
+/// Nobody has listened since `from`. How much was missed, nobody knows: the count is 1.
+pub(crate) fn blind_since(from: Timestamp) -> Gap {
+    Gap { reason: GapReason::Stopped, count: 1, from }
+}
+
 /// The event that tells of a gap in what `source` saw until `at`.
 pub(crate) fn event(source: &SmolStr, gap: Gap, at: Timestamp) -> Event {
     let nobody = Attribution::nobody();

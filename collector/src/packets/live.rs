@@ -316,8 +316,7 @@ impl Live<'_, '_> {
 
     /// Tells that nothing was seen since `lost_at`; how much that was, nobody knows.
     fn tell_blind_since(&mut self, lost_at: Timestamp) {
-        let gap = Gap { reason: GapReason::Stopped, count: 1, from: lost_at };
-        self.tell_gap(gap, (self.context.now)());
+        self.tell_gap(gaps::blind_since(lost_at), (self.context.now)());
     }
 
     fn tell_gap(&mut self, gap: Gap, now: Timestamp) {

@@ -46,7 +46,7 @@ pub mod tls;
 pub use decoder::{Decoder, Sink};
 pub use file::count_packets;
 pub(crate) use file::run_file;
-pub(crate) use gaps::{Tally, event as gap_event};
+pub(crate) use gaps::{Tally, blind_since, event as gap_event};
 pub use link::{Fragment, Link, Packet, dissect, dissect_outer};
 pub use live::can_capture;
 pub(crate) use live::run_live;

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use egret_event::{Event, EventBatch, Fact, GapReason, Ledger, LedgerReading, Loss, Timestamp};
+use egret_event::{Event, EventBatch, Fact, GapReason, LedgerReading, Loss, Timestamp};
 
 use super::intake::Intake;
 use super::streams::serve;
@@ -23,14 +23,7 @@ fn line(n: u64) -> String {
 
 fn context() -> Context {
     let segment = Segment { name: "s".into(), ranges: vec!["10.20.0.0/16".parse().unwrap()] };
-    Context {
-        attribution: Arc::new(AttributionTable::new(vec![segment], Vec::new())),
-        ledger: Arc::new(Ledger::default()),
-        stop: Arc::new(AtomicBool::new(false)),
-        now,
-        progress: Arc::new(AtomicU64::new(0)),
-        trouble: Arc::default(),
-    }
+    Context::new(Arc::new(AttributionTable::new(vec![segment], Vec::new())), now)
 }
 
 /// A clock that is a second further each time.

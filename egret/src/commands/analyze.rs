@@ -145,14 +145,7 @@ fn open(paths: &[PathBuf], attribution: &Arc<AttributionTable>) -> Result<Vec<Fi
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let (source, kind) = recognized(path)?;
-        let context = Context {
-            attribution: Arc::clone(attribution),
-            ledger: Arc::default(),
-            stop: Arc::new(AtomicBool::new(false)),
-            now: clock::now,
-            progress: Arc::default(),
-            trouble: Arc::default(),
-        };
+        let context = Context::new(Arc::clone(attribution), clock::now);
         files.push(File { input: Input { source, context }, kind });
     }
     Ok(files)

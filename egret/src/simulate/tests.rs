@@ -358,14 +358,8 @@ fn the_collector_sees_the_bytes_that_the_truth_tells_under_the_attackers_name() 
 fn events_of(capture: &Path) -> Vec<Event> {
     let ranges = SEGMENT_RANGES.map(|range| range.parse().unwrap()).to_vec();
     let segment = Segment { name: "executors".into(), ranges };
-    let context = Context {
-        attribution: Arc::new(AttributionTable::new(vec![segment], Vec::new())),
-        ledger: Arc::default(),
-        stop: Arc::default(),
-        now: || Timestamp::MIN,
-        progress: Arc::default(),
-        trouble: Arc::default(),
-    };
+    let context =
+        Context::new(Arc::new(AttributionTable::new(vec![segment], Vec::new())), || Timestamp::MIN);
     let kind = SourceKind::Capture { path: capture.to_owned() };
     let source = SourceConfig { name: "tap".into(), kind };
     let mut events = Vec::new();

@@ -335,9 +335,8 @@ fn a_restart_after_two_rotations_reads_the_one_in_between() {
 
 /// Compresses a file as `gzip` does: the copy is complete, then the original is deleted.
 fn gzip(rig: &Rig, name: &str) {
-    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packer.write_all(&fs::read(rig.path(name)).unwrap()).unwrap();
-    fs::write(rig.path(&format!("{name}.gz")), packer.finish().unwrap()).unwrap();
+    let packed = crate::unpack::testing::gzip(&fs::read(rig.path(name)).unwrap());
+    fs::write(rig.path(&format!("{name}.gz")), packed).unwrap();
     fs::remove_file(rig.path(name)).unwrap();
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use egret_event::{EventBatch, GapReason, Loss};
 use tempfile::NamedTempFile;
@@ -63,14 +62,7 @@ fn read(content: &[u8]) -> Result<(Vec<Event>, LedgerReading), CollectError> {
 }
 
 fn read_path(path: &Path) -> Result<(Vec<Event>, LedgerReading), CollectError> {
-    let context = Context {
-        attribution: Arc::new(AttributionTable::any_initiator()),
-        ledger: Arc::default(),
-        stop: Arc::new(AtomicBool::new(false)),
-        now: || Timestamp::MIN,
-        progress: Arc::default(),
-        trouble: Arc::default(),
-    };
+    let context = Context::new(Arc::new(AttributionTable::any_initiator()), || Timestamp::MIN);
     let mut events = Vec::new();
     let mut emit = |batch: EventBatch| {
         events.extend(batch.events);
