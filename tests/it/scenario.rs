@@ -65,7 +65,7 @@ impl Site {
         std::fs::write(path.join("secret"), WEBHOOK_SECRET).expect("the folder can be written");
         let gateway = Place::Namespace(self.spaces.gateway.clone());
         let egret = Running::start_in(gateway, path, &self.configuration());
-        egret.wait_until_capturing(&self.spaces, "wire");
+        egret.wait_until_capturing("wire", || self.spaces.ping_gateway());
         egret
     }
 

@@ -145,7 +145,7 @@ listen = "127.0.0.1:0"
 
 /// Waits until egret captures; returns the interface's counters of what it did not see before that.
 fn when_capturing(spaces: &Namespaces, egret: &Running) -> (u64, u64) {
-    egret.wait_until_capturing(spaces, "wire");
+    egret.wait_until_capturing("wire", || spaces.ping_gateway());
     let mut last = 0;
     let mut unchanged = 0;
     until("the pings to be counted", || {

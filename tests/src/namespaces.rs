@@ -71,6 +71,12 @@ impl Namespaces {
         ip(&format!("-n {} link delete {GATEWAY_INTERFACE}", self.gateway));
     }
 
+    /// One ping of the executor's to the gateway; whether it is answered does not matter.
+    pub fn ping_gateway(&self) {
+        let mut ping = self.command(&self.executor, "ping");
+        let _ = ping.args(["-c1", "-W1", GATEWAY]).output();
+    }
+
     /// A command that runs in the namespace `space`.
     pub fn command(&self, space: &str, program: impl AsRef<OsStr>) -> Command {
         command_in(space, program)

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::binary::egret;
-use crate::namespaces::{GATEWAY, Namespaces, command_in};
+use crate::namespaces::command_in;
 use crate::process::Process;
 use crate::wait::until;
 
@@ -95,14 +95,11 @@ impl Running {
         sources.find(|source| source["name"] == name).cloned().unwrap_or_default()
     }
 
-    /// Waits until the source `name`, a live interface of the gateway, captures: until it has
-    /// counted a packet of ours.
-    pub fn wait_until_capturing(&self, spaces: &Namespaces, name: &str) {
+    /// Waits until the live source `name` captures: until it has counted what `send` sends.
+    pub fn wait_until_capturing(&self, name: &str, mut send: impl FnMut()) {
         let before = received(&self.source(name));
         until("the capture to start", || {
-            // Whether it is answered does not matter.
-            let mut ping = spaces.command(&spaces.executor, "ping");
-            let _ = ping.args(["-c1", "-W1", GATEWAY]).output();
+            send();
             (received(&self.source(name)) > before).then_some(())
         });
     }

@@ -67,6 +67,23 @@ impl Rig {
         self
     }
 
+    /// Writes some lines, rotates the log twice and compresses it each time, and begins it anew.
+    fn rotate_to_gz_twice(&mut self) {
+        for name in [".2", ".1"] {
+            self.log.write(SOME);
+            self.rename(name);
+            gzip(&self.log.rotated(name));
+        }
+        self.log.write(SOME);
+    }
+
+    /// Waits until all is stored, without a gap, and writes the row.
+    fn finish_whole(self, fault: &str, done: &str) {
+        until_stored(&self.stored, self.log.written());
+        assert_eq!(self.stored.gaps("squid", GapReason::LogLost), [], "nothing was lost");
+        self.finish(fault, done, 0, "nothing to tell");
+    }
+
     /// Waits until all is stored but for `unreadable` lines, and writes the row.
     fn finish(self, fault: &str, done: &str, unreadable: u64, told: &str) {
         let written = self.log.written();
@@ -83,10 +100,6 @@ fn gzip(path: &Path) {
     assert!(packed.is_ok_and(|status| status.success()), "cannot compress {}", path.display());
 }
 
-fn no_gap(rig: &Rig) {
-    assert_eq!(rig.stored.gaps("squid", GapReason::LogLost), [], "nothing was lost");
-}
-
 #[test]
 fn a_log_rotated_by_rename_loses_nothing() {
     let mut rig = Rig::start();
@@ -99,9 +112,7 @@ fn a_log_rotated_by_rename_loses_nothing() {
         rig.log.write(SOME);
         until_stored(&rig.stored, rig.log.written());
     }
-    no_gap(&rig);
-    let done = "renamed twice, written on for a while, made anew";
-    rig.finish("log rotated by rename", done, 0, "nothing to tell");
+    rig.finish_whole("log rotated by rename", "renamed twice, written on for a while, made anew");
 }
 
 #[test]
@@ -113,43 +124,31 @@ fn a_log_rotated_by_copytruncate_loses_nothing() {
     fs::write(rig.log.path(), "").expect("a log can be cut short");
     rig.log.write(SOME);
     rig.thaw();
-    until_stored(&rig.stored, rig.log.written());
-    no_gap(&rig);
-    let done = "copied and cut short with 3,000 lines unread, written anew";
-    rig.finish("log rotated by copytruncate", done, 0, "nothing to tell");
+    rig.finish_whole(
+        "log rotated by copytruncate",
+        "copied and cut short with 3,000 lines unread, written anew",
+    );
 }
 
 #[test]
 fn a_log_compressed_as_it_is_rotated_loses_nothing() {
     let mut rig = Rig::start();
     rig.freeze();
-    for name in [".2", ".1"] {
-        rig.log.write(SOME);
-        rig.rename(name);
-        gzip(&rig.log.rotated(name));
-    }
-    rig.log.write(SOME);
+    rig.rotate_to_gz_twice();
     rig.thaw();
-    until_stored(&rig.stored, rig.log.written());
-    no_gap(&rig);
-    let done = "renamed, gzipped and the original deleted twice, with 6,000 lines unread";
-    rig.finish("log rotated to .gz while followed", done, 0, "nothing to tell");
+    rig.finish_whole(
+        "log rotated to .gz while followed",
+        "renamed, gzipped and the original deleted twice, with 6,000 lines unread",
+    );
 }
 
 #[test]
 fn a_log_compressed_while_egret_was_dead_loses_nothing() {
-    let rig = Rig::start().kill_and(|rig| {
-        for name in [".2", ".1"] {
-            rig.log.write(SOME);
-            rig.rename(name);
-            gzip(&rig.log.rotated(name));
-        }
-        rig.log.write(SOME);
-    });
-    until_stored(&rig.stored, rig.log.written());
-    no_gap(&rig);
-    let done = "kill -9, rotated to .gz twice, started again";
-    rig.finish("log rotated to .gz while egret is dead", done, 0, "nothing to tell");
+    let rig = Rig::start().kill_and(Rig::rotate_to_gz_twice);
+    rig.finish_whole(
+        "log rotated to .gz while egret is dead",
+        "kill -9, rotated to .gz twice, started again",
+    );
 }
 
 #[test]
@@ -177,10 +176,7 @@ fn a_log_deleted_and_made_anew_loses_nothing() {
     // It is held open, so what was in it is still read.
     until_stored(&rig.stored, 2 * SOME);
     rig.log.write(SOME);
-    until_stored(&rig.stored, 3 * SOME);
-    no_gap(&rig);
-    let done = "deleted with 3,000 lines unread, made anew";
-    rig.finish("log deleted", done, 0, "nothing to tell");
+    rig.finish_whole("log deleted", "deleted with 3,000 lines unread, made anew");
 }
 
 #[test]

@@ -68,22 +68,33 @@ impl Site {
         all as u64
     }
 
-    fn until_captured(&self, connections: u64) {
+    /// Waits until egret captures, makes [`SOME`] connections, and waits until those are stored.
+    fn capture_some(&mut self, egret: &Running) {
+        egret.wait_until_capturing("wire", || {
+            // To a port that does not count.
+            let code = format!("import socket\nsocket.socket().connect_ex(('{TARGET}', 99))");
+            self.spaces.run(&self.spaces.executor, "timeout", &["5", "python3", "-c", &code]);
+        });
+        let captured = self.stored_connections();
+        self.connect(SOME);
         until("the connections to be stored", || {
-            (self.stored_connections() >= connections).then_some(())
+            (self.stored_connections() >= captured + SOME).then_some(())
         });
     }
-}
 
-/// Makes connections to a port that does not count until egret says that it captured one.
-fn until_capturing(site: &Site, egret: &Running) {
-    let received = |source: serde_json::Value| source["ledger"]["received"].as_u64();
-    let before = received(egret.source("wire"));
-    until("the capture to start", || {
-        let code = format!("import socket\nsocket.socket().connect_ex(('{TARGET}', 99))");
-        site.spaces.run(&site.spaces.executor, "timeout", &["5", "python3", "-c", &code]);
-        (received(egret.source("wire")) > before).then_some(())
-    });
+    /// Sets the captured interface up or down.
+    fn set_interface(&self, to: &str) {
+        let line = ["link", "set", GATEWAY_INTERFACE, to];
+        self.spaces.run(&self.spaces.gateway, "ip", &line);
+    }
+
+    /// Writes to the log, and waits until egret has read that.
+    fn go_on_with_the_log(&mut self, egret: &Running) {
+        self.log.write(SOME);
+        until("the other source to go on", || {
+            (egret.source("squid")["ledger"]["passed"] == SOME).then_some(())
+        });
+    }
 }
 
 #[test]
@@ -93,18 +104,14 @@ fn killed_while_it_captures_egret_says_how_long_it_was_blind() {
     }
     let mut site = Site::new("kill");
     let mut egret = site.start();
-    until_capturing(&site, &egret);
     site.log.write(SOME);
-    site.connect(SOME);
-    site.until_captured(SOME);
+    site.capture_some(&egret);
     until_stored(&Stored::open(site.folder.path()), SOME);
     egret.process.kill();
     let unseen = SOME / 4;
     site.connect(unseen);
     let mut egret = site.start();
-    until_capturing(&site, &egret);
-    site.connect(SOME);
-    site.until_captured(2 * SOME);
+    site.capture_some(&egret);
     let gaps = Stored::open(site.folder.path()).gaps("wire", GapReason::Stopped);
     assert_eq!(gaps.len(), 1, "one time without anyone listening: {gaps:?}");
     assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
@@ -126,9 +133,7 @@ fn an_interface_that_is_pulled_is_told_of_and_taken_up_again() {
     }
     let mut site = Site::new("pull");
     let mut egret = site.start();
-    until_capturing(&site, &egret);
-    site.connect(SOME);
-    site.until_captured(SOME);
+    site.capture_some(&egret);
     site.spaces.disconnect_executor();
     let failed = until("egret to say that the interface is gone", || {
         let source = egret.source("wire");
@@ -136,16 +141,10 @@ fn an_interface_that_is_pulled_is_told_of_and_taken_up_again() {
     });
     let error = failed["error"].as_str().unwrap_or_default();
     assert!(error.contains(GATEWAY_INTERFACE), "{error}");
-    site.log.write(SOME);
-    until("the other source to go on", || {
-        let source = egret.source("squid");
-        (source["ledger"]["passed"] == SOME).then_some(())
-    });
+    site.go_on_with_the_log(&egret);
     site.spaces.connect_executor();
     until("egret to capture again", || (egret.source("wire")["state"] == "running").then_some(()));
-    until_capturing(&site, &egret);
-    site.connect(SOME);
-    site.until_captured(2 * SOME);
+    site.capture_some(&egret);
     let gaps = Stored::open(site.folder.path()).gaps("wire", GapReason::Stopped);
     assert!(!gaps.is_empty(), "the time without the interface is a gap");
     assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
@@ -167,22 +166,11 @@ fn an_interface_that_goes_down_and_up_is_captured_from_again() {
     }
     let mut site = Site::new("down");
     let mut egret = site.start();
-    until_capturing(&site, &egret);
-    site.connect(SOME);
-    site.until_captured(SOME);
-    let set = |to: &str| {
-        let line = ["link", "set", GATEWAY_INTERFACE, to];
-        site.spaces.run(&site.spaces.gateway, "ip", &line);
-    };
-    set("down");
-    site.log.write(SOME);
-    until("the other source to go on", || {
-        (egret.source("squid")["ledger"]["passed"] == SOME).then_some(())
-    });
-    set("up");
-    until_capturing(&site, &egret);
-    site.connect(SOME);
-    site.until_captured(2 * SOME);
+    site.capture_some(&egret);
+    site.set_interface("down");
+    site.go_on_with_the_log(&egret);
+    site.set_interface("up");
+    site.capture_some(&egret);
     let told = Stored::open(site.folder.path()).gaps("wire", GapReason::Stopped);
     assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
     Row {
