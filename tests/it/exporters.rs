@@ -1,5 +1,6 @@
 //! Real exporters, read over loopback: what they tell of a capture is what is in it.
 
+use std::fmt::Write as _;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +8,21 @@ use std::time::Duration;
 
 use egret_tests::binary::succeed;
 use egret_tests::capability::{Need, have};
+use egret_tests::parts::{free_port, free_udp_ports};
 use egret_tests::process::Process;
+use egret_tests::running::Running;
+use egret_tests::stored::Stored;
+use egret_tests::wait::until;
 use serde_json::Value;
 
 /// Silence after which an exporter that has ended has nothing more to say.
 const SILENCE: Duration = Duration::from_millis(500);
 
+/// How long an exporter may take for a capture.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What events add up to: contacts, bytes and packets each way.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Sums {
     contacts: u64,
     up: u64,
@@ -31,7 +39,7 @@ fn events(input: &Path) -> Vec<Value> {
     printed.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
 }
 
-fn sums(events: &[Value]) -> Sums {
+fn sums<'a>(events: impl IntoIterator<Item = &'a Value>) -> Sums {
     let mut sums = Sums::default();
     for event in events {
         let Some(flow) = event.pointer("/fact/flow") else { continue };
@@ -44,8 +52,11 @@ fn sums(events: &[Value]) -> Sums {
     sums
 }
 
-fn gaps(events: &[Value]) -> usize {
-    events.iter().filter(|event| event.pointer("/fact/gap").is_some()).count()
+/// What was lost. That a source was quiet is no loss: flows of a past hour, sent in a second, jump.
+fn losses(events: &[Value]) -> Vec<&Value> {
+    let is_loss =
+        |event: &&Value| event.pointer("/fact/gap/reason").is_some_and(|reason| reason != "quiet");
+    events.iter().filter(is_loss).collect()
 }
 
 fn simulated(folder: &Path) -> PathBuf {
@@ -90,6 +101,137 @@ fn what_softflowd_exports_adds_up_to_what_the_capture_holds() {
     for version in ["9", "10"] {
         let told = events(&exported(&capture, version, folder.path()));
         assert_eq!(sums(&told), truth, "version {version}");
-        assert_eq!(gaps(&told), 0, "version {version}: nothing was lost on loopback");
+        assert_eq!(losses(&told), [] as [&Value; 0], "version {version}: nothing was lost");
     }
+}
+
+/// A program that sends what it saw to a collector.
+#[derive(Debug, Clone, Copy)]
+enum Exporter {
+    /// nfdump's files of flows, sent again.
+    Nfreplay,
+    /// pmacct's probe.
+    Pmacctd,
+}
+
+/// Who exports to which source in which version.
+const EXPORTS: [(&str, Exporter, &str); 5] = [
+    ("nfreplay-5", Exporter::Nfreplay, "5"),
+    ("nfreplay-9", Exporter::Nfreplay, "9"),
+    ("pmacctd-5", Exporter::Pmacctd, "5"),
+    ("pmacctd-9", Exporter::Pmacctd, "9"),
+    ("pmacctd-10", Exporter::Pmacctd, "10"),
+];
+
+impl Exporter {
+    /// Starts sending what `capture` holds (or the flows made of it) to this port of loopback.
+    fn start(self, version: &str, port: u16, capture: &Path, flows: &Path) -> Process {
+        let folder = capture.parent().expect("a capture is in a folder");
+        let name = format!("{self:?}-{version}");
+        let command = match self {
+            Self::Nfreplay => {
+                let mut command = Command::new("nfreplay");
+                command.args(["-H", "127.0.0.1", "-p", &port.to_string(), "-v", version]);
+                command.args(["-r", text(flows)]);
+                command
+            }
+            Self::Pmacctd => {
+                let file = folder.join(format!("{name}.conf"));
+                let configuration = format!(
+                    "daemonize: false\npcap_savefile: {}\nplugins: nfprobe\n\
+                     nfprobe_receiver: 127.0.0.1:{port}\nnfprobe_version: {version}\n",
+                    text(capture)
+                );
+                std::fs::write(&file, configuration).expect("the folder can be written to");
+                let mut command = Command::new("pmacctd");
+                command.args(["-f", text(&file)]);
+                command
+            }
+        };
+        Process::start(command, &folder.join(format!("{name}.log")))
+    }
+}
+
+/// A file of nfdump's with the flows of a capture.
+fn flows_of(capture: &Path, folder: &Path) -> PathBuf {
+    let (parts, whole) = (folder.join("nfcapd"), folder.join("flows"));
+    std::fs::create_dir(&parts).expect("the folder can be written to");
+    for (program, args) in [
+        ("nfpcapd", ["-r", text(capture), "-w", text(&parts)]),
+        ("nfdump", ["-R", text(&parts), "-w", text(&whole)]),
+    ] {
+        let output = Command::new(program).args(args).output().expect("nfdump is installed");
+        assert!(output.status.success(), "{program}: {output:?}");
+    }
+    whole
+}
+
+/// A configuration that listens for each of the [`EXPORTS`] at one of these ports.
+fn listening_at(ports: &[u16], folder: &Path) -> String {
+    let mut configuration = format!(
+        "[[collector.segments]]\nname = \"a\"\nranges = [\"10.0.0.0/8\", \"fc00::/7\"]\n\
+         [store]\npath = \"{}/egret.db\"\nkeep_events = \"3650d\"\n\
+         [api]\nlisten = \"127.0.0.1:{}\"\n",
+        text(folder),
+        free_port()
+    );
+    for ((name, ..), port) in EXPORTS.iter().zip(ports) {
+        let source = format!(
+            "[[collector.sources]]\nkind = \"netflow\"\nname = \"{name}\"\n\
+             listen = \"127.0.0.1:{port}\"\n"
+        );
+        configuration.write_str(&source).expect("text can be written to");
+    }
+    configuration
+}
+
+/// What the store holds of all sources.
+fn stored(folder: &Path) -> Vec<Value> {
+    let events = Stored::open(folder).events();
+    events.iter().map(|event| serde_json::to_value(event).expect("an event is JSON")).collect()
+}
+
+fn of_source<'a>(events: &'a [Value], name: &str) -> impl Iterator<Item = &'a Value> {
+    events.iter().filter(move |event| event["source"] == name)
+}
+
+fn is_ipv4(event: &Value) -> bool {
+    event["client"][0].as_str().is_some_and(|address| !address.contains(':'))
+}
+
+#[test]
+fn what_nfreplay_and_pmacctd_send_adds_up_to_what_the_capture_holds() {
+    let name = "what_nfreplay_and_pmacctd_send_adds_up_to_what_the_capture_holds";
+    if !have(name, &["nfpcapd", "nfdump", "nfreplay", "pmacctd"].map(Need::Program)) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path();
+    let capture = simulated(path);
+    let flows = flows_of(&capture, path);
+    let seen = events(&capture);
+    // Version 5 has no room for addresses of IPv6.
+    let (all, ipv4) = (sums(&seen), sums(seen.iter().filter(|event| is_ipv4(event))));
+    assert!(all.contacts > ipv4.contacts && ipv4.contacts > 100, "{all:?} {ipv4:?}");
+    let truth = |version: &str| if version == "5" { ipv4 } else { all };
+
+    let ports = free_udp_ports(EXPORTS.len());
+    let mut egret = Running::start(path, &listening_at(&ports, path));
+    let start = |((_, exporter, version), port): (&(&str, Exporter, &str), &u16)| {
+        exporter.start(version, *port, &capture, &flows)
+    };
+    let exporters: Vec<Process> = EXPORTS.iter().zip(&ports).map(start).collect();
+    exporters.into_iter().for_each(|exporter| exporter.wait_for_end(PATIENCE));
+    for (name, _, version) in EXPORTS {
+        until(&format!("the flows of {name}"), || {
+            let contacts = sums(of_source(&stored(path), name)).contacts;
+            (contacts >= truth(version).contacts).then_some(())
+        });
+    }
+    egret.process.terminate();
+    let stored = stored(path);
+    for (name, _, version) in EXPORTS {
+        assert_eq!(sums(of_source(&stored, name)), truth(version), "{name}");
+    }
+    assert_eq!(losses(&stored), [] as [&Value; 0], "nothing was lost on loopback");
 }

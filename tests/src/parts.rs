@@ -1,6 +1,6 @@
 //! The real programs that Egret talks to, started for one test each.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,6 +18,15 @@ pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     listener.local_addr().expect("a listener has an address").port()
+}
+
+/// As many ports of loopback as asked for, that nobody listens on for UDP now.
+pub fn free_udp_ports(count: usize) -> Vec<u16> {
+    // All are held until the last one is found, so that none is given twice.
+    let bind = |_| UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    let sockets: Vec<UdpSocket> = (0..count).map(bind).collect();
+    let port = |socket: &UdpSocket| socket.local_addr().expect("a socket has an address").port();
+    sockets.iter().map(port).collect()
 }
 
 /// What curl is answered at `url`; nothing while nobody answers.
