@@ -4,13 +4,14 @@
 //! flows. All lengths come from the IP header, bounded by what was on the wire, so that volumes
 //! are right even where the capture is cut short.
 //!
-//! Tunnels (VXLAN, Geneve, GRE, IP in IP, GTP-U) are peeled: the packet is the innermost one that
-//! can be read. [`dissect_outer`] gives the other view.
+//! Tunnels (VXLAN, Geneve, GRE, IP in IP, GTP-U, Teredo) are peeled: the packet is the innermost one
+//! that can be read. [`dissect_outer`] gives the other view.
 
 mod ethernet;
 mod frame;
 mod ip;
 mod meta;
+mod nsh;
 mod ppp;
 mod transport;
 mod tunnels;
@@ -116,6 +117,20 @@ pub struct Packet<'a> {
     pub layers: u8,
     /// Whether this is a part of a fragmented packet.
     pub fragment: Fragment,
+}
+
+impl Packet<'_> {
+    /// The same TCP segment without the first bytes of its payload.
+    #[inline]
+    pub(super) fn beyond(&self, skipped: usize) -> Self {
+        let fewer = clamp(skipped);
+        Self {
+            sequence: self.sequence.wrapping_add(fewer),
+            payload_bytes: self.payload_bytes.saturating_sub(fewer),
+            payload: self.payload.get(skipped..).unwrap_or_default(),
+            ..*self
+        }
+    }
 }
 
 /// Whether a packet is a part of a fragmented one.

@@ -116,7 +116,7 @@ impl<'a> Datagram<'a> {
             destination_port: u16::from_be_bytes([head[2], head[3]]),
             ..self.bare()
         };
-        if tunnels::is_port(packet.destination_port)
+        if tunnels::may_be_tunnel(packet.destination_port, self.body)
             && let Some(inner) = tunnels::in_udp(packet.destination_port, self.body)
         {
             return Ok(Packet { packets: self.packets, ..inner });

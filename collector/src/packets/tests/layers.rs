@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use egret_event::Loss;
+use etherparse::PacketBuilder;
 
 use super::super::{dissect, dissect_outer};
 use super::*;
@@ -55,6 +56,9 @@ fn tunnels() -> Vec<(&'static str, Vec<u8>)> {
         ("Geneve, IP", over_udp(6081, &[&[0, 0, 8, 0, 0, 0, 9, 0], &inner])),
         ("GTP-U", over_udp(2152, &[&[0x30, 255, 0, 0, 0, 0, 0, 1], &inner])),
         ("GTP-U, extended", over_udp(2152, &[&extended_gtp, &inner])),
+        ("GRE in UDP", over_udp(4754, &[&[0, 0, 8, 0], &inner])),
+        ("VXLAN-GPE", over_udp(4790, &[&[0x0c, 0, 0, 1, 0, 0, 9, 0], &inner])),
+        ("VXLAN-GPE, Ethernet", over_udp(4790, &[&[0x0c, 0, 0, 3, 0, 0, 9, 0], &bridged])),
     ]
 }
 
@@ -93,6 +97,7 @@ fn links_and_labels_are_no_tunnels() {
         (1, ethernet(0x8864, &with(&session))),
         (1, ethernet(0x8847, &with(&[0, 1, 0, 64, 0, 2, 1, 64]))),
         (1, ethernet(60, &with(&snap))),
+        (1, ethernet(0x8926, &with(&[0, 1, 0, 2, 0x81, 0, 0, 5, 8, 0]))),
         (105, with(&wifi)),
         (127, with(&radiotap)),
         (107, with(&[0x18, 0x41, 3, 0xcc])),
@@ -101,6 +106,56 @@ fn links_and_labels_are_no_tunnels() {
     ] {
         let link = Link::from_number(link).unwrap();
         assert_eq!(dissect(link, 0, &frame), Ok(plain), "{link:?}");
+    }
+}
+
+#[test]
+fn ethernet_in_ethernet_and_service_headers_are_entered() {
+    let inner = inner();
+    let plain = dissect(Link::Ip, 0, &inner).unwrap();
+    let bridged = ethernet(0x0800, &inner);
+    for frame in [
+        ethernet(0x88e7, &[&[0, 0, 0, 9][..], &bridged].concat()),
+        ethernet(0x8903, &[&[0x10, 0x20][..], &bridged].concat()),
+        ethernet(0x894f, &[&[0, 2, 2, 3, 0, 0, 9, 255][..], &bridged].concat()),
+    ] {
+        let packet = dissect(Link::Ethernet, 0, &frame);
+        assert_eq!(packet, Ok(super::super::Packet { layers: 1, ..plain }));
+    }
+    let service = [0, 2, 2, 1, 0, 0, 9, 255];
+    let frame = over_udp(4790, &[&[0x0c, 0, 0, 4, 0, 0, 9, 0], &service, &inner]);
+    let packet = dissect(Link::Ip, 0, &frame);
+    assert_eq!(packet, Ok(super::super::Packet { layers: 2, ..plain }));
+}
+
+#[test]
+fn ipv6_in_teredo_is_read_behind_what_its_servers_add() {
+    let client = [0x20, 1, 0, 0, 1, 2, 3, 4, 0x80, 0, 0xf1, 0x2a, 0xb9, 0xc8, 0x28, 0x15];
+    let mut inside = Vec::new();
+    PacketBuilder::ipv6(client, [0x20; 16], 64)
+        .udp(40_000, 9999)
+        .write(&mut inside, b"payload")
+        .unwrap();
+    let plain = dissect(Link::Ip, 0, &inside).unwrap();
+    let origin = [0, 0, 1, 2, 3, 4, 5, 6];
+    let authentication = [&[0, 1, 2, 1][..], &[7; 12]].concat();
+    for ports in [(50_000, 3544), (3544, 50_000), (50_000, 50_001)] {
+        for head in [&[][..], &origin, &authentication, &[&authentication[..], &origin].concat()] {
+            let ends = (NODES.0, ports.0, NODES.1, ports.1);
+            let frame = udp(ends, &[head, &inside].concat());
+            let expected = super::super::Packet { layers: 1, ..plain };
+            assert_eq!(dissect(Link::Ip, 0, &frame), Ok(expected), "{head:?}");
+        }
+    }
+}
+
+#[test]
+fn ethernet_in_ethernet_is_entered_to_a_depth() {
+    let mut frame = ethernet(0x0800, &inner());
+    for depth in 1..20 {
+        frame = ethernet(0x88e7, &[&[0; 4][..], &frame].concat());
+        let expected = if depth <= 8 { Ok(depth) } else { Err(Loss::Malformed) };
+        assert_eq!(dissect(Link::Ethernet, 0, &frame).map(|packet| packet.layers), expected);
     }
 }
 
@@ -118,6 +173,7 @@ fn what_only_looks_like_a_tunnel_is_told_as_it_is() {
     for frame in [
         over_udp(4789, &[b"not VXLAN at all"]),
         over_udp(2152, &[&[0x30, 255, 0, 0, 0, 0, 0, 1], b"no IP"]),
+        over_udp(3544, &[&[0x60; 60]]),
         ip(47, &[&[0, 0, 0x88, 0xcc, 1, 2, 3]]),
         ip(4, &[b""]),
     ] {
