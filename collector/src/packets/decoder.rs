@@ -373,7 +373,7 @@ impl Decoder {
         let (key, sender) = FlowKey::of(&quoted);
         let place = self.table.find(self.table.hash(&key), &key)?;
         let flow = &mut self.table[place];
-        flow.count_error(packet, self.now);
+        flow.count_error(packet, self.now)?;
         // An error goes to the sender of the packet that it quotes; anything else is made up.
         if sender == flow.client
             && quoted.source == packet.destination

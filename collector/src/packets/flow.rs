@@ -316,12 +316,23 @@ impl Flow {
         traffic.add(packet, payload_bytes);
     }
 
-    /// Counts an error message about the flow: it came back, and is no part of what was sent.
-    pub(super) fn count_error(&mut self, packet: &Packet<'_>, now: Timestamp) {
-        if self.is_all_reported() {
+    /// Counts an error message about the flow. One that comes back is no part of what the server
+    /// sent; one that the client sends leaves with all that is in it. `None`: it goes to neither
+    /// and comes from neither.
+    pub(super) fn count_error(&mut self, packet: &Packet<'_>, now: Timestamp) -> Option<()> {
+        let client = self.key.end(self.client).0;
+        let is_first = self.is_all_reported();
+        if packet.destination == client {
+            self.down.add(packet, 0);
+        } else if packet.source == client {
+            self.up.add(packet, packet.payload_bytes);
+        } else {
+            return None;
+        }
+        if is_first {
             self.interval_from = now;
         }
-        self.down.add(packet, 0);
+        Some(())
     }
 
     /// Notes how far both streams have come. Returns how much of the payload counts: what a reset
@@ -363,12 +374,7 @@ impl Flow {
         let Some(exchange) = &mut self.exchange else { return Some(*packet) };
         match exchange.part(packet.sequence, packet.payload_bytes) {
             Part::Body => None,
-            Part::From(at) => Some(Packet {
-                sequence: packet.sequence.wrapping_add(at),
-                payload_bytes: packet.payload_bytes.saturating_sub(at),
-                payload: packet.payload.get(at as usize..).unwrap_or_default(),
-                ..*packet
-            }),
+            Part::From(at) => Some(packet.beyond(at as usize)),
         }
     }
 

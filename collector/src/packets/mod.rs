@@ -32,6 +32,7 @@ mod outlet;
 mod partial;
 mod payloads;
 pub mod protocol;
+mod proxied;
 mod questions;
 pub mod quic;
 pub mod savefile;

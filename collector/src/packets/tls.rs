@@ -66,10 +66,11 @@ pub fn starts_sealed(bytes: &[u8]) -> bool {
     matches!(bytes, [23, 3, ..])
 }
 
-/// Whether a segment may be the start of what a server answers to a ClientHello.
+/// Whether a segment may be the start of what a server answers to a ClientHello: its hello, or,
+/// where that was not captured, its certificates.
 #[inline]
 pub fn may_start_answer(bytes: &[u8]) -> bool {
-    matches!(bytes, [22, 3, _, _, _, 2, ..])
+    matches!(bytes, [22, 3, _, _, _, 2 | 11, ..])
 }
 
 /// Reads a ClientHello from the start of a client's stream, or from where a second one starts.

@@ -5,6 +5,7 @@ use super::{Decoder, Sink};
 use crate::packets::http::{Head, head, may_start_request};
 use crate::packets::link::Packet;
 use crate::packets::partial::{MAX_SAID, Partial};
+use crate::packets::proxied;
 use crate::packets::stream::{Continued, Stream, sequence_of};
 use crate::packets::tls::{Hello, client_hello, may_become_hello, may_start_hello};
 
@@ -29,6 +30,7 @@ impl Decoder {
         if !flow.is_new(packet) {
             return;
         }
+        let packet = &packet.beyond(proxied::header_bytes(packet.payload));
         let seeks_hello = flow.hellos < MOST_HELLOS;
         if (seeks_hello && may_start_hello(packet.payload)) || may_start_request(packet.payload) {
             self.start_said(place, packet, out);

@@ -181,6 +181,23 @@ fn an_icmp_error_says_nothing_about_an_answered_flow_nor_about_size() {
 }
 
 #[test]
+fn an_icmp_error_that_the_client_sends_is_part_of_what_leaves() {
+    let mut tap = Tap::new();
+    tap.see(&udp((CLIENT, 40_000, SERVER, 9999), b"data"));
+    let answer = udp((SERVER, 9999, CLIENT, 40_000), b"answer");
+    tap.see(&answer);
+    let mut refusal = unreachable(3, &answer);
+    refusal[12..16].copy_from_slice(&CLIENT);
+    tap.see(&refusal);
+    tap.finish();
+    let flows = tap.flows();
+    assert_eq!(flows.len(), 1);
+    let (up, down) = (flows[0].0.up, flows[0].0.down);
+    assert_eq!((up.bytes, up.packets), (Some(4 + 28), Some(2)));
+    assert_eq!((down.bytes, down.packets), (Some(6), Some(1)));
+}
+
+#[test]
 fn udp_without_an_answer_is_not_blocked() {
     let mut tap = Tap::new();
     tap.see(&udp((CLIENT, 40_000, SERVER, 9999), b"data"));

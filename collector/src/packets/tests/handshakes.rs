@@ -257,15 +257,36 @@ fn of_a_chain_that_is_not_seen_whole_the_servers_own_certificate_is_told() {
 }
 
 #[test]
-fn a_certificate_is_told_though_the_hello_was_not_captured() {
-    let mut tap = Tap::new();
-    let mut c = tap.connect(40_000, 443);
-    let answer = record(&[server_hello([5; 32], &[]), certificate_for("a.example")].concat());
-    let _lost = c.send(&hello(NAME, 0));
-    tap.see(&c.down(ACK, &answer[..200]));
-    tap.see(&c.down(ACK, &answer[200..]));
-    assert_eq!(certificates(&tap).len(), 1);
-    assert_eq!((certificates(&tap)[0].1.name_matches, tap.decoder.partials), (None, 0));
+fn a_certificate_is_told_though_neither_hello_was_captured() {
+    let certificate = certificate_for("a.example");
+    let with_hello = [server_hello([5; 32], &[]), certificate.clone()].concat();
+    for answer in [record(&with_hello), record(&certificate)] {
+        let mut tap = Tap::new();
+        let mut c = tap.connect(40_000, 443);
+        let _lost = c.send(&hello(NAME, 0));
+        tap.see(&c.down(ACK, &answer[..200]));
+        tap.see(&c.down(ACK, &answer[200..]));
+        assert_eq!(certificates(&tap).len(), 1);
+        assert_eq!((certificates(&tap)[0].1.name_matches, tap.decoder.partials), (None, 0));
+    }
+}
+
+#[test]
+fn a_hello_behind_a_proxy_header_is_read() {
+    let header = b"PROXY TCP4 192.0.2.1 198.51.100.1 50000 443\r\n";
+    let whole = [&header[..], &hello("api.example.com", 0)].concat();
+    for cut in [whole.len(), header.len(), header.len() + 40] {
+        let mut tap = Tap::new();
+        let mut c = tap.connect(40_000, 443);
+        for piece in [&whole[..cut], &whole[cut..]] {
+            if !piece.is_empty() {
+                tap.see(&c.send(piece));
+            }
+        }
+        tap.finish();
+        assert_eq!(tap.hellos().len(), 1, "{cut}");
+        assert_eq!(tap.flows()[0].0.up.bytes, Some(whole.len() as u64));
+    }
 }
 
 #[test]
