@@ -114,7 +114,7 @@ def main():
             total[0] += agreed
             total[1] += len(missing)
             for item in sorted(missing, key=str):
-                reason = explain(reference, quantity, capture, item, own, said)
+                reason = explain(reference, quantity, capture, item, own, theirs.tshark(capture))
                 if reason:
                     total[2] += 1
                     reasons[reference, quantity, reason] += 1

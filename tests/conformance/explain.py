@@ -1,58 +1,117 @@
-"""Why egret and a reference differ, where the difference is known and right."""
+"""Why egret and a reference differ, where the difference is known and right.
+
+A reason is given only where the capture itself shows it: `wire` is what tshark says of the same
+capture, with the marks that `theirs.tshark` sets on what is odd.
+"""
+
+from ours import is_address
 
 # SHA-256 of nothing, and what JA4's specification writes instead.
 NOTHING = ("e3b0c44298fc", "000000000000")
 
+PLACES = {"payload": 0, "wire": 1, "packets": 2}
 
-def explain(reference, quantity, capture, item, own, said):
+
+def explain(reference, quantity, capture, item, own, wire):
     """The reason in a line; None where there is none known."""
     if own.refused:
         return "the capture is of a link type without IP, or damaged: egret refuses it with a message"
+    if own.is_export:
+        return "the capture holds NetFlow datagrams only: egret reads what they tell"
     if reference == "nDPI" and quantity == "ja4":
         return fingerprint(item, own)
     if quantity == "certificates":
-        return certificate(item, own)
+        return certificate(item, own, wire)
     if quantity == "dns":
-        return dns(reference, capture, item, said)
+        return dns(reference, capture, item, wire)
     if quantity == "hosts":
-        return host(item)
-    if quantity in ("flows", "packets", "wire", "payload"):
-        return flow(reference, quantity, item, own, said)
+        return host(reference, item, wire)
+    if quantity == "flows":
+        return flow(reference, item, own, wire)
+    if quantity in PLACES:
+        return volume(reference, quantity, item, own, wire) or flow(reference, item[0], own, wire)
     return None
 
 
-def dns(reference, capture, item, said):
-    if reference == "tshark" and item in said.only_answered - said.asked:
+def dns(reference, capture, item, wire):
+    if item in wire.only_answered - wire.asked:
         return "only an answer was captured: egret believes no answer that nobody was seen to ask for"
     if reference == "nDPI" and ("_" in item or len(item) >= 75):
         return "nDPI replaces characters of names, and cuts long ones"
+    if reference == "nDPI" and wire.has_other_opcode and is_address(item):
+        return "an inverse query, which RFC 3425 retired: it has no name, and nDPI shows the address"
     if "dns-over-http" in str(capture) or "dns_over_http" in str(capture):
         return "the question is in the body of an HTTP/2 request, which egret does not read"
+    if item.startswith("<"):
+        return "tshark's own words for a name that is none"
+    if item in wire.asked_elsewhere:
+        return "on no DNS port, and from the end that was spoken to: egret takes questions of clients"
     return None
 
 
-def host(item):
+def host(reference, item, wire):
     kind, name = item
-    if name.startswith("239.") and kind == "http":
-        return None
+    if item in wire.malformed_hosts:
+        return "the hello is damaged, as tshark says too: no server would take it"
+    if name in wire.ssdp_hosts:
+        return "SSDP, which has the form of HTTP but goes to a multicast group in datagrams"
+    if kind == "http" and name in wire.misdirected:
+        return "the Host header is an address, and not the one that was contacted, which egret tells"
     if "%" in name or " " in name:
         return "no host name: the capture was damaged on purpose"
+    if reference != "tshark" and kind == "http" and item not in wire.hosts:
+        return f"{reference} reads a damaged header otherwise; tshark reads it as egret does"
     return None
 
 
 # Ports of what Zeek tells as flows beside what is in them.
-TUNNEL_PORTS = {3544, 4789, 6081, 2152, 4754, 5555, 8472}
+TUNNEL_PORTS = {3544, 4754, 4789, 4790, 6081, 2152, 5555, 8472}
 
 
-def flow(reference, quantity, item, own, said):
-    conversation = item if quantity == "flows" else item[0]
-    if conversation in said.overlong:
-        return "the IP header announces more than the frame holds; egret counts what was on the wire"
+def flow(reference, conversation, own, wire):
+    if conversation in wire.bad_header:
+        return "the TCP header announces a length that it cannot have: egret counts it as malformed"
+    if conversation in wire.aggregated:
+        return "several packets in one wireless frame (A-MSDU): egret counts it as malformed"
     if reference == "Zeek" and TUNNEL_PORTS & {end[1] for end in conversation[1:]}:
         return "the tunnel's own flow, which Zeek tells beside what is in it; egret tells what is in it"
+    if carries_teredo(conversation, own, wire):
+        return "Teredo between two ports that are nobody's: egret tells what is in it"
     if conversation not in own.flows and is_proxied(conversation, own):
         return "told under the target of the CONNECT or SOCKS tunnel, and not under the proxy's port"
     return None
+
+
+def volume(reference, quantity, item, own, wire):
+    """Why a sum of one direction of a conversation differs."""
+    conversation, sender, _ = item
+    place = PLACES[quantity]
+    ours = own.flows.get(conversation, {}).get(sender, [0, 0, 0])[place]
+    seen = wire.flows.get(conversation, {}).get(sender, [0, 0, 0])[place]
+    errors = wire.errors.get((conversation, sender), [0, 0, 0])[place]
+    short = wire.short.get((conversation, sender), [0, 0, 0])[place]
+    if reference != "tshark" and ours == seen:
+        return f"{reference} counts otherwise; tshark counts as egret does"
+    if errors and ours == seen + errors:
+        return "egret counts an ICMP error about a conversation with it"
+    if short and ours == seen + short:
+        return "too short for a TCP header: egret counts it by its ports, tshark does not"
+    if conversation in wire.overlong:
+        return "the IP header announces more than the frame holds; egret counts what was on the wire"
+    if quantity == "payload" and conversation in wire.repeated:
+        return "the same fragment twice: egret puts a packet together once"
+    if quantity == "payload" and (conversation, sender) in wire.backwards:
+        return "pieces of one stream in the wrong order: what comes before the first counts as repeated"
+    if quantity == "payload" and wire.leaps and conversation in own.split:
+        return "the clock of the capture leaps by hours: a repetition after it counts as a new flow's"
+    return None
+
+
+def carries_teredo(conversation, own, wire):
+    """Whether egret alone looked into datagrams between IPv4 addresses and found Teredo's clients."""
+    is_outer = conversation[0] == 17 and ":" not in conversation[1][0]
+    inside = {key for key in own.flows if any(end[0].startswith("2001:0:") for end in key[1:])}
+    return is_outer and conversation in wire.flows and bool(inside - set(wire.flows))
 
 
 def is_proxied(conversation, own):
@@ -85,12 +144,12 @@ def is_alike(one, other):
     return bare[0] == bare[1]
 
 
-def certificate(item, own):
+def certificate(item, own, wire):
     conversation, shown = item
     ends = set(conversation[1:])
     if any(digest == shown and ends & set(key[1:]) for key, digest in own.certificates):
         return "told under the target of the CONNECT or SOCKS tunnel, which tshark keys by the proxy"
-    if any(key == conversation for key, _ in own.certificates):
+    if item in wire.client_certificates:
         return "the client's own certificate; egret tells the server's"
     if any(end[1] == 1194 for end in conversation[1:]):
         return "the handshake is inside OpenVPN"

@@ -32,12 +32,34 @@ class Seen:
     hosts: set = field(default_factory=set)  # ("sni" | "http", name)
     ja4: set = field(default_factory=set)  # (conversation, fingerprint)
     certificates: set = field(default_factory=set)  # (conversation, sha256)
-    # What explains differences: names that were only answered, flows whose IP header announces more
-    # than the frame holds, and flows with damaged headers.
-    only_answered: set = field(default_factory=set)
-    asked: set = field(default_factory=set)
-    overlong: set = field(default_factory=set)
+    # What explains differences (explain.py). Of egret:
     refused: str | None = None  # why the capture is not read at all
+    is_export: bool = False  # it holds NetFlow datagrams, and was read as such
+    flow_ids: dict = field(default_factory=lambda: defaultdict(set))  # conversation: its flows
+    # Of tshark:
+    only_answered: set = field(default_factory=set)  # names in answers
+    asked: set = field(default_factory=set)  # names in questions
+    asked_elsewhere: set = field(default_factory=set)  # names in questions, none to port 53
+    has_other_opcode: bool = False  # DNS messages that are no queries
+    ssdp_hosts: set = field(default_factory=set)
+    malformed_hosts: set = field(default_factory=set)  # ("sni" | "http", name) in damaged messages
+    misdirected: set = field(default_factory=set)  # Host headers: another address than contacted
+    client_certificates: set = field(default_factory=set)  # (conversation, sha256)
+    overlong: set = field(default_factory=set)  # IP headers that announce more than the frame holds
+    bad_header: set = field(default_factory=set)  # TCP headers of an impossible length
+    repeated: set = field(default_factory=set)  # conversations with the same fragment twice
+    aggregated: set = field(default_factory=set)  # conversations in wireless frames of several
+    # (conversation, sender): [payload bytes, wire bytes, packets] of ICMP errors about it, and of
+    # segments that are too short for their header.
+    errors: dict = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    short: dict = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0]))
+    backwards: set = field(default_factory=set)  # (conversation, sender) with bytes before the first
+    leaps: bool = False  # packet times differ by more than an hour from one to the next
+
+    @property
+    def split(self):
+        """Conversations of more than one flow."""
+        return {key for key, flows in self.flow_ids.items() if len(flows) > 1}
 
 
 def address(text):
@@ -45,6 +67,15 @@ def address(text):
     parsed = ipaddress.ip_address(text)
     mapped = getattr(parsed, "ipv4_mapped", None)
     return str(mapped or parsed)
+
+
+def is_address(text):
+    """Whether a host is written as an address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def conversation(protocol, one, other):
@@ -84,7 +115,10 @@ def run(egret, capture):
 
 def take(seen, event):
     fact = event["fact"]
-    if "gap" in fact or "contradiction" in fact:
+    if "gap" in fact:
+        seen.is_export |= fact["gap"]["reason"] == "no_template"
+        return
+    if "contradiction" in fact:
         return
     to = event["destination"]
     client = (event["client"][0], event["client"][1])
@@ -108,7 +142,9 @@ def take(seen, event):
         transport = fact["flow"]["transport"]
         if not isinstance(transport, str) or transport not in PROTOCOLS:
             return
-        sums = seen.flows[conversation(PROTOCOLS[transport], client, server)]
+        key = conversation(PROTOCOLS[transport], client, server)
+        seen.flow_ids[key].add(fact["flow"]["flow"])
+        sums = seen.flows[key]
         for sender, volume in ((client, event["up"]), (server, event["down"])):
             total = sums.setdefault(sender, [0, 0, 0])
             for at, key in enumerate(("bytes", "wire_bytes", "packets")):

@@ -4,32 +4,41 @@ Each function returns a `Seen` that holds only what that reference tells, and a 
 that it can be asked for.
 """
 
+import functools
 import hashlib
 import json
 import re
 import subprocess
 from collections import defaultdict
 
-from ours import Seen, address, conversation, name, stays_on_link
+from ours import Seen, address, conversation, is_address, name, stays_on_link
 
-TCP, UDP = 6, 17
+TCP, UDP, ICMPV6 = 6, 17, 58
 
 TSHARK_FIELDS = [
-    "frame.protocols", "frame.len",
-    "ip.src", "ip.dst", "ip.len", "ipv6.src", "ipv6.dst", "ipv6.plen",
-    "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.len", "tcp.flags",
+    "frame.protocols", "frame.len", "frame.time_epoch",
+    "ip.src", "ip.dst", "ip.len", "ip.hdr_len", "ip.id", "ip.flags.mf", "ip.frag_offset", "ipv6.src", "ipv6.dst", "ipv6.plen", "ipv6.nxt",
+    "tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.len", "tcp.hdr_len", "tcp.flags",
     "udp.srcport", "udp.dstport", "udp.length",
     "dns.qry.name", "dns.flags.response", "dns.flags.opcode",
     "tls.handshake.type", "tls.handshake.extensions_server_name", "tls.handshake.certificate",
-    "http.request.method", "http.host", "http.request.uri",
-    "ip.flags.mf", "ip.frag_offset", "ipv6.fraghdr.offset",
+    "http.request.method", "http.host", "_ws.expert.message",
 ]  # fmt: skip
 
+# What carries copies or samples of packets, or packets of which egret knows nothing: the IP headers
+# in it are not of its traffic.
+NO_TUNNELS = {"icmp", "icmpv6", "sflow", "capwap.data"}
 
+# An hour, in seconds: no flow is idle for longer.
+LEAP = 3600
+
+
+@functools.cache
 def tshark(capture):
     """Flows, bytes, names and certificates, from tshark's fields.
 
-    Payload of TCP is worked out here from sequence numbers: each byte once.
+    Payload of TCP is worked out here from sequence numbers: each byte once. Payload of UDP is what
+    the IP header leaves for it.
     """
     command = ["tshark", "-n", "-r", str(capture), "-T", "fields", "-E", "separator=\x1f",
                "-E", "aggregator=\x1e", "-o", "tcp.analyze_sequence_numbers:FALSE",
@@ -37,80 +46,150 @@ def tshark(capture):
     for one in TSHARK_FIELDS:
         command += ["-e", one]
     done = subprocess.run(command, capture_output=True, timeout=300, check=False)
-    seen, streams = Seen(), defaultdict(list)
+    seen, streams, hellos, fragments, clock = Seen(), defaultdict(list), set(), set(), None
     for line in done.stdout.decode(errors="replace").split("\n"):
         values = line.split("\x1f")
         if len(values) == len(TSHARK_FIELDS):
             frame = {key: value.split("\x1e") if value else [] for key, value in zip(TSHARK_FIELDS, values)}
             try:
-                take_frame(seen, streams, frame)
+                now = float(frame["frame.time_epoch"][0])
+                seen.leaps |= clock is not None and abs(now - clock) > LEAP
+                clock = now
+                take_frame(seen, streams, hellos, fragments, frame)
             except (IndexError, ValueError):
                 pass  # cut within its headers: tshark leaves the fields out
     for (key, sender), segments in streams.items():
         seen.flows[key].setdefault(sender, [0, 0, 0])[0] = distinct_bytes(segments)
+        if any((start - segments[0][0]) % 2**32 >= 2**31 for start, length in segments if length):
+            seen.backwards.add((key, sender))
     return seen
 
 
-def inner_ip(frame):
-    """Addresses and length of the innermost IP header, by the order of the layers."""
+def ip_headers(frame):
+    """The IP headers of a frame, outermost first: (place in the layers, sender, receiver, length
+    with its header, bytes of payload where that is known)."""
     layers = frame["frame.protocols"][0].split(":") if frame["frame.protocols"] else []
-    # An ICMP error quotes a packet; the quote is not traffic.
+    four = six = 0
     for at, layer in enumerate(layers):
-        if layer in ("icmp", "icmpv6"):
-            return None
-    order = [layer for layer in layers if layer in ("ip", "ipv6")]
-    if not order:
-        return None
-    if order[-1] == "ip":
-        return frame["ip.src"][-1], frame["ip.dst"][-1], int(frame["ip.len"][-1])
-    return frame["ipv6.src"][-1], frame["ipv6.dst"][-1], int(frame["ipv6.plen"][-1]) + 40
+        if layer == "ip":
+            length, header = int(frame["ip.len"][four]), int(frame["ip.hdr_len"][four])
+            yield at, frame["ip.src"][four], frame["ip.dst"][four], length, length - header
+            four += 1
+        elif layer == "ipv6":
+            length = int(frame["ipv6.plen"][six])
+            # Extension headers are not subtracted here.
+            is_plain = int(frame["ipv6.nxt"][six]) in (TCP, UDP, ICMPV6)
+            yield at, frame["ipv6.src"][six], frame["ipv6.dst"][six], length + 40, length if is_plain else None
+            six += 1
 
 
-def take_frame(seen, streams, frame):
-    found = inner_ip(frame)
-    if found is None:
-        return
-    source, target, length = found
+def take_frame(seen, streams, hellos, fragments, frame):
     layers = frame["frame.protocols"][0].split(":")
-    last_ip = max(at for at, layer in enumerate(layers) if layer in ("ip", "ipv6"))
-    below = layers[last_ip + 1 :]
+    end = min((at for at, layer in enumerate(layers) if layer in NO_TUNNELS), default=len(layers))
+    headers = list(ip_headers(frame))
+    inner = [header for header in headers if header[0] < end]
+    if not inner:
+        return
+    place, source, target, length, room = inner[-1]
     source, target = address(source), address(target)
+    if end < len(layers) and layers[end] in ("icmp", "icmpv6"):
+        take_error(seen, frame, headers[len(inner) :], (source, target, length, room))
+        return
+    below = layers[place + 1 :]
     if stays_on_link(target) or stays_on_link(source):
         return
-    if "tcp" in below and frame["tcp.len"]:
-        protocol, ports = TCP, (int(frame["tcp.srcport"][-1]), int(frame["tcp.dstport"][-1]))
-    elif ("udp" in below) and frame["udp.srcport"]:
-        protocol, ports = UDP, (int(frame["udp.srcport"][-1]), int(frame["udp.dstport"][-1]))
+    messages = " ".join(frame["_ws.expert.message"])
+    # Ports of what is inside samples come after those of what carries them.
+    if "tcp" in below and frame["tcp.srcport"]:
+        at = layers[:end].count("tcp") - 1
+        protocol, ports = TCP, (int(frame["tcp.srcport"][at]), int(frame["tcp.dstport"][at]))
+    elif "udp" in below and frame["udp.srcport"]:
+        at = layers[:end].count("udp") - 1
+        protocol, ports = UDP, (int(frame["udp.srcport"][at]), int(frame["udp.dstport"][at]))
     else:
         return
     sender, receiver = (source, ports[0]), (target, ports[1])
     key = conversation(protocol, sender, receiver)
+    if "wlan" in layers and layers.count("llc") > 1:
+        seen.aggregated.add(key)
+    if frame["ip.flags.mf"][:1] == ["1"]:
+        fragment = (source, target, frame["ip.id"][0], frame["ip.frag_offset"][0])
+        if fragment in fragments:
+            seen.repeated.add(key)
+        fragments.add(fragment)
+    if protocol == TCP and not frame["tcp.len"]:
+        add(seen.short[key, sender], 0, length)
+        return
     total = seen.flows[key].setdefault(sender, [0, 0, 0])
-    total[1] += length
-    total[2] += 1
-    if length > int(frame["frame.len"][0]):
+    add(total, 0, length)
+    if length > int(frame["frame.len"][0]) or "exceeds packet length" in messages:
         seen.overlong.add(key)
     if protocol == TCP:
-        start = int(frame["tcp.seq_raw"][-1]) + (int(frame["tcp.flags"][-1], 16) >> 1 & 1)
-        streams[key, sender].append((start, int(frame["tcp.len"][-1])))
+        if int(frame["tcp.hdr_len"][at] or 20) < 20:
+            seen.bad_header.add(key)
+        start = int(frame["tcp.seq_raw"][at]) + (int(frame["tcp.flags"][at], 16) >> 1 & 1)
+        streams[key, sender].append((start, int(frame["tcp.len"][at])))
     else:
-        total[0] += max(int(frame["udp.length"][-1] or 8) - 8, 0)
-    names(seen, frame, key)
+        announced = int(frame["udp.length"][at] or 8) if room is None else room
+        total[0] += max(announced - 8, 0)
+    names(seen, frame, key, (sender, receiver), hellos, "Malformed" in messages)
 
 
-def names(seen, frame, key):
+def add(total, payload, length):
+    total[0] += payload
+    total[1] += length
+    total[2] += 1
+
+
+def take_error(seen, frame, quoted, error):
+    """An ICMP error counts as sent by the other end than the one it goes to."""
+    if not quoted:
+        return
+    source, target, length, room = error
+    ends = [address(quoted[0][1]), address(quoted[0][2])]
+    layers = frame["frame.protocols"][0].split(":")[quoted[0][0] :]
+    for protocol, name_of in ((TCP, "tcp"), (UDP, "udp")):
+        if name_of in layers and frame[f"{name_of}.srcport"] and target in ends:
+            pair = [(ends[0], int(frame[f"{name_of}.srcport"][-1])), (ends[1], int(frame[f"{name_of}.dstport"][-1]))]
+            key = conversation(protocol, *pair)
+            for one, other in (pair, pair[::-1]):
+                if one[0] == target:
+                    # What an end itself sends is payload; what a router says is none.
+                    add(seen.errors[key, other], room - 8 if other[0] == source else 0, length)
+            return
+
+
+def names(seen, frame, key, ends, hellos, is_malformed):
+    sender, receiver = ends
     if frame["dns.qry.name"] and "mdns" not in frame["frame.protocols"][0] and "llmnr" not in frame["frame.protocols"][0]:
         asked = name(frame["dns.qry.name"][0]).replace("<root>", "")
         seen.dns.add(asked)
         is_answer = frame["dns.flags.response"][:1] in (["1"], ["True"])
-        (seen.only_answered.add if is_answer else seen.asked.add)(asked)
+        (seen.only_answered if is_answer else seen.asked).add(asked)
+        if not is_answer and 53 not in (sender[1], receiver[1]):
+            seen.asked_elsewhere.add(asked)
+    seen.has_other_opcode |= any(opcode not in ("0", "") for opcode in frame["dns.flags.opcode"])
     for server_name in frame["tls.handshake.extensions_server_name"]:
-        seen.hosts.add(("sni", name(server_name)))
+        found = ("sni", name(server_name))
+        seen.hosts.add(found)
+        if is_malformed:
+            seen.malformed_hosts.add(found)
     if frame["http.request.method"] and frame["http.host"]:
-        seen.hosts.add(("http", host_of(frame["http.host"][0])))
+        host = host_of(frame["http.host"][0])
+        seen.hosts.add(("http", host))
+        if "ssdp" in frame["frame.protocols"][0]:
+            seen.ssdp_hosts.add(host)
+        elif is_address(host) and address(host) != receiver[0]:
+            seen.misdirected.add(host)
+    if "1" in frame["tls.handshake.type"]:
+        hellos.add((key, sender))
     if frame["tls.handshake.certificate"] and key[0] == TCP:
         shown = bytes.fromhex(frame["tls.handshake.certificate"][0].replace(":", ""))
-        seen.certificates.add((key, hashlib.sha256(shown).hexdigest()))
+        found = (key, hashlib.sha256(shown).hexdigest())
+        seen.certificates.add(found)
+        # Who said hello first shows his certificate only where the server asks him.
+        if (key, sender) in hellos or "15" in frame["tls.handshake.type"]:
+            seen.client_certificates.add(found)
 
 
 def host_of(text):
