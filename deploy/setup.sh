@@ -7,9 +7,9 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build_packages="build-essential pkg-config libpcap-dev"
-test_packages="squid-openssl rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2 iputils-ping
-openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables busybox-static
-softflowd nfdump pmacct python3 python3-venv chromium"
+test_packages="squid-openssl nginx haproxy rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2
+iputils-ping openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables
+busybox-static softflowd nfdump pmacct python3 python3-venv chromium"
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
 python3-venv"
 conformance_packages="tshark python3 python3-venv"
@@ -36,7 +36,7 @@ install_debian() {
     fi
     say "installing Debian packages:$missing"
     as_root apt-get update -qq
-    # RUNLEVEL=1: the services (squid, rsyslog) are only used by tests, which start their own.
+    # RUNLEVEL=1: the services (squid, rsyslog, …) are only used by tests, which start their own.
     # shellcheck disable=SC2086
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -11,5 +11,6 @@ mod faults;
 mod hostile;
 mod ledger;
 mod overload;
+mod proxies;
 mod recovery;
 mod scenario;

@@ -1,6 +1,6 @@
-"""An HTTPS server: answers GET with a page and reads whatever is uploaded.
+"""A web server: answers GET with a page and reads whatever is uploaded. HTTPS with a certificate.
 
-Usage: web_server.py ADDRESS PORT CERTIFICATE KEY
+Usage: web_server.py ADDRESS PORT [CERTIFICATE KEY]
 """
 
 import http.server
@@ -27,10 +27,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-address, port, certificate, key = sys.argv[1:]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(certificate, key)
+address, port, *certificate_and_key = sys.argv[1:]
 server = http.server.ThreadingHTTPServer((address, int(port)), Handler)
-server.socket = context.wrap_socket(server.socket, server_side=True)
+if certificate_and_key:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate_and_key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print("listening", flush=True)
 server.serve_forever()
