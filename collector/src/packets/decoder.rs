@@ -130,6 +130,19 @@ impl Decoder {
         }
     }
 
+    /// From here on packets begin as `link` says.
+    #[inline]
+    pub fn read_as(&mut self, link: Link) {
+        self.link = link;
+    }
+
+    /// A packet of which nothing can be understood, captured at `at`.
+    pub fn not_understood(&mut self, at: Timestamp, out: &mut Sink<'_>) {
+        self.tick(at, out);
+        self.account.received += 1;
+        self.account_for(1, Err(Loss::Malformed));
+    }
+
     /// A packet that is in a tunnel or a fragment. `outer`: the same, without its tunnels opened.
     fn wrapped(
         &mut self,

@@ -1,20 +1,19 @@
-//! Capture files: plain ones by [`super::savefile`], all others (pcapng, compressed ones) through
-//! libpcap.
+//! Capture files, read to their end.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-use egret_event::{Gap, GapReason, Loss, SmolStr, Timestamp};
-use pcap::{Capture, Offline, PacketHeader};
+use egret_event::{Gap, GapReason, Loss, SmolStr};
+use pcap::Linktype;
 
 use super::decoder::Decoder;
 use super::gaps;
 use super::input::Input;
-use super::link::Link;
+use super::opened::{Captured, Opened, link_name};
 use super::outlet::Outlet;
-use super::savefile::{FILE_HEADER_BYTES, Layout, RECORD_HEADER_BYTES, SaveFile};
+use super::pcapng::Dropped;
 use crate::{CollectError, Context, Emit};
 
 /// Packets between two looks at the outside (progress, account, stop).
@@ -28,14 +27,18 @@ pub(crate) fn run_file(
     emit: &mut Emit<'_>,
 ) -> Result<(), CollectError> {
     let size = size_of(path)?;
-    let mut input = Packets::open(path)?;
-    let link = input.link(name)?;
-    let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone());
+    let mut input = Opened::open(name, path)?;
+    let mut decoder = Decoder::new(name.clone(), input.link(), context.attribution.clone());
     let mut outlet = Outlet::new(name, &context.ledger, emit);
     let trouble = read(&mut input, &mut decoder, &mut outlet, context);
+    let dropped = input.dropped();
     let trouble = input.close().or(trouble);
     decoder.finish(&mut |event| outlet.push(event));
     decoder.settle(&context.ledger);
+    if let Some(Dropped { count, from, until }) = dropped {
+        let gap = Gap { reason: GapReason::KernelDrop, count, from };
+        outlet.push(gaps::event(name, gap, until));
+    }
     if let Some(trouble) = trouble {
         tracing::warn!(
             source = %name, path = %path.display(), trouble,
@@ -66,98 +69,34 @@ pub fn count_packets(path: &Path) -> Result<u64, CollectError> {
     Ok(packets)
 }
 
-/// A packet: when it came, how long it was on the wire, and what was captured.
-type Captured<'a> = (Timestamp, u32, &'a [u8]);
-
-/// A capture that is being read.
-enum Packets {
-    Plain(SaveFile<File>),
-    Other(Input),
-}
-
-impl Packets {
-    fn open(path: &Path) -> Result<Self, CollectError> {
-        Ok(match plain(path) {
-            Some(file) => Self::Plain(file),
-            None => Self::Other(Input::open(path)?),
-        })
-    }
-
-    fn link(&self, name: &SmolStr) -> Result<Link, CollectError> {
-        match self {
-            Self::Plain(file) => Ok(file.link()),
-            Self::Other(input) => link_of(name, &input.capture),
-        }
-    }
-
-    /// The next packet. `None`: that was all.
-    ///
-    /// # Errors
-    /// What is wrong with the rest of the file.
-    #[inline]
-    fn next_packet(&mut self) -> Result<Option<Captured<'_>>, String> {
-        match self {
-            Self::Plain(file) => {
-                let packet = file.next_packet()?;
-                Ok(packet.map(|(header, bytes)| (header.at, header.wire_bytes, bytes)))
-            }
-            Self::Other(input) => match input.capture.next_packet() {
-                Ok(packet) => Ok(Some((time_of(packet.header), packet.header.len, packet.data))),
-                Err(pcap::Error::NoMorePackets) => Ok(None),
-                Err(error) => Err(message_of(&error)),
-            },
-        }
-    }
-
-    /// Bytes of the file that were read, where that is not what the packets add up to.
-    fn consumed(&self) -> Option<u64> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Other(input) => input.consumed(),
-        }
-    }
-
-    /// Ends the reading. Returns what was wrong with the file, beyond what its packets showed.
-    fn close(self) -> Option<String> {
-        match self {
-            Self::Plain(_) => None,
-            Self::Other(input) => input.close(),
-        }
-    }
-}
-
-/// A file that need not be left to libpcap.
-fn plain(path: &Path) -> Option<SaveFile<File>> {
-    let mut file = File::open(path).ok()?;
-    // What is read of a pipe is gone.
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut header = [0; FILE_HEADER_BYTES];
-    file.read_exact(&mut header).ok()?;
-    Layout::of(&header).map(|layout| SaveFile::new(layout, file))
-}
-
 /// Reads packets until the end. Returns what is wrong with the rest of the file, if anything.
 fn read(
-    input: &mut Packets,
+    input: &mut Opened,
     decoder: &mut Decoder,
     outlet: &mut Outlet<'_, '_>,
     context: &Context,
 ) -> Option<String> {
-    let mut consumed = 0;
+    let mut not_decoded = HashSet::new();
     loop {
         for _ in 0..PACKETS_PER_LOOK {
+            let mut out = |event| outlet.push(event);
             match input.next_packet() {
-                Ok(Some((at, wire_len, bytes))) => {
-                    consumed += (RECORD_HEADER_BYTES + bytes.len()) as u64;
-                    decoder.packet(at, wire_len, bytes, &mut |event| outlet.push(event));
+                Ok(Some(Captured { at, link: Ok(link), wire_bytes, bytes })) => {
+                    decoder.read_as(link);
+                    decoder.packet(at, wire_bytes, bytes, &mut out);
+                }
+                Ok(Some(Captured { at, link: Err(number), .. })) => {
+                    decoder.not_understood(at, &mut out);
+                    if not_decoded.insert(number) {
+                        let link_type = link_name(Linktype(number.into()));
+                        tracing::warn!(%link_type, "packets of this link type cannot be decoded");
+                    }
                 }
                 Ok(None) => return None,
                 Err(trouble) => return Some(trouble),
             }
         }
-        context.progress.store(input.consumed().unwrap_or(consumed), Relaxed);
+        context.progress.store(input.consumed(), Relaxed);
         decoder.settle(&context.ledger);
         if outlet.is_closed() || context.stop.load(Relaxed) {
             return None;
@@ -179,30 +118,4 @@ fn size_of(path: &Path) -> Result<u64, CollectError> {
         });
     }
     Ok(metadata.len())
-}
-
-pub(super) fn link_of(name: &SmolStr, capture: &Capture<Offline>) -> Result<Link, CollectError> {
-    let number = capture.get_datalink();
-    Link::from_number(number.0).ok_or_else(|| CollectError::LinkType {
-        name: name.to_string(),
-        link_type: link_name(number),
-    })
-}
-
-/// The name of a link type, else its number.
-pub(super) fn link_name(number: pcap::Linktype) -> String {
-    number.get_name().unwrap_or_else(|_| number.0.to_string())
-}
-
-/// The time of a packet captured with nanosecond precision.
-pub(super) fn time_of(header: &PacketHeader) -> Timestamp {
-    Timestamp::from_parts(header.ts.tv_sec, header.ts.tv_usec)
-}
-
-/// What libpcap says, without the crate's prefix.
-pub(super) fn message_of(error: &pcap::Error) -> String {
-    match error {
-        pcap::Error::PcapError(message) => message.trim().to_owned(),
-        other => other.to_string(),
-    }
 }

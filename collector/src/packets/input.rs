@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use pcap::{Capture, Offline, Precision};
 
-use super::file::message_of;
+use super::opened::message_of;
 use crate::CollectError;
 use crate::unpack::{Counted, Packing, Unpacked};
 

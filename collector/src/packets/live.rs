@@ -14,9 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::decoder::Decoder;
 use super::fanout::Group;
-use super::file::{link_name, message_of, time_of};
 use super::gaps;
 use super::link::Link;
+use super::opened::{link_name, message_of, time_of};
 use super::outlet::Outlet;
 use crate::{CollectError, Context, Emit, LiveOptions, Refused, offer};
 

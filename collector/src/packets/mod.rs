@@ -28,9 +28,11 @@ mod key;
 mod link;
 mod live;
 mod names;
+mod opened;
 mod outlet;
 mod partial;
 mod payloads;
+pub mod pcapng;
 pub mod protocol;
 mod proxied;
 mod questions;
@@ -43,6 +45,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod window;
 
 pub use decoder::{Decoder, Sink};
 pub use file::count_packets;

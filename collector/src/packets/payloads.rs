@@ -5,18 +5,14 @@ use std::path::Path;
 
 use egret_event::Timestamp;
 
-use super::file;
-use super::input::Input;
-use super::link::{self, Fragment, Link, UDP};
-use super::savefile::RECORD_HEADER_BYTES;
+use super::link::{self, Fragment, UDP};
+use super::opened::{Captured, Opened};
 use crate::recognize::is_capture;
 use crate::{CollectError, recognize};
 
 /// A capture that is read for its UDP payloads.
 pub(crate) struct CaptureFile {
-    input: Input,
-    link: Link,
-    consumed: u64,
+    input: Opened,
 }
 
 /// What a UDP packet carried.
@@ -36,19 +32,16 @@ impl CaptureFile {
     }
 
     pub(crate) fn open(path: &Path) -> Result<Self, CollectError> {
-        let input = Input::open(path)?;
-        let link = file::link_of(&path.to_string_lossy().as_ref().into(), &input.capture)?;
-        Ok(Self { input, link, consumed: 0 })
+        let name = path.to_string_lossy().as_ref().into();
+        Ok(Self { input: Opened::open(&name, path)? })
     }
 
     /// The next packet. `None` at the end, or where the capture is cut.
     pub(crate) fn next_udp(&mut self) -> Option<Result<UdpPayload<'_>, NotUdp>> {
-        let packet = self.input.capture.next_packet().ok()?;
-        self.consumed += (RECORD_HEADER_BYTES + packet.data.len()) as u64;
-        let at = file::time_of(packet.header);
-        let dissected = link::dissect(self.link, packet.header.len, packet.data);
+        let Captured { at, link, wire_bytes, bytes } = self.input.next_packet().ok()??;
+        let dissected = link.map(|link| link::dissect(link, wire_bytes, bytes));
         Some(match dissected {
-            Ok(inner)
+            Ok(Ok(inner))
                 if inner.protocol == UDP
                     && inner.fragment == Fragment::Whole
                     && inner.payload.len() == inner.payload_bytes as usize =>
@@ -62,6 +55,6 @@ impl CaptureFile {
 
     /// Bytes of the file read so far.
     pub(crate) fn consumed(&self) -> u64 {
-        self.input.consumed().unwrap_or(self.consumed)
+        self.input.consumed()
     }
 }

@@ -4,12 +4,12 @@
 //! all decoding. Everything but the plain format (version 2.4, either byte order, micro- or
 //! nanoseconds, a link type that is decoded here) is left to it.
 
-use std::io::{self, Read};
-use std::ops::Range;
+use std::io::Read;
 
 use egret_event::Timestamp;
 
 use super::link::Link;
+use super::window::Window;
 
 /// Bytes before the first packet.
 pub const FILE_HEADER_BYTES: usize = 24;
@@ -18,10 +18,7 @@ pub const FILE_HEADER_BYTES: usize = 24;
 pub const RECORD_HEADER_BYTES: usize = 16;
 
 /// Longest packet that is believed: the largest snapshot length that libpcap knows.
-const MAX_PACKET_BYTES: usize = 262_144;
-
-/// Read at once. It stays in the second-level cache, and holds the longest packet.
-const BUFFER_BYTES: usize = 512 * 1024;
+pub(super) const MAX_PACKET_BYTES: usize = 262_144;
 
 /// How a classic capture file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,17 +86,13 @@ pub struct RecordHeader {
 /// A file that is being read.
 pub struct SaveFile<R> {
     layout: Layout,
-    input: R,
-    buffer: Box<[u8]>,
-    /// What of the buffer is still to be looked at.
-    left: Range<usize>,
+    window: Window<R>,
 }
 
 impl<R: Read> SaveFile<R> {
     /// A file of this layout, of which `input` brings what follows the header.
     pub fn new(layout: Layout, input: R) -> Self {
-        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
-        Self { layout, input, buffer, left: 0..0 }
+        Self { layout, window: Window::new(input) }
     }
 
     /// How its frames begin.
@@ -113,63 +106,25 @@ impl<R: Read> SaveFile<R> {
     /// What is wrong with the rest of the file.
     #[inline]
     pub fn next_packet(&mut self) -> Result<Option<(RecordHeader, &[u8])>, String> {
-        let Some(head) = self.ready::<RECORD_HEADER_BYTES>()? else { return Ok(None) };
+        let head = self.window.head::<RECORD_HEADER_BYTES>("a packet's header")?;
+        let Some(head) = head else { return Ok(None) };
         let header = self.layout.record(&head);
+        if header.captured_bytes > MAX_PACKET_BYTES {
+            return Err(claims_too_much(header.captured_bytes));
+        }
         let record_bytes = RECORD_HEADER_BYTES + header.captured_bytes;
-        if self.left.len() < record_bytes {
-            self.fetch(header.captured_bytes)?;
-        }
-        let start = self.left.start;
-        self.left.start += record_bytes;
-        Ok(Some((header, &self.buffer[start + RECORD_HEADER_BYTES..start + record_bytes])))
-    }
-
-    /// The next bytes, without going past them. `None`: there are none at all.
-    #[inline]
-    fn ready<const N: usize>(&mut self) -> Result<Option<[u8; N]>, String> {
-        if self.left.len() < N {
-            self.fill().map_err(|error| error.to_string())?;
-        }
-        match self.buffer[self.left.clone()].first_chunk() {
-            Some(head) => Ok(Some(*head)),
-            None if self.left.is_empty() => Ok(None),
-            None => Err(cut("a packet's header")),
-        }
-    }
-
-    /// Makes sure that a whole packet is in the buffer.
-    #[cold]
-    fn fetch(&mut self, captured_bytes: usize) -> Result<(), String> {
-        if captured_bytes > MAX_PACKET_BYTES {
-            return Err(format!(
-                "a packet claims {captured_bytes} bytes, more than the {MAX_PACKET_BYTES} that \
-                 can be captured"
-            ));
-        }
-        self.fill().map_err(|error| error.to_string())?;
-        let is_there = self.left.len() >= RECORD_HEADER_BYTES + captured_bytes;
-        if is_there { Ok(()) } else { Err(cut("a packet")) }
-    }
-
-    /// Fills the buffer as far as the input goes.
-    #[cold]
-    fn fill(&mut self) -> io::Result<()> {
-        self.buffer.copy_within(self.left.clone(), 0);
-        self.left = 0..self.left.len();
-        while self.left.end < self.buffer.len() {
-            match self.input.read(&mut self.buffer[self.left.end..]) {
-                Ok(0) => break,
-                Ok(count) => self.left.end += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        self.window.need(record_bytes, "a packet")?;
+        Ok(Some((header, &self.window.take(record_bytes)[RECORD_HEADER_BYTES..])))
     }
 }
 
-fn cut(what: &str) -> String {
-    format!("the file is cut short within {what}")
+/// What is wrong with a packet of so many bytes.
+#[cold]
+pub(super) fn claims_too_much(captured_bytes: usize) -> String {
+    format!(
+        "a packet claims {captured_bytes} bytes, more than the {MAX_PACKET_BYTES} that can be \
+         captured"
+    )
 }
 
 #[cfg(test)]

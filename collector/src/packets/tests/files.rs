@@ -96,6 +96,31 @@ fn pcap_and_pcapng_of_every_link_type_give_the_same_flows() {
 }
 
 #[test]
+fn of_interfaces_that_differ_what_cannot_be_decoded_is_told() {
+    let mut file = pcapng(101, &packets()[..1]);
+    // A second interface, of a link type that is not decoded, and two packets of it.
+    let other = pcapng(195, &packets()[..2]);
+    let block = |at: usize| u32::from_le_bytes(other[at..at + 4].try_into().unwrap()) as usize;
+    let description = block(4);
+    let packets_from = description + block(description + 4);
+    file.extend(&other[description..packets_from]);
+    let mut second = other[packets_from..].to_vec();
+    let length = block(packets_from + 4);
+    second[8] = 1;
+    second[length + 8] = 1;
+    file.extend(second);
+    for file in [file.clone(), gzip(&file)] {
+        let (events, account) = read(&file).unwrap();
+        assert_eq!((account.received, account.passed), (3, 1));
+        assert_eq!(account.lost.as_slice(), &[(Loss::Malformed, 2)][..]);
+        let gaps = events.iter().filter(|event| matches!(event.fact, Fact::Gap(_))).count();
+        assert_eq!((events.len(), gaps), (2, 1));
+    }
+    let wrong = read(&other).unwrap_err();
+    assert!(matches!(wrong, CollectError::LinkType { .. }), "{wrong}");
+}
+
+#[test]
 fn a_compressed_capture_gives_the_same_and_its_damage_is_told() {
     let plain = pcap(101, &packets());
     for pack in [gzip, zstd] {
