@@ -2,94 +2,58 @@
 """Makes the golden log lines: starts each proxy on loopback with the format that Egret ships, sends
 a fixed set of requests through it, and keeps what it logged.
 
-    tests/golden/make.py [PROXY...]      # nginx haproxy apache squid mitmproxy; default all
+    tests/golden/make.py [NAME...]      # the functions that PROXIES lists; default all
 
-Needs Debian's nginx-light, haproxy, apache2-bin, squid-openssl and mitmproxy. What Egret reads from
-the lines is in expected.txt beside them; `EGRET_UPDATE=1 cargo test -p egret-collector golden`
+Needs Debian's nginx, libnginx-mod-stream, haproxy, apache2-bin, squid-openssl and mitmproxy. A log
+is kept in a folder named DIALECT or DIALECT.VARIANT. What Egret reads from the lines is in
+expected.txt beside them; `EGRET_UPDATE=1 cargo test -p egret-collector golden`
 writes it anew, to be read before it is committed.
 """
 
-import http.client
-import http.server
+import contextlib
 import pathlib
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+
+from traffic import (
+    NAME,
+    ORIGIN,
+    ORIGIN_V6,
+    PROXY,
+    REFUSED,
+    TLS_ORIGIN,
+    origin,
+    origin_v6,
+    send,
+    send_tls,
+    send_with_login,
+    tls_origin,
+)
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEPLOY = HERE.parent.parent / "deploy"
-PROXY, ORIGIN = 18128, 18080
-BODY = b"x" * 5000
-
-
-class Origin(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b"hello"
-        self.send_response(403 if self.path.startswith("/forbidden") else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST = do_PUT = answer
-
-    def log_message(self, *_):
-        pass
-
-
-def send(forward):
-    """Sends the requests: as to a forward proxy, or as to a gateway that goes by Host."""
-    connection = http.client.HTTPConnection("127.0.0.1", PROXY, timeout=5)
-    base = f"http://localhost:{ORIGIN}" if forward else ""
-    agent = {"User-Agent": 'golden "1"', "Host": f"localhost:{ORIGIN}"}
-    for method, path, body in [
-        ("GET", "/plain", None),
-        ("POST", "/upload?token=1234567890", BODY),
-        ("GET", "/odd/%22quote%22/%C3%A9?a=b&c=%20", None),
-        ("GET", "/forbidden/by/the/origin", None),
-        ("GET", "/refused", None),
-    ]:
-        headers = dict(agent)
-        if body:
-            headers["Content-Type"] = "application/octet-stream"
-        try:
-            connection.request(method, base + path, body, headers)
-            connection.getresponse().read()
-        except (OSError, http.client.HTTPException):
-            connection.close()
-    connection.close()
-    if forward:
-        tunnel(f"localhost:{ORIGIN}")
-        tunnel("refused.example:443")
-    garbage()
-    time.sleep(0.5)
-
-
-def tunnel(target):
-    with socket.create_connection(("127.0.0.1", PROXY), timeout=5) as raw:
-        raw.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
-        if b" 200" in raw.recv(4096).split(b"\r\n")[0]:
-            request = b"PUT /in/tunnel HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n"
-            raw.sendall(request + b"Connection: close\r\n\r\n" + BODY)
-            while raw.recv(65536):
-                pass
-
-
-def garbage():
-    with socket.create_connection(("127.0.0.1", PROXY), timeout=5) as raw:
-        raw.sendall(b"\x16\x03\x01\x00\x05hello\r\n\r\n")
-        try:
-            raw.recv(4096)
-        except OSError:
-            pass
 
 
 def nginx(folder):
+    nginx_http(folder, "127.0.0.1", f"127.0.0.1:{ORIGIN}")
+    with running(nginx_command(folder)):
+        send(forward=False)
+    keep("nginx-json", folder / "egret.log")
+    keep("nginx-combined", folder / "combined.log")
+
+
+def nginx_ipv6(folder):
+    nginx_http(folder, "[::1]", f"[::1]:{ORIGIN_V6}")
+    with origin_v6(), running(nginx_command(folder), address="::1"):
+        send(forward=False, proxy="::1", host=f"[::1]:{ORIGIN_V6}")
+    keep("nginx-json.ipv6", folder / "egret.log")
+    keep("nginx-combined.ipv6", folder / "combined.log")
+
+
+def nginx_http(folder, address, to):
     formats = (DEPLOY / "nginx/egret.conf").read_text().replace("/var/log/nginx", str(folder))
     (folder / "nginx.conf").write_text(f"""
 daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}
@@ -97,51 +61,127 @@ http {{
 {formats}
     access_log {folder}/combined.log combined;
     server {{
-        listen 127.0.0.1:{PROXY};
+        listen {address}:{PROXY};
         location /refused {{ deny all; }}
-        location / {{ proxy_pass http://127.0.0.1:{ORIGIN}; }}
+        location / {{ proxy_pass http://{to}; }}
     }}
 }}""")
-    with running(["nginx", "-c", f"{folder}/nginx.conf", "-p", str(folder)]):
-        send(forward=False)
-    keep("nginx-json", folder / "egret.log")
-    keep("nginx-combined", folder / "combined.log")
+
+
+def nginx_command(folder):
+    return ["nginx", "-c", f"{folder}/nginx.conf", "-p", str(folder)]
+
+
+def nginx_stream(folder):
+    shipped = (DEPLOY / "nginx/egret.conf").read_text().split("with ssl_preread on:\n")[1]
+    format = "\n".join(line.removeprefix("#") for line in shipped.splitlines())
+    (folder / "nginx.conf").write_text(f"""
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}}
+stream {{
+{format}
+    access_log {folder}/egret.log egret;
+    map $ssl_preread_server_name $to {{ {NAME} 127.0.0.1:{TLS_ORIGIN}; }}
+    server {{
+        listen 127.0.0.1:{PROXY};
+        listen [::1]:{PROXY};
+        ssl_preread on;
+        deny 127.0.0.9;
+        proxy_pass $to;
+    }}
+}}""")
+    with tls_origin(folder), running(nginx_command(folder)):
+        send_tls()
+        send_tls("::1")
+        send_tls("127.0.0.1", client="127.0.0.9")
+    keep("nginx-json.stream", folder / "egret.log")
 
 
 def haproxy(folder):
+    for name, logging in haproxy_loggings():
+        haproxy_http(folder, logging, "127.0.0.1", f"127.0.0.1:{ORIGIN}")
+        with running(haproxy_command(folder), folder / "log"):
+            send(forward=False)
+        keep(name, folder / "log", wanted=("{", "127.0.0.1:"))
+
+
+def haproxy_ipv6(folder):
+    for name, logging in haproxy_loggings():
+        haproxy_http(folder, logging, "::1", f"::1:{ORIGIN_V6}")
+        with origin_v6(), running(haproxy_command(folder), folder / "log", address="::1"):
+            send(forward=False, proxy="::1", host=f"[::1]:{ORIGIN_V6}")
+        keep(f"{name}.ipv6", folder / "log", wanted=("{", "::1:"))
+
+
+def haproxy_tcp(folder):
+    hello = "tcp-request content accept if { req.ssl_hello_type 1 }"
+    plain = f"option tcplog\n    {hello}"
+    for name, logging in [("haproxy-json.tcp", haproxy_shipped("tcp")), ("haproxy-tcp", plain)]:
+        refusal = f"tcp-request content reject if {{ req.ssl_sni {REFUSED} }}\n    "
+        haproxy_configure(folder, "tcp", f"""
+    bind 127.0.0.1:{PROXY}
+    bind ::1:{PROXY}
+    tcp-request inspect-delay 1s
+    {logging.replace(hello, refusal + hello)}
+    tcp-request content reject
+    default_backend out
+backend out
+    server {NAME} 127.0.0.1:{TLS_ORIGIN}
+""")
+        with tls_origin(folder), running(haproxy_command(folder), folder / "log"):
+            send_tls()
+            send_tls("::1")
+        keep(name, folder / "log", wanted=("{", "127.0.0.1:", "::1:"))
+
+
+def haproxy_loggings():
+    return [("haproxy-json", haproxy_shipped("http")), ("haproxy-http", "option httplog")]
+
+
+def haproxy_shipped(mode):
+    """The lines that are shipped for frontends of this mode."""
     lines = (DEPLOY / "haproxy/egret.cfg").read_text().splitlines()
-    shipped = "\n".join(line for line in lines if line.startswith("    "))
-    for name, logging in [("haproxy-json", shipped), ("haproxy-http", "    option httplog")]:
-        (folder / "haproxy.cfg").write_text(f"""
+    prefix = {"http": "    ", "tcp": "#   "}[mode]
+    title = f"# Frontends in mode {mode}"
+    begin = next(number for number, line in enumerate(lines) if line.startswith(title))
+    shipped = [line.removeprefix(prefix) for line in lines[begin:] if line.startswith(prefix)]
+    return "\n    ".join(shipped)
+
+
+def haproxy_http(folder, logging, address, to):
+    haproxy_configure(folder, "http", f"""
+    bind {address}:{PROXY}
+    {logging}
+    http-request deny if {{ path /refused }} || {{ url_end /refused }}
+    default_backend out
+backend out
+    server origin {to}
+""")
+
+
+def haproxy_configure(folder, mode, frontend):
+    (folder / "haproxy.cfg").write_text(f"""
 global
     log stdout format raw local0
 defaults
-    mode http
+    mode {mode}
     timeout connect 5s
     timeout client 5s
     timeout server 5s
 frontend in
-    bind 127.0.0.1:{PROXY}
-    log global
-{logging}
-    http-request deny if {{ path /refused }} || {{ url_end /refused }}
-    default_backend out
-backend out
-    server origin 127.0.0.1:{ORIGIN}
-""")
-        with running(["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"], folder / f"{name}.log"):
-            send(forward=False)
-        text = (folder / f"{name}.log").read_text().splitlines()
-        wanted = [line for line in text if line.startswith(("{", "127.0.0.1:"))]
-        (folder / f"{name}.log").write_text("\n".join(wanted) + "\n")
-        keep(name, folder / f"{name}.log")
+    log global{frontend}""")
+
+
+def haproxy_command(folder):
+    return ["haproxy", "-db", "-f", f"{folder}/haproxy.cfg"]
 
 
 def apache(folder):
     formats = (DEPLOY / "apache/egret.conf").read_text().replace("/var/log/apache2", str(folder))
     modules = "mpm_event authz_core authz_host proxy proxy_http proxy_connect"
+    folder_of_modules = "/usr/lib/apache2/modules"
     loads = "\n".join(
-        f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so" for name in modules.split()
+        f"LoadModule {name}_module {folder_of_modules}/mod_{name}.so" for name in modules.split()
     )
     (folder / "apache.conf").write_text(f"""
 ServerName golden
@@ -167,6 +207,47 @@ CustomLog {folder}/combined.log combined
 
 
 def squid(folder):
+    squid_configure(folder, f"""
+http_port 127.0.0.1:{PROXY}
+acl refused urlpath_regex ^/refused
+acl elsewhere dstdomain {REFUSED}
+http_access deny refused
+http_access deny elsewhere
+http_access allow localhost""")
+    with running(squid_command(folder), wait=3):
+        send(forward=True)
+    squid_keep(folder)
+
+
+def squid_ipv6(folder):
+    squid_configure(folder, f"""
+http_port [::1]:{PROXY}
+acl refused urlpath_regex ^/refused
+acl elsewhere dstdomain {REFUSED}
+http_access deny refused
+http_access deny elsewhere
+http_access allow localhost""")
+    with origin_v6(), running(squid_command(folder), wait=3, address="::1"):
+        send(forward=True, proxy="::1", host=f"[::1]:{ORIGIN_V6}")
+    squid_keep(folder, ".ipv6")
+
+
+def squid_login(folder):
+    user, password = "sandbox 7", "secret"
+    hashed = subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True)
+    (folder / "users").write_text(f"{user}:{hashed}")
+    squid_configure(folder, f"""
+http_port 127.0.0.1:{PROXY}
+auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all""")
+    with running(squid_command(folder), wait=3):
+        send_with_login(user, password)
+    squid_keep(folder, ".login")
+
+
+def squid_configure(folder, rules):
     folder.chmod(0o777)
     formats = (DEPLOY / "squid/egret.conf").read_text().replace("/var/log/squid", str(folder))
     gh_aw = '%ts.%03tu %>a:%>p %{Host}>h %<a:%<p %rv %rm %>Hs %Ss:%Sh %ru "%{User-Agent}>h"'
@@ -175,17 +256,12 @@ def squid(folder):
         '"method":"%rm","status":%>Hs,"decision":"%Ss","url":"%ru"}'
     )
     (folder / "squid.conf").write_text(f"""
-http_port 127.0.0.1:{PROXY}
 pid_filename {folder}/squid.pid
 cache_log {folder}/cache.log
 coredump_dir {folder}
 shutdown_lifetime 1 seconds
 pinger_enable off
-acl refused urlpath_regex ^/refused
-acl elsewhere dstdomain refused.example
-http_access deny refused
-http_access deny elsewhere
-http_access allow localhost
+{rules}
 {formats}
 logformat gh_aw {gh_aw}
 logformat audit {audit}
@@ -194,8 +270,13 @@ access_log stdio:{folder}/combined.log logformat=combined
 access_log stdio:{folder}/gh-aw.log logformat=gh_aw
 access_log stdio:{folder}/audit.log logformat=audit
 """)
-    with running(["squid", "-N", "-f", f"{folder}/squid.conf"], wait=3):
-        send(forward=True)
+
+
+def squid_command(folder):
+    return ["squid", "-N", "-f", f"{folder}/squid.conf"]
+
+
+def squid_keep(folder, variant=""):
     for name, file in [
         ("squid-egret", "egret"),
         ("squid-native", "native"),
@@ -203,7 +284,7 @@ access_log stdio:{folder}/audit.log logformat=audit
         ("gh-aw-firewall", "gh-aw"),
         ("gh-aw-firewall-audit", "audit"),
     ]:
-        keep(name, folder / f"{file}.log")
+        keep(name + variant, folder / f"{file}.log")
 
 
 def mitmproxy(folder):
@@ -218,17 +299,16 @@ def mitmproxy(folder):
 class running:
     """A program, until the block ends."""
 
-    def __init__(self, command, output=None, wait=2):
-        self.command, self.output, self.wait = command, output, wait
+    def __init__(self, command, output=None, wait=2, address="127.0.0.1"):
+        self.command, self.output, self.wait, self.address = command, output, wait, address
 
     def __enter__(self):
         out = open(self.output, "wb") if self.output else subprocess.DEVNULL
         self.process = subprocess.Popen(self.command, stdout=out, stderr=subprocess.DEVNULL)
         for _ in range(self.wait * 10):
             time.sleep(0.1)
-            with socket.socket() as probe:
-                if self.process.poll() is None and probe.connect_ex(("127.0.0.1", PROXY)) == 0:
-                    break
+            with contextlib.suppress(OSError), socket.create_connection((self.address, PROXY)):
+                break
         return self
 
     def __exit__(self, *_):
@@ -240,20 +320,35 @@ class running:
             self.process.kill()
 
 
-def keep(name, log):
-    lines = log.read_text(errors="surrogateescape")
+def keep(name, log, wanted=("",)):
+    """Keeps the lines of a log that begin with one of these."""
+    lines = log.read_text(errors="surrogateescape").splitlines(keepends=True)
+    lines = [line for line in lines if line.startswith(wanted)]
     folder = HERE / name
     folder.mkdir(exist_ok=True)
-    (folder / "access.log").write_text(lines, errors="surrogateescape")
-    print(f"{name}: {len(lines.splitlines())} lines")
+    (folder / "access.log").write_text("".join(lines), errors="surrogateescape")
+    print(f"{name}: {len(lines)} lines")
+
+
+PROXIES = [
+    nginx,
+    nginx_ipv6,
+    nginx_stream,
+    haproxy,
+    haproxy_ipv6,
+    haproxy_tcp,
+    apache,
+    squid,
+    squid_ipv6,
+    squid_login,
+    mitmproxy,
+]
 
 
 def main():
-    origin = http.server.ThreadingHTTPServer(("127.0.0.1", ORIGIN), Origin)
-    threading.Thread(target=origin.serve_forever, daemon=True).start()
-    proxies = {f.__name__: f for f in [nginx, haproxy, apache, squid, mitmproxy]}
+    proxies = {proxy.__name__: proxy for proxy in PROXIES}
     for name in sys.argv[1:] or proxies:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, origin():
             proxies[name](pathlib.Path(folder))
 
 

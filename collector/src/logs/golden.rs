@@ -6,6 +6,7 @@ use egret_event::Timestamp;
 
 use super::entry::Entry;
 use super::reader::Reader;
+use super::record::LogRecord;
 use super::testing::in_short;
 use crate::{Dialect, dialects};
 
@@ -20,11 +21,25 @@ fn told(log: &[u8], dialect: Dialect) -> String {
     let mut told = String::new();
     for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         told += &match reader.read(line) {
-            Ok(Entry::Request(record)) => in_short(&record),
+            Ok(Entry::Request(record)) => in_full(&record),
             Ok(other) => panic!("no request: {other:?}"),
             Err(problem) => problem.to_string(),
         };
         told.push('\n');
+    }
+    told
+}
+
+/// What a request's line tells, with what only some lines have.
+fn in_full(record: &LogRecord<'_>) -> String {
+    let mut told = in_short(record);
+    if let Some(address) = record.address {
+        told += &format!(" server {address}");
+    }
+    for (what, value) in [("user", &record.user), ("sni", &record.sni)] {
+        if let Some(value) = value {
+            told += &format!(" {what} {:?}", String::from_utf8_lossy(value));
+        }
     }
     told
 }
@@ -36,7 +51,9 @@ fn what_real_proxies_logged_is_read_as_it_happened() {
         let path = entry.unwrap().path();
         let Ok(log) = std::fs::read(path.join("access.log")) else { continue };
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let dialect = dialects::named(&name, &[]).unwrap_or_else(|| panic!("no dialect {name}"));
+        // DIALECT or DIALECT.VARIANT.
+        let dialect = name.split('.').next().unwrap_or(&name);
+        let dialect = dialects::named(dialect, &[]).unwrap_or_else(|| panic!("no {dialect}"));
         let (told, expected) = (told(&log, dialect), path.join("expected.txt"));
         if std::env::var_os("EGRET_UPDATE").is_some() {
             std::fs::write(&expected, &told).unwrap();

@@ -49,6 +49,9 @@ pub enum Field {
     Server,
     /// The server's port, where it stands by itself.
     ServerPort,
+    /// The destination's own address and always a port, which of an IPv6 address may be told by
+    /// nothing but that: `2001:db8::7:443`.
+    ServerAndPort,
     /// The user that the proxy knows.
     User,
     /// The User-Agent header.

@@ -210,7 +210,14 @@ impl RawMapping {
             (&[Field::Time, Field::Start], "time or start"),
             (&[Field::Client], "client"),
             (
-                &[Field::Url, Field::Request, Field::Host, Field::Sni, Field::Server],
+                &[
+                    Field::Url,
+                    Field::Request,
+                    Field::Host,
+                    Field::Sni,
+                    Field::Server,
+                    Field::ServerAndPort,
+                ],
                 "url, request, host, sni or server",
             ),
         ];

@@ -77,6 +77,9 @@ fn client(slots: &Slots<'_>) -> Option<(IpAddr, u16)> {
 }
 
 fn server(slots: &Slots<'_>) -> Option<(IpAddr, u16)> {
+    if let Some(text) = slots.bytes(Field::ServerAndPort) {
+        return address_and_port(text);
+    }
     let text = slots.bytes(Field::Server)?;
     // nginx lists all servers that it tried; the last is the one that answered.
     let last = text.rsplit(|byte| *byte == b',').next().unwrap_or(text).trim_ascii();

@@ -255,6 +255,21 @@ fn an_address_gives_way_to_the_server_name_in_the_session() {
 }
 
 #[test]
+fn an_ipv6_address_may_have_its_port_without_brackets() {
+    for (server, address, port) in [
+        ("2001:db8::7:443", "2001:db8::7", 443),
+        ("::1:8080", "::1", 8080),
+        ("192.0.2.7:443", "192.0.2.7", 443),
+    ] {
+        let line = format!(
+            r#"{{"by":"haproxy","start":1769851800.123,"client":"::1","took":5,"server":"{server}"}}"#
+        );
+        let record = shipped("haproxy-json").unwrap().parse(line.as_bytes(), None).unwrap();
+        assert_eq!((record.address, record.port), (Some(address.parse().unwrap()), port));
+    }
+}
+
+#[test]
 fn shipped_mappings_compile_and_have_names_of_their_own() {
     for (n, mapping) in all_shipped().iter().enumerate() {
         assert_eq!(mapping.raw.compile().unwrap(), *mapping);
