@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Command;
 
+use crate::parts::python;
 use crate::{repository, say};
 
 /// Where skipped tests are written down; `tests/run.sh` reads it.
@@ -18,6 +19,8 @@ pub enum Need {
     Mounts,
     /// A program on the path.
     Program(&'static str),
+    /// A program of the tests' own Python environment; some exist for some machines only.
+    PythonProgram(&'static str),
 }
 
 impl Need {
@@ -45,6 +48,10 @@ impl Need {
                     .chain(["/usr/sbin".into(), "/sbin".into()])
                     .any(|folder| folder.join(program).is_file());
                 (!found).then(|| format!("{program} is not installed (`deploy/setup.sh test`)"))
+            }
+            Self::PythonProgram(program) => {
+                let is_there = python().with_file_name(program).is_file();
+                (!is_there).then(|| format!("PyPI has no {program} for this machine"))
             }
         }
     }
