@@ -4,10 +4,11 @@ a fixed set of requests through it, and keeps what it logged.
 
     tests/golden/make.py [NAME...]      # the functions that PROXIES lists; default all
 
-Needs Debian's nginx, libnginx-mod-stream, haproxy, apache2-bin, squid-openssl and mitmproxy. A log
-is kept in a folder named DIALECT or DIALECT.VARIANT. What Egret reads from the lines is in
-expected.txt beside them; `EGRET_UPDATE=1 cargo test -p egret-collector golden`
-writes it anew, to be read before it is committed.
+Needs Debian's nginx, libnginx-mod-stream, haproxy, apache2-bin, squid-openssl and mitmproxy, and
+the Envoy that `deploy/setup.sh test` takes from PyPI. A log is kept in a folder named DIALECT or
+DIALECT.VARIANT. What Egret reads from the lines is in expected.txt beside them;
+`EGRET_UPDATE=1 cargo test -p egret-collector golden` writes it anew, to be read before it is
+committed.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 from traffic import (
@@ -35,6 +37,7 @@ from traffic import (
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEPLOY = HERE.parent.parent / "deploy"
+ENVOY = "type.googleapis.com/envoy.extensions.filters"
 
 
 def nginx(folder):
@@ -296,6 +299,99 @@ def mitmproxy(folder):
     keep("mitmproxy", folder / "egret.log")
 
 
+def envoy(folder):
+    """Goes by the hosts that it has routes for."""
+    logs = envoy_shipped(folder) + envoy_file(folder / "text.log")
+    envoy_configure(folder, ORIGIN, f"""
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": {ENVOY}.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: egress
+          use_remote_address: true
+          upgrade_configs: [{{upgrade_type: CONNECT}}]
+          access_log:
+{textwrap.indent(logs, " " * 10)}
+          http_filters:
+          - name: router
+            typed_config: {{"@type": {ENVOY}.http.router.v3.Router}}
+          route_config:
+            virtual_hosts:
+            - name: allowed
+              domains: ["localhost:{ORIGIN}"]
+              routes:
+              - match: {{connect_matcher: {{}}}}
+                route:
+                  cluster: origin
+                  upgrade_configs: [{{upgrade_type: CONNECT, connect_config: {{}}}}]
+              - match: {{path: /refused}}
+                direct_response: {{status: 403}}
+              - match: {{prefix: /}}
+                route: {{cluster: origin}}""")
+    with running(envoy_command(folder), wait=10):
+        send(forward=True)
+    keep("envoy-json", folder / "egret.log")
+    keep("envoy-text", folder / "text.log")
+
+
+def envoy_tcp(folder):
+    """Goes by the TLS server names that it has filter chains for."""
+    envoy_configure(folder, TLS_ORIGIN, f"""
+    listener_filters:
+    - name: tls
+      typed_config: {{"@type": {ENVOY}.listener.tls_inspector.v3.TlsInspector}}
+    access_log:
+{textwrap.indent(envoy_shipped(folder), " " * 4)}
+    filter_chains:
+    - filter_chain_match: {{server_names: [{NAME}]}}
+      filters:
+      - name: tcp
+        typed_config:
+          "@type": {ENVOY}.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: egress
+          cluster: origin""")
+    with tls_origin(folder), running(envoy_command(folder), wait=10):
+        send_tls()
+    keep("envoy-json.tcp", folder / "egret.log")
+
+
+def envoy_configure(folder, to, listener):
+    (folder / "envoy.yaml").write_text(f"""
+static_resources:
+  listeners:
+  - address: {{socket_address: {{address: 127.0.0.1, port_value: {PROXY}}}}}
+{listener.removeprefix(chr(10))}
+  clusters:
+  - name: origin
+    load_assignment:
+      cluster_name: origin
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {to}}}}}}}
+""")
+
+
+def envoy_shipped(folder):
+    return (DEPLOY / "envoy/access-log.yaml").read_text().replace("/var/log/envoy", str(folder))
+
+
+def envoy_file(path):
+    """Envoy's own format."""
+    return f"""
+- name: text
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+    path: {path}
+"""
+
+
+def envoy_command(folder):
+    program = HERE.parent.parent / "target/python/bin/envoy"
+    arguments = ["--use-dynamic-base-id", "--concurrency", "1", "-c", f"{folder}/envoy.yaml"]
+    return [str(program), *arguments]
+
+
 class running:
     """A program, until the block ends."""
 
@@ -342,6 +438,8 @@ PROXIES = [
     squid_ipv6,
     squid_login,
     mitmproxy,
+    envoy,
+    envoy_tcp,
 ]
 
 

@@ -36,13 +36,15 @@ pub(super) fn record<'a>(
     when: &When,
     verdict: egret_event::Verdict,
 ) -> Result<LogRecord<'a>, LineProblem> {
-    let client = client(&slots).ok_or(LineProblem::Malformed("client address"))?;
+    let client = client(&slots);
     let server = server(&slots);
     let status = slots.count(Field::Status).and_then(|status| u16::try_from(status).ok());
     let status = status.filter(|status| *status > 0);
     let up = slots.count(Field::Up).or_else(|| slots.count(Field::Body));
     let (down, body) = (slots.count(Field::Down), slots.count(Field::Body));
+    // Of what was no request, some proxies know not even the client.
     let target = Target::of(&mut slots, server)?;
+    let client = client.ok_or(LineProblem::Malformed("client address"))?;
     Ok(LogRecord {
         at: when.at,
         client,
