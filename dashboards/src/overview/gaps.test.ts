@@ -32,5 +32,10 @@ test('a gap that began before the range is cut, and counts of one reason add up'
 });
 
 test('a source without gaps has seen all of the time', () => {
-  expect(strip([], 'eth0', 0, 1)).toEqual({ marks: [], seen: 1, missed: [] });
+  expect(strip([], 'eth0', 0, 1)).toEqual({ marks: [], end: 1, seen: 1, missed: [] });
+});
+
+test('the line of a source that ended goes as far as it saw, within the range', () => {
+  const ends = [25, -5, 400].map((at) => strip([], 'file', 0, 100 * 60_000, at * 60_000).end);
+  expect(ends).toEqual([0.25, 0, 1]);
 });

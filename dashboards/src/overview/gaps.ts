@@ -18,14 +18,16 @@ export interface Mark {
 /** A source's line over the range. */
 export interface Strip {
   marks: Mark[];
+  /** Where it ended, 0 to 1; 1 where it goes on. */
+  end: number;
   /** The part of the range in which it saw something, or could have, 0 to 1. */
   seen: number;
   /** What was missed in all, by reason. */
   missed: string[];
 }
 
-/** The strip of one source, from gap events of the range (milliseconds). */
-export function strip(events: readonly Event[], source: string, from: number, until: number): Strip {
+/** The strip of one source, from gap events of the range (milliseconds). `ended`: when it did. */
+export function strip(events: readonly Event[], source: string, from: number, until: number, ended?: number): Strip {
   const marks: Mark[] = [];
   const sums = new Map<GapReason, number>();
   const length = Math.max(until - from, 1);
@@ -38,7 +40,7 @@ export function strip(events: readonly Event[], source: string, from: number, un
     sums.set(reason, (sums.get(reason) ?? 0) + count);
   }
   const missed = [...sums].map(([reason, count]) => gapWords(reason, count));
-  return { marks, seen: 1 - covered(marks.filter(({ blind }) => blind)), missed };
+  return { marks, end: ended === undefined ? 1 : place(ended), seen: 1 - covered(marks.filter(({ blind }) => blind)), missed };
 }
 
 /** How much of the line marks cover, overlaps counted once. */
