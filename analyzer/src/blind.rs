@@ -76,6 +76,8 @@ struct Source {
     since: Timestamp,
     heard: Timestamp,
     events: u64,
+    /// The segment that it last told of.
+    segment: Option<SmolStr>,
     /// The longest pause of each of the last days, in seconds, by the number of the day.
     pauses_s: VecDeque<(i64, u64)>,
     minute: Minute,
@@ -130,10 +132,15 @@ impl Watch {
         if let Some(open) = source.quiet.take() {
             let silence = Open { measure: now.since(open.from).as_secs(), ..open };
             out.joined.push(Joined::Quiet(Box::new(quiet_gap(&event.source, silence.from, now))));
-            world.note_gap_seen(silence_seen(&event.source, &silence, now));
+            world.gaps.note_silence(silence_seen(&event.source, &silence, now));
             out.changes.push(change(Kind::Quiet, &event.source, (&silence, Some(now)), world));
         }
         source.hear(now, listening.since);
+        let segment = &event.origin.segment;
+        if source.segment.as_ref() != Some(segment) && !matches!(event.fact, Fact::Gap(_)) {
+            source.segment = Some(segment.clone());
+            world.gaps.note_segment(&event.source, segment);
+        }
         let minute = event.at.floor(MINUTE);
         if minute > source.minute.at {
             if let Some(told) = source.end_minute(minute) {
@@ -164,7 +171,7 @@ impl Watch {
             }
             let open = Open { from, at: now, measure: silence.as_secs() };
             source.quiet = Some(open);
-            world.note_gap_seen(silence_seen(name, &open, now));
+            world.gaps.note_silence(silence_seen(name, &open, now));
             out.push(change(Kind::Quiet, name, (&open, None), world));
         }
     }
@@ -176,6 +183,7 @@ impl Source {
             since: now,
             heard: now,
             events: 0,
+            segment: None,
             pauses_s: VecDeque::new(),
             minute: Minute::default(),
             bad: 0,
@@ -403,9 +411,7 @@ fn explanation(
         evidence: Vec::new(),
         gaps: match kind {
             Kind::Quiet => vec![silence_seen(source, open, closed_at.unwrap_or(open.at))],
-            Kind::Losing => {
-                world.gaps.iter().filter(|gap| gap.source == *source).cloned().collect()
-            }
+            Kind::Losing => world.gaps.of_source(source, open.from),
         },
         techniques: Vec::new(),
         next_steps: steps.into(),

@@ -54,6 +54,10 @@ pub(crate) struct Opened {
     pub(crate) at: Timestamp,
     pub(crate) changed_at: Timestamp,
     pub(crate) number: u32,
+    /// When it was last told that it opened or grew.
+    grew_at: Timestamp,
+    /// What was known not to have been seen when it last changed.
+    missed: u64,
     severity: Severity,
     /// One bit per detector that has evidence.
     detectors: u8,
@@ -185,8 +189,13 @@ impl Dossier {
         }
     }
 
-    /// The change that is due, if any, and notes that it was made.
-    pub(crate) fn change(&mut self, at: Timestamp, up_bytes: u64) -> Option<crate::ChangeKind> {
+    /// The change that is due, if any, and notes that it was made: by what was sent, and with what
+    /// could not be seen (a mark of the gaps, which by itself makes nothing grow).
+    pub(crate) fn change(
+        &mut self,
+        at: Timestamp,
+        (up_bytes, missed): (u64, u64),
+    ) -> Option<crate::ChangeKind> {
         let assessment = self.assess(up_bytes);
         let kind = match &self.opened {
             None if assessment.p < THRESHOLD => crate::ChangeKind::Opened,
@@ -201,11 +210,25 @@ impl Dossier {
             at: opened_at,
             changed_at,
             number,
+            grew_at: changed_at,
+            missed,
             severity: assessment.severity,
             detectors: assessment.detectors,
             up_bytes,
         });
         Some(kind)
+    }
+
+    /// Notes what could not be seen in the time of an open incident; whether that is news. When the
+    /// incident has grown by enough to be told does not depend on it.
+    pub(crate) fn obscure(&mut self, at: Timestamp, missed: u64) -> bool {
+        let Some(open) = self.opened.as_mut().filter(|open| open.missed != missed) else {
+            return false;
+        };
+        open.missed = missed;
+        open.number += 1;
+        open.changed_at = open.changed_at.max(at);
+        true
     }
 }
 
@@ -224,7 +247,7 @@ impl Opened {
     /// When it may be told that the bytes have doubled, if they have.
     pub(crate) fn growth_due(&self, up_bytes: u64) -> Option<Timestamp> {
         let has_doubled = up_bytes / 2 >= self.up_bytes.max(LEAST_GROWTH);
-        has_doubled.then(|| self.changed_at + GROWTH_PAUSE)
+        has_doubled.then(|| self.grew_at + GROWTH_PAUSE)
     }
 }
 

@@ -4,7 +4,7 @@
 //! (newest event time less the lateness), the end of silent sessions and the end of an epoch,
 //! when all deltas are merged into the next frozen baseline.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::{Listening, Watch};
 use crate::detect::policy::Policy;
+use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
 use crate::join::{Joined, Out};
 use crate::learned::Learned;
@@ -116,7 +117,7 @@ impl Engine {
         let shards = deal(partitions, config.shards.clamp(1, PARTITIONS));
         let policy = Policy::of(&config);
         Self {
-            world: World { config, policy, baseline: Arc::new(baseline), gaps: VecDeque::new() },
+            world: World { config, policy, baseline: Arc::new(baseline), gaps: Gaps::default() },
             shards,
             time: EventTime::default(),
             waiting: BTreeMap::new(),
@@ -150,7 +151,7 @@ impl Engine {
         for event in events {
             self.advance(event.at, out);
             if let Fact::Gap(gap) = &event.fact {
-                self.world.note_gap(event, gap);
+                self.world.gaps.note(event, gap);
             }
             let now = self.time.newest.unwrap_or(event.at);
             let mut told = Out { changes: out, joined };
@@ -252,11 +253,25 @@ impl Engine {
         }
         sort(&mut out[first..]);
         self.watch.listen((watermark, &mut self.listening), &mut self.world, out);
+        self.look_at_gaps(out);
         let epoch = watermark.floor(self.world.config.epoch);
         if epoch > self.time.epoch {
             self.time.epoch = epoch;
             self.fold(epoch);
         }
+    }
+
+    /// Tells open incidents what could not be seen in their time, where that is due.
+    fn look_at_gaps(&mut self, out: &mut Vec<IncidentChange>) {
+        let Some(now) = self.time.newest.filter(|now| self.world.gaps.is_look_due(*now)) else {
+            return;
+        };
+        let first = out.len();
+        for shard in &mut self.shards {
+            shard.look_at_gaps(&self.world, now, out);
+        }
+        sort(&mut out[first..]);
+        self.world.gaps.looked(now, out.len() > first);
     }
 
     /// Merges all deltas into the next frozen baseline. When nothing was taught, the old stays.

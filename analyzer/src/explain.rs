@@ -1,9 +1,10 @@
 //! An incident in full: everything an analyst needs to judge it, in words and numbers.
 
-use egret_event::{GapReason, SmolStr, Timestamp};
+use egret_event::{SmolStr, Timestamp};
 
 use crate::detect::policy::{Rule, RuleHits};
 use crate::dossier::{Dossier, margin, pull};
+use crate::gaps::covered;
 use crate::incident::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, GapSeen, Incident, IncidentChange,
     Observed, Quantity, Severity, Stage, Tail,
@@ -13,7 +14,7 @@ use crate::session::{Session, Target};
 use crate::steps::{next_steps, techniques};
 use crate::tally::Seen;
 use crate::words::{
-    bytes_words, count_words, duration_words, gap_words, percent_words, probability_words,
+    bytes_words, count_words, duration_words, missed_words, percent_words, probability_words,
 };
 use crate::world::World;
 
@@ -46,10 +47,7 @@ impl Session {
             dossier,
             name: self.name_of(target),
             observed: self.observed(target),
-            seen: match target {
-                Target::Slot(at) => self.slots[at].seen,
-                Target::Many => self.seen,
-            },
+            seen: self.seen_at(target),
             findings: shared_out(dossier),
         };
         Some(IncidentChange {
@@ -225,24 +223,12 @@ impl Case<'_> {
     /// What could not be seen meanwhile, and what that means for the numbers.
     fn blind_words(&self, world: &World) -> Option<String> {
         let gaps = self.gaps(world);
-        let mut missed: Vec<(SmolStr, GapReason, u64)> = Vec::new();
-        for gap in &gaps {
-            let same = missed.iter_mut().find(|(s, r, _)| *s == gap.source && *r == gap.reason);
-            match same {
-                Some((_, _, sum)) => *sum = sum.saturating_add(gap.count),
-                None => missed.push((gap.source.clone(), gap.reason, gap.count)),
-            }
-        }
-        let words: Vec<String> = missed
-            .iter()
-            .map(|(source, reason, count)| format!("{} by {source}", gap_words(*reason, *count)))
-            .collect();
-        (!words.is_empty()).then(|| {
+        (!gaps.is_empty()).then(|| {
             format!(
                 "Egret could not see everything in {} of this time ({}): more may have been sent, \
                  so counts and bytes are lower bounds.",
-                percent_words(covered(&gaps, &self.seen)),
-                words.join(", "),
+                percent_words(covered(&gaps, self.seen)),
+                missed_words(&gaps),
             )
         })
     }
@@ -273,8 +259,7 @@ impl Case<'_> {
     }
 
     fn gaps(&self, world: &World) -> Vec<GapSeen> {
-        let overlaps = |gap: &&GapSeen| gap.from <= self.seen.last && self.seen.first <= gap.until;
-        world.gaps.iter().filter(overlaps).cloned().collect()
+        world.gaps.of(&self.session.origin.segment, self.seen).cloned().collect()
     }
 }
 
@@ -284,20 +269,6 @@ fn contradiction_title(name: &str, finding: &Finding) -> String {
     } else {
         format!("observers contradict each other about {name}")
     }
-}
-
-/// The part of a time that gaps cover, overlaps counted once. All of a moment.
-fn covered(gaps: &[GapSeen], seen: &Seen) -> f64 {
-    let length = seen.last.since(seen.first).as_secs_f64();
-    let mut spans: Vec<_> =
-        gaps.iter().map(|g| (g.from.max(seen.first), g.until.min(seen.last))).collect();
-    spans.sort_unstable();
-    let (mut sum, mut reached) = (0.0, seen.first);
-    for (from, until) in spans {
-        sum += until.since(from.max(reached)).as_secs_f64();
-        reached = reached.max(until);
-    }
-    if length > 0.0 { (sum / length).min(1.0) } else { 1.0 }
 }
 
 /// From the combined probability: 0.5 at the threshold, towards 1 with every power of ten below

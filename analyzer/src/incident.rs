@@ -9,6 +9,8 @@ use egret_event::{Attribution, EventId, GapReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::words::missed_words;
+
 /// Findings joined by (session, destination).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -345,6 +347,9 @@ pub enum ChangeKind {
     Opened,
     /// It became notably worse: a higher severity, a further detector, or twice the bytes.
     Grew,
+    /// Something in its time could not be seen, and that became known after its last change: its
+    /// gaps say what. Nothing was found that is worse, so nobody is alerted.
+    Obscured,
     /// Its session ended; it will not grow any more.
     Ended,
     /// A person took it on.
@@ -363,6 +368,7 @@ impl ChangeKind {
         match self {
             Self::Opened => "opened",
             Self::Grew => "grew",
+            Self::Obscured => "obscured",
             Self::Ended => "ended",
             Self::Acknowledged => "acknowledged",
             Self::Closed => "closed",
@@ -381,6 +387,13 @@ pub enum ChangeBy {
     Engine,
     /// A person, by the name of their token.
     Analyst(SmolStr),
+}
+
+impl Explanation {
+    /// What could not be seen, in a few words. Nothing, when there were no gaps.
+    pub fn missed(&self) -> Option<String> {
+        (!self.gaps.is_empty()).then(|| missed_words(&self.gaps))
+    }
 }
 
 /// Identifies an alert: a change that is sent outward. Receivers can recognize a repeat by it.

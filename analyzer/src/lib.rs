@@ -21,6 +21,7 @@ mod detect;
 mod dossier;
 mod engine;
 mod explain;
+mod gaps;
 mod hash;
 mod histogram;
 mod hyperloglog;

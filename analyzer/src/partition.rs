@@ -41,6 +41,8 @@ pub(crate) struct Partition {
     sessions: HashTable<Box<Session>>,
     /// When each session's silence should next be checked, in seconds.
     due: BTreeSet<(i64, SessionKey)>,
+    /// The sessions that have open incidents.
+    open: BTreeSet<SessionKey>,
     taught: Taught,
     counts: Counts,
 }
@@ -112,7 +114,11 @@ impl Partition {
                 session.bars = bars.of(&session.place, world);
                 session.refresh(world);
             }
+            let told = out.changes.len();
             session.observe(event, world, out);
+            if out.changes.len() > told {
+                self.open.insert(session.key());
+            }
             if let Some(sooner_s) = session.growth_due_s.filter(|s| *s < session.due_s) {
                 self.due.remove(&(session.due_s, session.key()));
                 session.due_s = sooner_s;
@@ -146,7 +152,11 @@ impl Partition {
         let mut session = Box::new(Session::begin(event, world.baseline.generation(), bars));
         session.due_s = due_s(session.seen.last, world);
         self.due.insert((session.due_s, session.key()));
+        let told = out.changes.len();
         session.observe(event, world, out);
+        if out.changes.len() > told {
+            self.open.insert(session.key());
+        }
         self.insert(session);
     }
 
@@ -190,6 +200,21 @@ impl Partition {
         }
     }
 
+    /// Tells open incidents what could not be seen in their time.
+    pub(crate) fn look_at_gaps(
+        &mut self,
+        world: &World,
+        now: Timestamp,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        for key in &self.open {
+            let hash = hash_of(&key.origin);
+            if let Some(session) = self.sessions.find_mut(hash, |s| s.is_of(&key.origin)) {
+                session.look_at_gaps(world, now, out);
+            }
+        }
+    }
+
     /// Ends all sessions: the input has ended at `at`.
     pub(crate) fn finish(&mut self, world: &World, at: Timestamp, out: &mut Vec<IncidentChange>) {
         self.due.clear();
@@ -208,6 +233,7 @@ impl Partition {
         out: &mut Vec<IncidentChange>,
     ) {
         session.end(at, world, out);
+        self.open.remove(&session.key());
         self.counts.evicted_destinations += u64::from(session.overflow.destinations);
         let delta = if session.is_wary() { &mut self.taught.later } else { &mut self.taught.now };
         self.counts.unlearned += session.teach(world, delta);
@@ -243,6 +269,9 @@ impl Partition {
         for mut session in saved.sessions {
             session.index_slots();
             restored.due.insert((session.due_s, session.key()));
+            if !session.open_targets().is_empty() {
+                restored.open.insert(session.key());
+            }
             restored.insert(Box::new(session));
         }
         restored

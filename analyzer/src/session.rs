@@ -313,6 +313,14 @@ impl Session {
         slots.chain([Target::Many]).filter(is_open).collect()
     }
 
+    /// The time of what was observed at a target.
+    pub(crate) fn seen_at(&self, target: Target) -> Seen {
+        match target {
+            Target::Slot(at) => self.slots[at].seen,
+            Target::Many => self.seen,
+        }
+    }
+
     /// What was observed at a target; for many, everything of the session.
     pub(crate) fn observed(&self, target: Target) -> Observed {
         match target {

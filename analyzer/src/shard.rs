@@ -68,6 +68,16 @@ impl Shard {
         self.partitions.iter_mut().for_each(|partition| partition.expire(world, watermark, out));
     }
 
+    /// Tells open incidents what could not be seen in their time.
+    pub(crate) fn look_at_gaps(
+        &mut self,
+        world: &World,
+        now: Timestamp,
+        out: &mut Vec<IncidentChange>,
+    ) {
+        self.partitions.iter_mut().for_each(|partition| partition.look_at_gaps(world, now, out));
+    }
+
     /// Ends all sessions.
     pub(crate) fn finish(&mut self, world: &World, at: Timestamp, out: &mut Vec<IncidentChange>) {
         self.partitions.iter_mut().for_each(|partition| partition.finish(world, at, out));

@@ -1,6 +1,6 @@
 //! The engine's state in bytes: versioned, and equal for equal states.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use egret_event::Timestamp;
@@ -10,17 +10,16 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::Watch;
 use crate::engine::{Engine, EventTime};
-use crate::incident::GapSeen;
+use crate::gaps::Gaps;
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
 use crate::shard::partitions;
 
 /// The version that is written: the first byte.
 ///
-/// Version 1 had the same beginning, [`Kept`]. Of it only that is read: what was learned stays, and
-/// the sessions that were live then begin anew.
-const VERSION: u8 = 1;
-const VERSION_WITHOUT_JOINS: u8 = 0;
+/// Older versions had the same beginning, [`Kept`]. Of them only that is read: what was learned
+/// stays, and the sessions that were live then begin anew.
+const VERSION: u8 = 2;
 
 /// What outlives sessions: the beginning of every version.
 #[derive(Serialize, Deserialize)]
@@ -36,7 +35,7 @@ struct Kept {
 /// The rest.
 #[derive(Serialize, Deserialize)]
 struct Live {
-    gaps: VecDeque<GapSeen>,
+    gaps: Gaps,
     watch: Watch,
     partitions: Vec<SavedPartition>,
 }
@@ -92,7 +91,7 @@ impl Engine {
         let (version, rest) = postcard::take_from_bytes::<u8>(bytes)?;
         let (kept, rest) = postcard::take_from_bytes::<Kept>(rest)?;
         let mut engine = match version {
-            VERSION_WITHOUT_JOINS => Self::new(config),
+            ..VERSION => Self::new(config),
             VERSION => {
                 let live: Live = postcard::from_bytes(rest)?;
                 let found = live.partitions.len();

@@ -1,6 +1,6 @@
 //! A session sees an event: it counts, asks the detectors, and says what changed.
 
-use egret_event::{Contradiction, ContradictionKind, Event, Fact, SmolStr};
+use egret_event::{Contradiction, ContradictionKind, Event, Fact, SmolStr, Timestamp};
 
 use crate::baseline::Ladder;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise};
@@ -333,11 +333,12 @@ impl Session {
             return;
         }
         let up_bytes = self.up_bytes(target);
+        let missed = self.mark_of_gaps(target, world);
         let dossier = self.dossier(target);
         if matches!(target, Target::Slot(_)) {
             dossier.note(event);
         }
-        if let Some(kind) = dossier.change(event.at, up_bytes) {
+        if let Some(kind) = dossier.change(event.at, (up_bytes, missed)) {
             self.renew_size_finding(target, world);
             out.extend(self.change(target, kind, world));
         } else if let Some(due) = dossier.opened.and_then(|open| open.growth_due(up_bytes)) {
@@ -355,22 +356,39 @@ impl Session {
         self.growth_due_s = None;
         for target in self.open_targets() {
             let up_bytes = self.up_bytes(target);
+            let missed = self.mark_of_gaps(target, world);
             let dossier = self.dossier(target);
             let due = dossier.opened.and_then(|open| open.growth_due(up_bytes));
-            if let Some(kind) = due.and_then(|due| dossier.change(due, up_bytes)) {
+            if let Some(kind) = due.and_then(|due| dossier.change(due, (up_bytes, missed))) {
                 self.renew_size_finding(target, world);
                 out.extend(self.change(target, kind, world));
             }
         }
     }
 
-    /// The changes that the end of the session makes, at `at`.
-    pub(crate) fn end(
+    /// Tells what could not be seen in the time of open incidents, where that is not told yet.
+    pub(crate) fn look_at_gaps(
         &mut self,
-        at: egret_event::Timestamp,
         world: &World,
+        now: Timestamp,
         out: &mut Vec<IncidentChange>,
     ) {
+        for target in self.open_targets() {
+            let missed = self.mark_of_gaps(target, world);
+            if self.dossier(target).obscure(now, missed) {
+                self.renew_size_finding(target, world);
+                out.extend(self.change(target, ChangeKind::Obscured, world));
+            }
+        }
+    }
+
+    /// What could not be seen in the time of a target, as a number.
+    fn mark_of_gaps(&self, target: Target, world: &World) -> u64 {
+        world.gaps.mark_of(&self.origin.segment, self.seen_at(target))
+    }
+
+    /// The changes that the end of the session makes, at `at`.
+    pub(crate) fn end(&mut self, at: Timestamp, world: &World, out: &mut Vec<IncidentChange>) {
         for target in self.open_targets() {
             if let Some(opened) = &mut self.dossier(target).opened {
                 opened.number += 1;

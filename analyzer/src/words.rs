@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use egret_event::{Attribution, GapReason, SmolStr};
 
-use crate::incident::Level;
+use crate::incident::{GapSeen, Level};
 
 /// Bytes with a binary unit and two or three digits: `5.0 MiB`.
 pub(crate) fn bytes_words(bytes: u64) -> String {
@@ -42,7 +42,7 @@ pub(crate) fn percent_words(part: f64) -> String {
 }
 
 /// What was missed, with its unit.
-pub(crate) fn gap_words(reason: GapReason, count: u64) -> String {
+fn gap_words(reason: GapReason, count: u64) -> String {
     let many = |noun: &str, what: &str| format!("{} {what}", count_words(count, noun));
     match reason {
         GapReason::KernelDrop => many("packet", "dropped by the kernel"),
@@ -59,6 +59,21 @@ pub(crate) fn gap_words(reason: GapReason, count: u64) -> String {
         GapReason::SensorLoss => many("packet", "lost by the sensor"),
         GapReason::NoTemplate => many("record", "of an unknown layout"),
     }
+}
+
+/// What was missed, by source and reason.
+pub(crate) fn missed_words(gaps: &[GapSeen]) -> String {
+    let mut missed: Vec<(&SmolStr, GapReason, u64)> = Vec::new();
+    for gap in gaps {
+        let same = missed.iter_mut().find(|(s, r, _)| **s == gap.source && *r == gap.reason);
+        match same {
+            Some((_, _, sum)) => *sum = sum.saturating_add(gap.count),
+            None => missed.push((&gap.source, gap.reason, gap.count)),
+        }
+    }
+    let words =
+        missed.iter().map(|(source, reason, n)| format!("{} by {source}", gap_words(*reason, *n)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Whose behaviour is normal, as the subject of a sentence in the plural.

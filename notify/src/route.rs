@@ -34,8 +34,8 @@ fn entries(targets: &[Target], change: &IncidentChange) -> Vec<OutboxEntry> {
     names.into_iter().map(entry).collect()
 }
 
-/// Whether a kind of change is sent outward. The end of a session asks nothing of anybody, and
-/// comments are for those who work on the incident.
+/// Whether a kind of change is sent outward. The end of a session asks nothing of anybody; comments,
+/// and what could not be seen, are for those who work on the incident.
 fn is_told(kind: ChangeKind) -> bool {
     match kind {
         ChangeKind::Opened
@@ -43,7 +43,7 @@ fn is_told(kind: ChangeKind) -> bool {
         | ChangeKind::Acknowledged
         | ChangeKind::Closed
         | ChangeKind::Reopened => true,
-        ChangeKind::Ended | ChangeKind::Commented => false,
+        ChangeKind::Obscured | ChangeKind::Ended | ChangeKind::Commented => false,
     }
 }
 
@@ -82,6 +82,7 @@ mod tests {
             (ChangeKind::Acknowledged, true),
             (ChangeKind::Closed, true),
             (ChangeKind::Reopened, true),
+            (ChangeKind::Obscured, false),
             (ChangeKind::Ended, false),
             (ChangeKind::Commented, false),
         ] {

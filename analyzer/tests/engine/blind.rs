@@ -59,10 +59,19 @@ impl Site {
         }
     }
 
+    /// The changes of incidents about sources.
+    fn about_sources(&self) -> impl DoubleEndedIterator<Item = &IncidentChange> {
+        self.changes.iter().filter(|change| change.incident.origin.executor.is_empty())
+    }
+
+    /// The changes of incidents about executors.
+    fn about_executors(&self) -> Vec<&IncidentChange> {
+        self.changes.iter().filter(|change| !change.incident.origin.executor.is_empty()).collect()
+    }
+
     /// What became of incidents about sources.
     fn told(&self) -> Vec<(ChangeKind, &str)> {
-        let about = self.changes.iter().filter(|change| change.incident.origin.executor.is_empty());
-        about.map(|change| (change.kind, change.incident.title.as_str())).collect()
+        self.about_sources().map(|change| (change.kind, change.incident.title.as_str())).collect()
     }
 }
 
@@ -73,12 +82,12 @@ fn a_source_that_falls_silent_is_told_and_closed_when_it_is_heard_again() {
     site.silence((25 * HOUR, 25 * HOUR + 20 * MINUTE));
     let told = site.told();
     assert_eq!(told, [(ChangeKind::Opened, "source \"eth0\" has been quiet for 5 min")]);
-    let opened = site.changes.last().unwrap().clone();
+    let opened = site.about_sources().last().unwrap().clone();
     assert_eq!(opened.incident.severity, Severity::Medium);
     assert_eq!(opened.incident.explanation.gaps[0].reason, GapReason::Quiet);
 
     site.flow("eth0", 25 * HOUR + 20 * MINUTE);
-    let closed = site.changes.last().unwrap();
+    let closed = site.about_sources().last().unwrap();
     assert_eq!((closed.kind, &closed.by), (ChangeKind::Closed, &ChangeBy::Engine));
     assert_eq!((closed.incident.id, closed.number), (opened.incident.id, 1));
     assert_ne!(closed.alert_id(), opened.alert_id());
@@ -170,6 +179,115 @@ fn an_incident_says_how_much_of_its_time_could_not_be_seen() {
         summary.contains("in 1 % of this time (1200 packets dropped by the kernel by eth0)"),
         "{summary}"
     );
+}
+
+/// An upload of 5 MiB to somewhere new at the start, as the source `eth0` sees it.
+fn upload(site: &mut Site) {
+    let flow = site.executor.flow(0, web("drop.example.net"), 5 << 20, 0);
+    site.observe(&Event { source: "eth0".into(), ..flow });
+}
+
+/// Packets dropped, as an incident tells them.
+fn dropped(change: &IncidentChange) -> u64 {
+    change.incident.explanation.gaps.iter().map(|gap| gap.count).sum()
+}
+
+#[test]
+fn an_open_incident_tells_at_once_of_a_gap_that_comes_later_and_nobody_is_alerted() {
+    let mut site = Site::new();
+    upload(&mut site);
+    site.dropped(1_500, 1200);
+    site.engine.tick(at(3_000), &mut site.changes);
+    let [opened, obscured] = site.about_executors()[..] else { panic!("{:?}", site.changes) };
+    assert_eq!((opened.kind, dropped(opened)), (ChangeKind::Opened, 0));
+    assert_eq!((obscured.kind, dropped(obscured)), (ChangeKind::Obscured, 1200));
+    assert_eq!((obscured.number, obscured.incident.id), (1, opened.incident.id));
+    assert_eq!(obscured.incident.severity, opened.incident.severity);
+    let missed = obscured.incident.explanation.missed();
+    assert_eq!(missed.as_deref(), Some("1200 packets dropped by the kernel by eth0"));
+    let summary = &obscured.incident.explanation.summary;
+    assert!(summary.contains(missed.as_deref().unwrap()), "{summary}");
+    site.engine.tick(at(300_000), &mut site.changes);
+    assert_eq!(site.about_executors().len(), 2, "nothing more was missed");
+}
+
+#[test]
+fn loss_that_goes_on_is_told_twice_a_minute_and_to_the_packet() {
+    let mut site = Site::new();
+    let mut flow = site.executor.flow(0, web("drop.example.net"), 5 << 20, 0);
+    flow.source = "eth0".into();
+    site.observe(&flow);
+    for second in 1..=100 {
+        site.dropped(second * 1000, 10);
+        let seen = site.executor.flow(second * 1000, web("drop.example.net"), 10, 0);
+        site.observe(&Event { source: "eth0".into(), ..seen });
+    }
+    site.engine.tick(at(300_000), &mut site.changes);
+    let told: Vec<_> = site.about_executors().iter().map(|c| (c.kind, dropped(c))).collect();
+    let kinds: Vec<_> = told.iter().map(|(kind, _)| *kind).collect();
+    assert!(kinds[1..].iter().all(|kind| *kind == ChangeKind::Obscured), "{told:?}");
+    assert_eq!(kinds.len(), 6, "opened; at once; after 30, 60 and 90 s; the rest: {told:?}");
+    assert_eq!(told.last().unwrap().1, 1000);
+}
+
+#[test]
+fn growth_is_told_when_it_is_due_however_much_is_missed() {
+    let grew = |lossy: bool| {
+        let mut site = Site::new();
+        for second in 0..100 {
+            let sent = site.executor.flow(second * 1000, web("drop.example.net"), 1 << 20, 0);
+            site.observe(&Event { source: "eth0".into(), ..sent });
+            if lossy {
+                site.dropped(second * 1000 + 500, 10);
+            }
+        }
+        let changes = site.about_executors();
+        let grew = changes.iter().filter(|change| change.kind == ChangeKind::Grew);
+        grew.map(|change| (change.at, change.incident.observed.up_bytes)).collect::<Vec<_>>()
+    };
+    assert!(!grew(false).is_empty());
+    assert_eq!(grew(true), grew(false));
+}
+
+#[test]
+fn a_gap_elsewhere_or_at_another_time_does_not_obscure() {
+    let mut site = Site::new();
+    upload(&mut site);
+    let stranger = |segment: &str, ms: i64| {
+        let mut stranger = Executor::with("sandbox-2", |origin| origin.segment = segment.into());
+        let seen = stranger.flow(ms, web("api.example.net"), 500, 500);
+        Event { source: "eth0".into(), ..seen }
+    };
+    let gap = |source: &str, ms: i64| {
+        let gap = Gap { reason: GapReason::KernelDrop, count: 7, from: at(ms - 1000) };
+        let event = Executor::new("").event(ms, bare("0.0.0.0", 0), Fact::Gap(gap));
+        let origin = std::sync::Arc::new(Attribution::nobody());
+        Event { source: source.into(), origin, ..event }
+    };
+    site.observe(&Event { source: "eth9".into(), ..stranger("elsewhere", 1_000) });
+    site.observe(&gap("eth9", 2_000));
+    site.observe(&gap("eth0", 40_000));
+    site.engine.tick(at(100_000), &mut site.changes);
+    assert_eq!(site.about_executors().len(), 1, "{:?}", site.changes);
+    site.observe(&Event { source: "eth9".into(), ..stranger("sandboxes", 101_000) });
+    site.engine.tick(at(200_000), &mut site.changes);
+    let obscured = site.about_executors()[1];
+    assert_eq!(dropped(obscured), 7, "it watches the upload's segment too");
+    assert_eq!(obscured.incident.explanation.gaps[0].source, "eth9");
+}
+
+#[test]
+fn silence_that_began_with_the_last_of_an_incident_obscures_it() {
+    let mut site = Site::new();
+    site.flows((0, 25 * HOUR), 20_000);
+    let last = site.executor.flow(25 * HOUR, web("drop.example.org"), 5 << 20, 0);
+    site.observe(&Event { source: "eth0".into(), ..last });
+    site.silence((25 * HOUR, 25 * HOUR + 20 * MINUTE));
+    let changes = site.about_executors();
+    let told = changes.iter().rfind(|change| change.incident.destination == "example.org");
+    let told = told.unwrap();
+    assert_eq!((told.kind, told.incident.explanation.gaps.len()), (ChangeKind::Obscured, 1));
+    assert_eq!(told.incident.explanation.gaps[0].reason, GapReason::Quiet);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange};
-use egret_event::{Event, FlowPhase};
+use egret_event::{Attribution, Event, Fact, FlowPhase, Gap, GapReason};
 use proptest::prelude::*;
 
 use crate::traffic::*;
@@ -63,7 +63,19 @@ fn event(executor: &mut Executor, now: i64, (whereto, up, manner): (u8, u64, u8)
         5 => executor.flow(ms, bare(&format!("10.{}.0.1", whereto % 4), 22), up, 0),
         6 => executor.flow(ms, bare("169.254.169.254", 80), 100, 100),
         7 | 8 => executor.interval(ms, web(&host), long_flow, (up, 10)),
+        9 => lost(executor, ms, whereto),
         _ => executor.flow(ms, web(&host), up, 1000),
+    }
+}
+
+/// A second in which one of three sources could not see.
+fn lost(executor: &mut Executor, ms: i64, which: u8) -> Event {
+    let reason = [GapReason::KernelDrop, GapReason::MissedBytes][usize::from(which % 2)];
+    let gap = Gap { reason, count: u64::from(which) + 1, from: at(ms - 1000) };
+    Event {
+        source: ["test", "eth1", "eth2"][usize::from(which % 3)].into(),
+        origin: std::sync::Arc::new(Attribution::nobody()),
+        ..executor.event(ms, bare("0.0.0.0", 0), Fact::Gap(gap))
     }
 }
 

@@ -358,7 +358,7 @@ fn an_incident_says_where_we_were_blind() {
         let gap = Gap { reason: GapReason::KernelDrop, count: 42, from: at(from_ms) };
         executor.event(ms, bare("0.0.0.0", 0), Fact::Gap(gap))
     };
-    let gaps = [gap(1500, 500), gap(4000, 3500)];
+    let gaps = [gap(1500, 500), gap(14_000, 13_500)];
     let mut events = upload("drop.example.net", 5 * MIB, 1);
     events[0].at = at(2000);
     let mut other = events[0].clone();

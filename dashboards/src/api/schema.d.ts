@@ -476,7 +476,7 @@ export interface components {
          * @description What happened to an incident.
          * @enum {string}
          */
-        ChangeKind: "opened" | "grew" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
+        ChangeKind: "opened" | "grew" | "obscured" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
         /** @description Two observers tell different stories of the same egress. */
         Contradiction: {
             /** @description What they differ about. */

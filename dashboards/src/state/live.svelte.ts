@@ -9,6 +9,7 @@ export type LiveState = 'connecting' | 'live' | 'lost';
 const KINDS: Record<ChangeKind, true> = {
   opened: true,
   grew: true,
+  obscured: true,
   ended: true,
   acknowledged: true,
   closed: true,

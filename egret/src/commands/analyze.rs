@@ -207,7 +207,11 @@ impl Found {
         for change in self.changes.drain(..) {
             debug_assert!(matches!(
                 change.kind,
-                ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Ended | ChangeKind::Closed
+                ChangeKind::Opened
+                    | ChangeKind::Grew
+                    | ChangeKind::Obscured
+                    | ChangeKind::Ended
+                    | ChangeKind::Closed
             ));
             self.incidents.insert(change.incident.id, change.incident);
         }

@@ -38,11 +38,13 @@ pub(super) fn apply(
     change: &IncidentChange,
     suppressed_by: Option<EventId>,
 ) -> Result<Applied, StoreError> {
-    let title = match change.kind {
+    let missed = change.incident.explanation.missed();
+    let words = match change.kind {
         ChangeKind::Ended | ChangeKind::Closed => None,
+        ChangeKind::Obscured => missed.as_deref(),
         _ => Some(change.incident.title.as_str()),
     };
-    if !record(db, change, title)? {
+    if !record(db, change, words)? {
         return Ok(Applied::Repeat);
     }
     let id = change.incident.id;
@@ -237,7 +239,7 @@ fn step(
         (ChangeKind::Closed, _) => Closed,
         (ChangeKind::Reopened, _) => Open,
         (ChangeKind::Commented, _) => status,
-        (ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Ended, _) => {
+        (ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Obscured | ChangeKind::Ended, _) => {
             let reason = "only the engine opens, grows and ends incidents";
             return Err(StoreError::BadQuery(reason.to_owned()));
         }

@@ -1,6 +1,7 @@
 //! The engine owns what an incident says; people own where it stands.
 
-use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange, Severity};
+use egret_analyzer::{ChangeBy, ChangeKind, GapSeen, IncidentChange, Severity};
+use egret_event::GapReason;
 
 use super::made::{Made, alert, at, change, id, incident, opened, store};
 use crate::{
@@ -80,6 +81,27 @@ fn the_end_of_a_session_leaves_a_closed_incident_closed() {
     assert_eq!(row.status, IncidentStatus::Closed);
     assert!(row.ended);
     assert_eq!(row.incident.updated_at, at(5), "the later of the two changes counts");
+}
+
+#[test]
+fn what_could_not_be_seen_is_kept_and_leaves_an_incident_where_it_stands() {
+    let made = store();
+    made.write_change(&opened(7, "evil.example"), &[]);
+    act(&made, ChangeKind::Closed, 5);
+    let mut obscured = incident(7, "evil.example");
+    obscured.explanation.gaps = vec![GapSeen {
+        source: "eth0".into(),
+        reason: GapReason::KernelDrop,
+        count: 1200,
+        from: at(1),
+        until: at(2),
+    }];
+    made.write_change(&change(ChangeKind::Obscured, 1, &obscured), &[]);
+    let detail = made.incident(id(7)).unwrap().unwrap();
+    assert_eq!(detail.row.incident.explanation.gaps, obscured.explanation.gaps);
+    assert_eq!((detail.row.status, detail.row.ended), (IncidentStatus::Closed, false));
+    let told = detail.history.iter().find(|entry| entry.kind == ChangeKind::Obscured).unwrap();
+    assert_eq!(told.words.as_deref(), Some("1200 packets dropped by the kernel by eth0"));
 }
 
 #[test]
