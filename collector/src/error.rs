@@ -68,8 +68,10 @@ pub enum CollectError {
     },
     /// The content is of no kind that egret reads.
     #[error(
-        "{path:?} is neither a capture (pcap, pcapng) nor a log that egret reads \
-         (Squid native, Squid \"egret\" format, Envoy JSON, Zeek, Suricata, Argus)"
+        "{path:?} is neither a capture (pcap, pcapng), nor NetFlow or IPFIX, nor a log that egret \
+         knows by its content (of Squid, Envoy, nginx, HAProxy, Apache, Caddy, Traefik, mitmproxy, \
+         Smokescreen, Zeek, Suricata, Argus and others, listed in the README); for another log, \
+         describe its lines in [[collector.mappings]]"
     )]
     Unrecognized {
         /// Path of the file.

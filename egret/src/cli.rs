@@ -68,7 +68,7 @@ pub struct ConfigArgs {
 /// What to analyze.
 #[derive(Debug, Args)]
 pub struct AnalyzeArgs {
-    /// Captures (pcap, pcapng) and logs (Squid, Envoy JSON, Zeek, Suricata, Argus), in any mix.
+    /// Captures (pcap, pcapng), NetFlow and IPFIX, and logs of proxies and sensors, in any mix.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// What to print, and how.
