@@ -96,8 +96,10 @@ fn readable_as(line: &Line<'_>) -> Option<Dialect> {
     let Line::Whole { bytes, .. } = line else { return None };
     let dialect = logs::looks_like(bytes);
     match logs::Reader::new(Some(dialect)).read(bytes) {
-        Ok(_) | Err(LineProblem::NoDestination | LineProblem::Note) => Some(dialect),
         Err(LineProblem::Malformed(_)) => None,
+        Ok(_) | Err(LineProblem::NoDestination | LineProblem::Note | LineProblem::Duplicate) => {
+            Some(dialect)
+        }
     }
 }
 

@@ -24,12 +24,16 @@ from traffic import (
     NAME,
     ORIGIN,
     ORIGIN_V6,
+    OTHER,
     PROXY,
     REFUSED,
+    SILENT,
     TLS_ORIGIN,
+    certificate,
     origin,
     origin_v6,
     send,
+    send_in_tunnels,
     send_tls,
     send_with_login,
     tls_origin,
@@ -250,6 +254,28 @@ http_access deny all""")
     squid_keep(folder, ".login")
 
 
+def squid_bump(folder):
+    """Looks at the server name in each tunnel, and refuses some by it."""
+    names = f"127.0.0.1 {NAME} {OTHER} {SILENT}\n"
+    (folder / "hosts").write_text(names)
+    squid_configure(folder, f"""
+http_port 127.0.0.1:{PROXY} ssl-bump generate-host-certificates=off \
+    cert={certificate(folder)}
+hosts_file {folder}/hosts
+acl hello at_step SslBump1
+acl refused ssl::server_name {REFUSED}
+acl elsewhere dstdomain {REFUSED}
+ssl_bump peek hello
+ssl_bump terminate refused
+ssl_bump splice all
+on_unsupported_protocol tunnel all
+http_access deny elsewhere
+http_access allow localhost""")
+    with tls_origin(folder), running(squid_command(folder), wait=3):
+        send_in_tunnels()
+    squid_keep(folder, ".bump")
+
+
 def squid_configure(folder, rules):
     folder.chmod(0o777)
     formats = (DEPLOY / "squid/egret.conf").read_text().replace("/var/log/squid", str(folder))
@@ -437,6 +463,7 @@ PROXIES = [
     squid,
     squid_ipv6,
     squid_login,
+    squid_bump,
     mitmproxy,
     envoy,
     envoy_tcp,

@@ -14,7 +14,7 @@ PROXY, ORIGIN, TLS_ORIGIN = 18128, 18080, 18443
 # Of four digits, so that `::1:8080` may be taken for an address.
 ORIGIN_V6 = 8080
 BODY = b"x" * 5000
-NAME, REFUSED = "origin.example", "refused.example"
+NAME, OTHER, SILENT, REFUSED = [f"{name}.example" for name in "origin other silent refused".split()]
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
@@ -153,6 +153,22 @@ def send_tls(proxy="127.0.0.1", client=None):
     tls(REFUSED, proxy, client=client)
     garbage(proxy)
     time.sleep(0.5)
+
+
+def send_in_tunnels():
+    """Sends tunnels with TLS inside: with the name asked for, with another, with one that is refused,
+    to a host that is refused, to a port where nobody listens, with no TLS, and with nothing."""
+    tls(NAME, target=f"{NAME}:{TLS_ORIGIN}")
+    tls(NAME, target=f"{OTHER}:{TLS_ORIGIN}")
+    tls(REFUSED, target=f"{NAME}:{TLS_ORIGIN}")
+    tls(REFUSED, target=f"{REFUSED}:443")
+    tls(NAME, target=f"{NAME}:1")
+    tunnel(f"{NAME}:{ORIGIN}")
+    with socket.create_connection(("127.0.0.1", PROXY), timeout=5) as raw:
+        raw.sendall(f"CONNECT {SILENT}:{TLS_ORIGIN} HTTP/1.1\r\n\r\n".encode())
+        raw.recv(4096)
+    tls(NAME, target=f"127.0.0.1:{TLS_ORIGIN}")
+    time.sleep(1)
 
 
 def garbage(proxy="127.0.0.1"):

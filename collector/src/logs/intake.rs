@@ -62,6 +62,7 @@ struct Tally {
     received: u64,
     passed: u64,
     not_egress: u64,
+    duplicate: u64,
     malformed: u64,
     too_long: u64,
 }
@@ -152,6 +153,10 @@ impl Intake {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
                 self.tally.not_egress += 1;
+                return self.tell_beside(beside, ids, offset, emit);
+            }
+            Err(LineProblem::Duplicate) => {
+                self.tally.duplicate += 1;
                 return self.tell_beside(beside, ids, offset, emit);
             }
             Err(LineProblem::Malformed(what)) => {
@@ -301,6 +306,7 @@ impl Tally {
         ledger.pass(tally.passed);
         let lost = [
             (Loss::NotEgress, tally.not_egress),
+            (Loss::Duplicate, tally.duplicate),
             (Loss::Malformed, tally.malformed),
             (Loss::TooLong, tally.too_long),
         ];

@@ -119,6 +119,9 @@ pub enum LineProblem {
     /// The line is sound and is about the log itself: a header, a comment.
     #[error("about the log itself")]
     Note,
+    /// The line is sound, and another one tells the same and more.
+    #[error("another line tells the same")]
+    Duplicate,
     /// The line is not of the dialect, or was damaged.
     #[error("malformed: {0}")]
     Malformed(&'static str),

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! %ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p \
-//!     hier=%Sh user=%#un sni=%#ssl::>sni ua=%#{User-Agent}>h
+//!     hier=%Sh user=%#un sni=%#ssl::>sni bump=%ssl::bump_mode ua=%#{User-Agent}>h
 //! ```
 //!
 //! What the lines mean here:
@@ -24,6 +24,13 @@
 //! - `error:…`, a relative URL or one without a host is a request that Squid could not act on:
 //!   [`LineProblem::NoDestination`].
 //! - Where Squid intercepts TLS, CONNECT names an address and `sni=` the host.
+//! - Where Squid looks into tunnels (`ssl_bump`), it logs each twice: `NONE_NONE/200` when it has
+//!   looked, and what became of it when it ends. `bump=` tells what the first line is worth. After
+//!   `splice` another one is sure to come, with all that went through: the first is a
+//!   [`LineProblem::Duplicate`]. `terminate` is a refusal, and the only line there is. Without
+//!   `bump=` the two cannot be told apart, and a tunnel counts as two contacts, with its bytes once.
+//! - A tunnel with something else than TLS inside is logged without a method.
+//! - Status 403 without a server is a refusal too: of a request inside a tunnel that was refused.
 //! - Squid cuts lines at 8 KiB. A request for a URL that long must not escape notice, so what is
 //!   there of the line counts, without the fields after the URL, which may be cut too.
 
@@ -40,6 +47,12 @@ use super::text::{
 
 /// Length of a line that Squid has cut: its log writer's buffer of 8 KiB less the terminator.
 pub(super) const CUT_BYTES: usize = 8_191;
+
+const CONNECT: &[u8] = b"CONNECT";
+
+/// Status codes: a tunnel was opened; a rule forbids it.
+const ESTABLISHED: u16 = 200;
+const FORBIDDEN: u16 = 403;
 
 /// Reads a line of the native format, without its line end.
 ///
@@ -69,7 +82,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         verdict: outcome.verdict,
         up_bytes: None,
         down_bytes,
-        method: Cow::Borrowed(method),
+        method: Cow::Borrowed(target.method),
         path: target.path.map(Cow::Borrowed),
         query_bytes: target.query_bytes,
         user_agent: None,
@@ -104,6 +117,11 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         _ => (address_and_port(fields.next()?), Extra::parse(fields)),
     };
     let server = server.map(|(address, _)| address);
+    let verdict = match extra.bump.filter(|_| target.is_tunnel() && outcome.has_looked()) {
+        Some(b"splice") => return Err(LineProblem::Duplicate),
+        Some(b"terminate") => Verdict::Blocked(BlockReason::ProxyDenied),
+        _ => outcome.verdict,
+    };
     let (host, named_by, server) = target.behind(extra.sni, server);
     let passed_on = outcome.status != Some(PROXY_LOGIN);
     Ok(LogRecord {
@@ -113,10 +131,10 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         named_by,
         port: target.port,
         address: server.filter(|_| extra.way.is_none_or(leads_to_the_destination)),
-        verdict: outcome.verdict,
+        verdict,
         up_bytes: up_bytes.map(|bytes| if passed_on { bytes } else { 0 }),
         down_bytes,
-        method: Cow::Borrowed(method),
+        method: Cow::Borrowed(target.method),
         path: target.path.map(Cow::Borrowed),
         query_bytes: target.query_bytes,
         user_agent: extra.user_agent.map(written),
@@ -192,22 +210,32 @@ impl<'a> Fields<'a> {
 struct Outcome {
     verdict: Verdict,
     status: Option<u16>,
+    /// Whether it neither fetched, nor found, nor passed on anything.
+    is_nothing: bool,
 }
 
 impl Outcome {
     fn of(result: &[u8], status: Option<u16>) -> Self {
         let denied = result.starts_with(b"TCP_DENIED") && !result.starts_with(b"TCP_DENIED_REPLY");
-        let verdict = if denied && status != Some(PROXY_LOGIN) {
+        let is_nothing = matches!(result, b"NONE_NONE" | b"NONE");
+        let denied_inside = is_nothing && status == Some(FORBIDDEN);
+        let verdict = if (denied && status != Some(PROXY_LOGIN)) || denied_inside {
             Verdict::Blocked(BlockReason::ProxyDenied)
         } else {
             Verdict::Allowed
         };
-        Self { verdict, status }
+        Self { verdict, status, is_nothing }
+    }
+
+    /// Whether Squid has looked into a tunnel, and done no more yet.
+    fn has_looked(&self) -> bool {
+        self.is_nothing && self.status == Some(ESTABLISHED)
     }
 }
 
 /// Where a request was to go.
 struct Target<'a> {
+    method: &'a [u8],
     host: &'a [u8],
     named_by: NameSource,
     port: u16,
@@ -216,8 +244,12 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn parse(method: &[u8], url: &'a [u8]) -> Result<Self, LineProblem> {
-        let target = if method == b"CONNECT" { Self::of_tunnel(url) } else { Self::of_url(url)? };
+    fn parse(method: &'a [u8], url: &'a [u8]) -> Result<Self, LineProblem> {
+        let target = match method {
+            CONNECT => Self::of_tunnel(url),
+            b"-" if host_and_port(url).1.is_some() => Self::of_tunnel(url),
+            _ => Self::of_url(method, url)?,
+        };
         if target.host.is_empty() || target.host == b"-" {
             return Err(LineProblem::NoDestination);
         }
@@ -228,6 +260,7 @@ impl<'a> Target<'a> {
     fn of_tunnel(url: &'a [u8]) -> Self {
         let (host, port) = host_and_port(url);
         Self {
+            method: CONNECT,
             host: if url.starts_with(b"error:") { b"" } else { host },
             named_by: NameSource::Connect,
             port: port.unwrap_or(0),
@@ -237,7 +270,7 @@ impl<'a> Target<'a> {
     }
 
     /// `SCHEME://[USER@]HOST[:PORT][/PATH][?QUERY]`.
-    fn of_url(url: &'a [u8]) -> Result<Self, LineProblem> {
+    fn of_url(method: &'a [u8], url: &'a [u8]) -> Result<Self, LineProblem> {
         let colon = find(b':', url).ok_or(LineProblem::NoDestination)?;
         let (scheme, rest) = url.split_at(colon);
         let rest = rest.strip_prefix(b"://").ok_or(LineProblem::NoDestination)?;
@@ -247,12 +280,17 @@ impl<'a> Target<'a> {
         let (host, port) = host_and_port(host);
         let (path, query_bytes) = path_and_query(path);
         Ok(Self {
+            method,
             host,
             named_by: NameSource::ProxyLog,
             port: port.unwrap_or_else(|| default_port(scheme)),
             path: Some(path).filter(|path| !path.is_empty()),
             query_bytes,
         })
+    }
+
+    fn is_tunnel(&self) -> bool {
+        self.method == CONNECT
     }
 
     /// The destination of an intercepted connection: its TLS server name, where the target
@@ -322,6 +360,7 @@ struct Extra<'a> {
     way: Option<&'a [u8]>,
     user: Option<&'a [u8]>,
     sni: Option<&'a [u8]>,
+    bump: Option<&'a [u8]>,
     user_agent: Option<&'a [u8]>,
 }
 
@@ -337,6 +376,8 @@ impl<'a> Extra<'a> {
                 extra.user = given(value);
             } else if let Some(value) = field.strip_prefix(b"sni=") {
                 extra.sni = given(value);
+            } else if let Some(value) = field.strip_prefix(b"bump=") {
+                extra.bump = given(value);
             } else if let Some(value) = field.strip_prefix(b"ua=") {
                 extra.user_agent = given(value);
             }

@@ -113,6 +113,10 @@ impl<'a, 'b> Intake<'a, 'b> {
                 self.ledger.lose(Loss::NotEgress, 1);
                 return;
             }
+            Err(LineProblem::Duplicate) => {
+                self.ledger.lose(Loss::Duplicate, 1);
+                return;
+            }
             Err(LineProblem::Malformed(what)) => {
                 self.complaints.add(what);
                 self.malformed.add(1, self.now);

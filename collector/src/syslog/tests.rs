@@ -73,6 +73,16 @@ fn lines_are_read_in_any_envelope() {
 }
 
 #[test]
+fn a_line_that_another_one_repeats_is_filtered_as_such() {
+    let looked = line(1)
+        .replace("TCP_MISS/200", "NONE_NONE/200")
+        .replace("GET http://a.example/1 192.0.2.7:80", "CONNECT a.example:443 -:-")
+        .replace("ua=-", "bump=splice ua=-");
+    let (events, account) = taken(&[looked, line(2)]);
+    assert_eq!((events.len(), account.lost), (1, vec![(Loss::Duplicate, 1)]));
+}
+
+#[test]
 fn numbers_that_never_came_are_a_gap_for_each_writer() {
     let message = |writer: &str, n: u64| {
         format!("<134>1 - gw {writer} - - [meta sequenceId=\"{n}\"] {}", line(n))

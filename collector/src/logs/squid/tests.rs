@@ -274,3 +274,42 @@ proptest::proptest! {
         let _ = parse_egret(&line);
     }
 }
+
+#[test]
+fn a_tunnel_that_was_looked_into_counts_once_and_a_terminated_one_is_refused() {
+    let line = |result: &str, server: &str, bump: &str| {
+        format!(
+            "1795886916.857 0 10.20.0.17:57108 {result} up=69 down=0 CONNECT up.example:443 \
+             {server} hier=- user=- sni=up.example {bump} ua=-"
+        )
+    };
+    for (result, server, bump, expected) in [
+        ("NONE_NONE/200", "-:-", "bump=splice", Err(LineProblem::Duplicate)),
+        ("NONE/200", "-:-", "bump=splice", Err(LineProblem::Duplicate)),
+        ("NONE_NONE/200", "-:-", "bump=terminate", Ok(BLOCKED)),
+        // Another line may not come after these, or nothing tells.
+        ("NONE_NONE/200", "-:-", "bump=peek", Ok(Verdict::Allowed)),
+        ("NONE_NONE/200", "-:-", "bump=bump", Ok(Verdict::Allowed)),
+        ("NONE_NONE/200", "-:-", "future=field", Ok(Verdict::Allowed)),
+        ("NONE_NONE_ABORTED/200", "-:-", "bump=splice", Ok(Verdict::Allowed)),
+        // These are the lines that come after.
+        ("TCP_TUNNEL/500", "192.0.2.7:443", "bump=splice", Ok(Verdict::Allowed)),
+        ("NONE_NONE/503", "-:-", "bump=splice", Ok(Verdict::Allowed)),
+        ("NONE_NONE/403", "-:-", "bump=splice", Ok(BLOCKED)),
+        ("TCP_DENIED/200", "-:-", "bump=splice", Ok(BLOCKED)),
+    ] {
+        let line = line(result, server, bump);
+        let told = parse_egret(line.as_bytes()).map(|record| record.verdict);
+        assert_eq!(told, expected, "{line}");
+    }
+}
+
+#[test]
+fn a_tunnel_without_tls_is_logged_without_a_method() {
+    let record = egret(
+        "1795886917.296 1 10.20.0.17:57148 TCP_TUNNEL/500 up=5085 down=116 - up.example:25 \
+         192.0.2.7:25 hier=HIER_DIRECT user=- sni=- bump=peek ua=-",
+    );
+    assert_eq!((&*record.method, &*record.host, record.port), (CONNECT, &b"up.example"[..], 25));
+    assert_eq!(record.up_bytes, Some(5085));
+}

@@ -137,6 +137,17 @@ fn clients_outside_every_segment_and_lines_without_destination_are_filtered() {
 }
 
 #[test]
+fn a_line_that_another_one_repeats_is_filtered_as_such() {
+    let context = context();
+    let looked = "1700000001.000 0 10.20.0.17:4000 NONE_NONE/200 up=69 down=0 CONNECT \
+                  a.example:443 -:- hier=HIER_NONE user=- sni=a.example bump=splice ua=-\n";
+    let content = looked.to_owned() + &line(2);
+    assert_eq!(all(&read(content.as_bytes(), &context)), [Seen::Line(2)]);
+    assert_eq!(context.ledger.read().lost, [(Loss::Duplicate, 1)]);
+    assert_eq!(context.ledger.read().unaccounted(), 0);
+}
+
+#[test]
 fn the_same_line_of_the_same_log_is_the_same_event_whatever_the_file_is_called() {
     let text = lines(0..5);
     let ids = |batches: &[EventBatch]| -> Vec<_> {
