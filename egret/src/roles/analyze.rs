@@ -16,6 +16,9 @@ use super::collect::ToEngine;
 /// Longest time between snapshots of the engine while there is something new.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
+/// The same while there is nothing new: what a snapshot says then is that somebody watched.
+const IDLE_SNAPSHOT_EVERY: Duration = Duration::from_secs(60);
+
 /// So many events make a snapshot due earlier: it is these that are read again after a crash.
 const SNAPSHOT_EVENTS: u64 = 50_000;
 
@@ -230,10 +233,11 @@ impl State {
         let now = (self.now)();
         let pause = match self.events_since_snapshot {
             _ if self.has_new_log => Duration::ZERO,
+            _ if !self.changed_since_snapshot => IDLE_SNAPSHOT_EVERY,
             ..SNAPSHOT_EVENTS => SNAPSHOT_EVERY,
             _ => SNAPSHOT_PAUSE,
         };
-        if !self.changed_since_snapshot || now.since(self.snapshot_at) < pause {
+        if now.since(self.snapshot_at) < pause {
             return None;
         }
         self.snapshot_at = now;
@@ -251,5 +255,35 @@ impl State {
         self.events_since_snapshot = 0;
         self.has_new_log = false;
         Some((self.engine.snapshot(), self.positions.values().cloned().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicI64;
+
+    use egret_analyzer::AnalyzerConfig;
+
+    use super::*;
+
+    static SECOND: AtomicI64 = AtomicI64::new(0);
+
+    fn now() -> Timestamp {
+        Timestamp::from_secs(SECOND.load(Relaxed))
+    }
+
+    #[test]
+    fn without_anything_new_a_snapshot_tells_once_a_minute_that_somebody_watched() {
+        let engine = Engine::new(AnalyzerConfig::default());
+        let board = Arc::new(Board::new(&[], engine.summary(), now()));
+        let (positions, unread_files) = (Vec::new(), BTreeSet::new());
+        let mut state = State::new(Analyze { engine, positions, unread_files, board, now });
+        let snapshots: Vec<i64> = (0..=150)
+            .filter(|second| {
+                SECOND.store(*second, Relaxed);
+                state.tick(now()).is_some_and(|write| write.snapshot.is_some())
+            })
+            .collect();
+        assert_eq!(snapshots, [60, 120]);
     }
 }
