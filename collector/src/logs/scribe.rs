@@ -60,7 +60,7 @@ impl Ids {
     }
 
     /// Those of what lines tell beside their entries.
-    pub(super) fn beside(self) -> Self {
+    pub(crate) fn beside(self) -> Self {
         Self { lines: self.beside, ..self }
     }
 }

@@ -96,7 +96,13 @@ impl<'a, 'b> Intake<'a, 'b> {
 
     fn line(&mut self, sender: IpAddr, line: &[u8], reader: &mut Reader) {
         // A header that is stripped leaves a space before the message in RFC 3164.
-        self.entry(sender, line, reader.read(line.strip_prefix(b" ").unwrap_or(line)));
+        let read = reader.read(line.strip_prefix(b" ").unwrap_or(line));
+        let beside = reader.take_beside();
+        self.entry(sender, line, read);
+        if let Some(more) = beside {
+            let ids = self.ids(sender, line).beside();
+            self.tell(&more, ids, self.latest.repeats);
+        }
     }
 
     /// Takes what `sender` tells of in `raw`, already read.
@@ -107,6 +113,7 @@ impl<'a, 'b> Intake<'a, 'b> {
         read: Result<Entry<'_>, LineProblem>,
     ) {
         self.ledger.receive(1);
+        let repeats = self.latest.count(raw);
         let entry = match read {
             Ok(entry) => entry,
             Err(LineProblem::NoDestination | LineProblem::Note) => {
@@ -124,15 +131,26 @@ impl<'a, 'b> Intake<'a, 'b> {
                 return;
             }
         };
-        let repeats = self.latest.count(raw);
-        let ids = Ids::of(&self.name, &[sender.to_string().as_bytes(), b" ", raw].concat());
-        match self.scribe.event(&entry, ids, repeats) {
-            Some(event) => {
-                self.ledger.pass(1);
-                self.outlet.push(event);
-            }
-            None => self.ledger.lose(Loss::NotEgress, 1),
+        if self.tell(&entry, self.ids(sender, raw), repeats) {
+            self.ledger.pass(1);
+        } else {
+            self.ledger.lose(Loss::NotEgress, 1);
         }
+    }
+
+    /// Ids of what `sender` tells in these bytes.
+    fn ids(&self, sender: IpAddr, raw: &[u8]) -> Ids {
+        Ids::of(&self.name, &[sender.to_string().as_bytes(), b" ", raw].concat())
+    }
+
+    /// Whether it was an event of somebody who is watched.
+    fn tell(&mut self, entry: &Entry<'_>, ids: Ids, repeats: u64) -> bool {
+        let event = self.scribe.event(entry, ids, repeats);
+        let is_told = event.is_some();
+        if let Some(event) = event {
+            self.outlet.push(event);
+        }
+        is_told
     }
 
     /// Counts a message that is too long to be read.
@@ -168,6 +186,14 @@ impl<'a, 'b> Intake<'a, 'b> {
     /// Ends the source.
     pub(crate) fn finish(mut self) {
         self.complaints.finish();
+        for ((sender, name), mut writer) in std::mem::take(&mut self.writers) {
+            let ids = self.ids(sender, name.as_bytes()).beside();
+            let mut number = 0;
+            while let Some(left) = writer.reader.take_left() {
+                self.tell(&left, ids, number);
+                number += 1;
+            }
+        }
         for tally in [&mut self.malformed, &mut self.too_long, &mut self.missing] {
             if let Some(gap) = tally.take() {
                 self.outlet.push(gap_event(&self.name, gap, self.now));

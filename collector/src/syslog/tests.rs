@@ -83,6 +83,24 @@ fn a_line_that_another_one_repeats_is_filtered_as_such() {
 }
 
 #[test]
+fn what_a_line_tells_beside_its_entry_is_told_too() {
+    // Questions that nobody answers: Suricata's lines of them are no entries by themselves.
+    let asked = |second: u64, n: u64| {
+        format!(
+            "<134>1 - gw suricata - - - {{\"timestamp\":\"2026-01-31T09:30:{second:02}.0+0000\",\
+             \"flow_id\":7,\"event_type\":\"dns\",\"src_ip\":\"10.20.0.17\",\"src_port\":5000,\
+             \"dest_ip\":\"192.0.2.53\",\"dest_port\":53,\"proto\":\"UDP\",\"dns\":{{\"version\":2,\
+             \"type\":\"query\",\"id\":{n},\"rrname\":\"q{n}.example\",\"rrtype\":\"TXT\"}}}}"
+        )
+    };
+    let (events, account) = taken(&[asked(0, 1), asked(9, 2), asked(10, 3)]);
+    let host = |event: &Event| event.destination.host.clone().unwrap();
+    let hosts: Vec<_> = events.iter().map(host).collect();
+    assert_eq!(hosts, ["q1.example", "q2.example", "q3.example"]);
+    assert_eq!(account.lost, [(Loss::NotEgress, 3)]);
+}
+
+#[test]
 fn numbers_that_never_came_are_a_gap_for_each_writer() {
     let message = |writer: &str, n: u64| {
         format!("<134>1 - gw {writer} - - [meta sequenceId=\"{n}\"] {}", line(n))
