@@ -4,43 +4,37 @@ a fixed set of requests through it, and keeps what it logged.
 
     tests/golden/make.py [NAME...]      # the functions that PROXIES lists; default all
 
-Needs Debian's nginx, libnginx-mod-stream, haproxy, apache2-bin, squid-openssl and mitmproxy, and
-the Envoy that `deploy/setup.sh test` takes from PyPI. A log is kept in a folder named DIALECT or
-DIALECT.VARIANT. What Egret reads from the lines is in expected.txt beside them;
+Needs Debian's nginx, libnginx-mod-stream, haproxy, apache2-bin, squid-openssl, mitmproxy, caddy and
+rsyslog, and the Envoy that `deploy/setup.sh test` takes from PyPI. A log is kept in a folder named
+DIALECT or DIALECT.VARIANT. What Egret reads from the lines is in expected.txt beside them;
 `EGRET_UPDATE=1 cargo test -p egret-collector golden` writes it anew, to be read before it is
 committed.
 """
 
-import contextlib
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
 import time
 
+from harness import DEPLOY, HERE, keep, running
+from squids import squid, squid_bump, squid_ipv6, squid_login
 from traffic import (
     NAME,
     ORIGIN,
     ORIGIN_V6,
-    OTHER,
     PROXY,
     REFUSED,
-    SILENT,
     TLS_ORIGIN,
-    certificate,
     origin,
     origin_v6,
     send,
-    send_in_tunnels,
     send_tls,
-    send_with_login,
     tls_origin,
 )
 
-HERE = pathlib.Path(__file__).resolve().parent
-DEPLOY = HERE.parent.parent / "deploy"
+SYSLOG = 18514
 ENVOY = "type.googleapis.com/envoy.extensions.filters"
 
 
@@ -213,109 +207,6 @@ CustomLog {folder}/combined.log combined
     keep("apache-combined", folder / "combined.log")
 
 
-def squid(folder):
-    squid_configure(folder, f"""
-http_port 127.0.0.1:{PROXY}
-acl refused urlpath_regex ^/refused
-acl elsewhere dstdomain {REFUSED}
-http_access deny refused
-http_access deny elsewhere
-http_access allow localhost""")
-    with running(squid_command(folder), wait=3):
-        send(forward=True)
-    squid_keep(folder)
-
-
-def squid_ipv6(folder):
-    squid_configure(folder, f"""
-http_port [::1]:{PROXY}
-acl refused urlpath_regex ^/refused
-acl elsewhere dstdomain {REFUSED}
-http_access deny refused
-http_access deny elsewhere
-http_access allow localhost""")
-    with origin_v6(), running(squid_command(folder), wait=3, address="::1"):
-        send(forward=True, proxy="::1", host=f"[::1]:{ORIGIN_V6}")
-    squid_keep(folder, ".ipv6")
-
-
-def squid_login(folder):
-    user, password = "sandbox 7", "secret"
-    hashed = subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True)
-    (folder / "users").write_text(f"{user}:{hashed}")
-    squid_configure(folder, f"""
-http_port 127.0.0.1:{PROXY}
-auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users
-acl known proxy_auth REQUIRED
-http_access allow known
-http_access deny all""")
-    with running(squid_command(folder), wait=3):
-        send_with_login(user, password)
-    squid_keep(folder, ".login")
-
-
-def squid_bump(folder):
-    """Looks at the server name in each tunnel, and refuses some by it."""
-    names = f"127.0.0.1 {NAME} {OTHER} {SILENT}\n"
-    (folder / "hosts").write_text(names)
-    squid_configure(folder, f"""
-http_port 127.0.0.1:{PROXY} ssl-bump generate-host-certificates=off \
-    cert={certificate(folder)}
-hosts_file {folder}/hosts
-acl hello at_step SslBump1
-acl refused ssl::server_name {REFUSED}
-acl elsewhere dstdomain {REFUSED}
-ssl_bump peek hello
-ssl_bump terminate refused
-ssl_bump splice all
-on_unsupported_protocol tunnel all
-http_access deny elsewhere
-http_access allow localhost""")
-    with tls_origin(folder), running(squid_command(folder), wait=3):
-        send_in_tunnels()
-    squid_keep(folder, ".bump")
-
-
-def squid_configure(folder, rules):
-    folder.chmod(0o777)
-    formats = (DEPLOY / "squid/egret.conf").read_text().replace("/var/log/squid", str(folder))
-    gh_aw = '%ts.%03tu %>a:%>p %{Host}>h %<a:%<p %rv %rm %>Hs %Ss:%Sh %ru "%{User-Agent}>h"'
-    audit = (
-        '{"_schema":"audit/v1","ts":%ts.%03tu,"client":"%>a","host":"%{Host}>h","dest":"%<a:%<p",'
-        '"method":"%rm","status":%>Hs,"decision":"%Ss","url":"%ru"}'
-    )
-    (folder / "squid.conf").write_text(f"""
-pid_filename {folder}/squid.pid
-cache_log {folder}/cache.log
-coredump_dir {folder}
-shutdown_lifetime 1 seconds
-pinger_enable off
-{rules}
-{formats}
-logformat gh_aw {gh_aw}
-logformat audit {audit}
-access_log stdio:{folder}/native.log logformat=squid
-access_log stdio:{folder}/combined.log logformat=combined
-access_log stdio:{folder}/gh-aw.log logformat=gh_aw
-access_log stdio:{folder}/audit.log logformat=audit
-""")
-
-
-def squid_command(folder):
-    return ["squid", "-N", "-f", f"{folder}/squid.conf"]
-
-
-def squid_keep(folder, variant=""):
-    for name, file in [
-        ("squid-egret", "egret"),
-        ("squid-native", "native"),
-        ("squid-combined", "combined"),
-        ("gh-aw-firewall", "gh-aw"),
-        ("gh-aw-firewall-audit", "audit"),
-    ]:
-        keep(name + variant, folder / f"{file}.log")
-
-
 def mitmproxy(folder):
     command = ["mitmdump", "-q", "-p", str(PROXY), "--listen-host", "127.0.0.1"]
     command += ["--set", f"confdir={folder}", "--set", f"egret_log={folder}/egret.log"]
@@ -323,6 +214,52 @@ def mitmproxy(folder):
     with running(command, wait=40):
         send(forward=True)
     keep("mitmproxy", folder / "egret.log")
+
+
+def caddy(folder):
+    shipped = (DEPLOY / "caddy/Caddyfile").read_text()
+    shipped = shipped.replace(":3128", f"http://:{PROXY}").replace("/var/log/caddy", str(folder))
+    site, log = shipped.rstrip().removesuffix("}").split("{", 1)
+    (folder / "Caddyfile").write_text(f"""
+{{
+    admin off
+    auto_https off
+}}
+{site}{{
+{log}
+    bind 127.0.0.1
+    respond /refused 403
+    reverse_proxy 127.0.0.1:{ORIGIN}
+}}
+""")
+    command = ["env", f"XDG_CONFIG_HOME={folder}", f"XDG_DATA_HOME={folder}", "caddy", "run"]
+    command += ["--adapter", "caddyfile", "--config", f"{folder}/Caddyfile"]
+    with running(command, wait=10):
+        send(forward=False)
+    keep("caddy", folder / "egret.log")
+
+
+def rsyslog(folder):
+    """What haproxy logs, as rsyslog writes it into files: in its default form and in the old one."""
+    (folder / "rsyslog.conf").write_text(f"""
+global(workDirectory="{folder}")
+module(load="imudp")
+input(type="imudp" address="127.0.0.1" port="{SYSLOG}")
+action(type="omfile" file="{folder}/new.log" template="RSYSLOG_FileFormat")
+action(type="omfile" file="{folder}/old.log" template="RSYSLOG_TraditionalFileFormat")
+""")
+    haproxy_http(folder, haproxy_shipped("http"), "127.0.0.1", f"127.0.0.1:{ORIGIN}")
+    file = folder / "haproxy.cfg"
+    file.write_text(file.read_text().replace("stdout format raw", f"127.0.0.1:{SYSLOG}"))
+    command = ["rsyslogd", "-n", "-f", f"{folder}/rsyslog.conf", "-i", f"{folder}/rsyslog.pid"]
+    relay = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    with running(haproxy_command(folder)):
+        send(forward=False)
+    relay.terminate()
+    relay.wait(10)
+    keep("haproxy-json.rsyslog", folder / "new.log")
+    keep("haproxy-json.rsyslog-old", folder / "old.log")
 
 
 def envoy(folder):
@@ -418,40 +355,6 @@ def envoy_command(folder):
     return [str(program), *arguments]
 
 
-class running:
-    """A program, until the block ends."""
-
-    def __init__(self, command, output=None, wait=2, address="127.0.0.1"):
-        self.command, self.output, self.wait, self.address = command, output, wait, address
-
-    def __enter__(self):
-        out = open(self.output, "wb") if self.output else subprocess.DEVNULL
-        self.process = subprocess.Popen(self.command, stdout=out, stderr=subprocess.DEVNULL)
-        for _ in range(self.wait * 10):
-            time.sleep(0.1)
-            with contextlib.suppress(OSError), socket.create_connection((self.address, PROXY)):
-                break
-        return self
-
-    def __exit__(self, *_):
-        time.sleep(0.5)
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-
-def keep(name, log, wanted=("",)):
-    """Keeps the lines of a log that begin with one of these."""
-    lines = log.read_text(errors="surrogateescape").splitlines(keepends=True)
-    lines = [line for line in lines if line.startswith(wanted)]
-    folder = HERE / name
-    folder.mkdir(exist_ok=True)
-    (folder / "access.log").write_text("".join(lines), errors="surrogateescape")
-    print(f"{name}: {len(lines)} lines")
-
-
 PROXIES = [
     nginx,
     nginx_ipv6,
@@ -465,6 +368,8 @@ PROXIES = [
     squid_login,
     squid_bump,
     mitmproxy,
+    caddy,
+    rsyslog,
     envoy,
     envoy_tcp,
 ]
