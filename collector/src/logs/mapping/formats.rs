@@ -49,11 +49,11 @@ pub(super) fn nginx(text: &str) -> Result<Format, String> {
     Ok(format)
 }
 
+/// `$remote_user` is none: it is whatever login the client sent, also one for the destination.
 fn nginx_field(name: &str) -> Option<Field> {
     Some(match name {
         "remote_addr" | "realip_remote_addr" => Field::Client,
         "remote_port" => Field::ClientPort,
-        "remote_user" => Field::User,
         "time_local" | "time_iso8601" | "msec" => Field::Time,
         "request" => Field::Request,
         "request_method" => Field::Method,
@@ -291,7 +291,7 @@ mod tests {
         for (format, expected) in [
             (
                 nginx(r#"$remote_addr - ${remote_user} [$time_local] "$request" $foo_bar"#),
-                r#"{client} - {user} [{time}] "{request}" {}"#,
+                r#"{client} - {} [{time}] "{request}" {}"#,
             ),
             (
                 haproxy(r#"%ci:%cp\ [%tr] %ft %b/%s %Ta %[ssl_fc_sni] %[rand(3)] %{+Q}r 5%%"#),

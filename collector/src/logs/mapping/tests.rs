@@ -255,6 +255,16 @@ fn an_address_gives_way_to_the_server_name_in_the_session() {
 }
 
 #[test]
+fn a_login_for_the_destination_names_nobody() {
+    let line = r#"192.0.2.1 - somebody [31/Jan/2026:09:30:00 +0000] "CONNECT a.example:443 HTTP/1.1" 200 5 "-" "-""#;
+    let record = shipped("nginx-combined").unwrap().parse(line.as_bytes(), None).unwrap();
+    assert_eq!(record.user, None);
+    let line = r#"{"by":"nginx","time":1769851800.123,"client":"192.0.2.1","method":"GET","host":"a.example","url":"/","status":200,"up":100,"user":"somebody"}"#;
+    let record = shipped("nginx-json").unwrap().parse(line.as_bytes(), None).unwrap();
+    assert_eq!(record.user, None);
+}
+
+#[test]
 fn an_ipv6_address_may_have_its_port_without_brackets() {
     for (server, address, port) in [
         ("2001:db8::7:443", "2001:db8::7", 443),
