@@ -24,14 +24,18 @@ from traffic import (
     NAME,
     ORIGIN,
     ORIGIN_V6,
+    PASSWORD,
     PROXY,
     REFUSED,
     TLS_ORIGIN,
+    USER,
     origin,
     origin_v6,
     send,
     send_tls,
+    send_with_login,
     tls_origin,
+    user_line,
 )
 
 SYSLOG = 18514
@@ -178,8 +182,39 @@ def haproxy_command(folder):
 
 
 def apache(folder):
+    apache_configure(folder, f"""
+<Proxy *>
+    Require local
+</Proxy>
+<Proxy "http://localhost:{ORIGIN}/refused*">
+    Require all denied
+</Proxy>""")
+    with running(apache_command(folder)):
+        send(forward=True)
+    keep("apache-egret", folder / "egret.log")
+    keep("apache-combined", folder / "combined.log")
+
+
+def apache_login(folder):
+    (folder / "users").write_text(user_line(USER, PASSWORD))
+    folder.chmod(0o755)
+    apache_configure(folder, f"""
+<Proxy *>
+    AuthType Basic
+    AuthName golden
+    AuthUserFile {folder}/users
+    Require valid-user
+</Proxy>""")
+    with running(apache_command(folder)):
+        send_with_login()
+    keep("apache-egret.login", folder / "egret.log")
+    keep("apache-combined.login", folder / "combined.log")
+
+
+def apache_configure(folder, rules):
     formats = (DEPLOY / "apache/egret.conf").read_text().replace("/var/log/apache2", str(folder))
-    modules = "mpm_event authz_core authz_host proxy proxy_http proxy_connect"
+    modules = "mpm_event authz_core authz_host authz_user authn_core authn_file auth_basic"
+    modules += " proxy proxy_http proxy_connect"
     folder_of_modules = "/usr/lib/apache2/modules"
     loads = "\n".join(
         f"LoadModule {name}_module {folder_of_modules}/mod_{name}.so" for name in modules.split()
@@ -192,28 +227,32 @@ Listen 127.0.0.1:{PROXY}
 {loads}
 ProxyRequests On
 AllowCONNECT {ORIGIN}
-<Proxy *>
-    Require local
-</Proxy>
-<Proxy "http://localhost:{ORIGIN}/refused*">
-    Require all denied
-</Proxy>
+{rules}
 LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{{Referer}}i\\" \\"%{{User-Agent}}i\\"" combined
 CustomLog {folder}/combined.log combined
 {formats}""")
-    with running(["apache2", "-X", "-f", f"{folder}/apache.conf"]):
-        send(forward=True)
-    keep("apache-egret", folder / "egret.log")
-    keep("apache-combined", folder / "combined.log")
+
+
+def apache_command(folder):
+    return ["apache2", "-X", "-f", f"{folder}/apache.conf"]
 
 
 def mitmproxy(folder):
-    command = ["mitmdump", "-q", "-p", str(PROXY), "--listen-host", "127.0.0.1"]
-    command += ["--set", f"confdir={folder}", "--set", f"egret_log={folder}/egret.log"]
-    command += ["--set", "block_list=/~u refused/403", "-s", str(DEPLOY / "mitmproxy/egret.py")]
-    with running(command, wait=40):
+    with running(mitmproxy_command(folder, "block_list=/~u refused/403"), wait=40):
         send(forward=True)
     keep("mitmproxy", folder / "egret.log")
+
+
+def mitmproxy_login(folder):
+    with running(mitmproxy_command(folder, f"proxyauth={USER}:{PASSWORD}"), wait=40):
+        send_with_login()
+    keep("mitmproxy.login", folder / "egret.log")
+
+
+def mitmproxy_command(folder, option):
+    command = ["mitmdump", "-q", "-p", str(PROXY), "--listen-host", "127.0.0.1"]
+    command += ["--set", f"confdir={folder}", "--set", f"egret_log={folder}/egret.log"]
+    return [*command, "--set", option, "-s", str(DEPLOY / "mitmproxy/egret.py")]
 
 
 def caddy(folder):
@@ -240,7 +279,7 @@ def caddy(folder):
 
 
 def rsyslog(folder):
-    """What haproxy logs, as rsyslog writes it into files: in its default form and in the old one."""
+    """What haproxy logs, as rsyslog writes it into files: in its new form and in the old one."""
     (folder / "rsyslog.conf").write_text(f"""
 global(workDirectory="{folder}")
 module(load="imudp")
@@ -363,11 +402,13 @@ PROXIES = [
     haproxy_ipv6,
     haproxy_tcp,
     apache,
+    apache_login,
     squid,
     squid_ipv6,
     squid_login,
     squid_bump,
     mitmproxy,
+    mitmproxy_login,
     caddy,
     rsyslog,
     envoy,

@@ -1,21 +1,22 @@
 """Squid: as a forward proxy, with logins, and looking into tunnels."""
 
-import subprocess
-
 from harness import DEPLOY, keep, running
 from traffic import (
     NAME,
     ORIGIN_V6,
     OTHER,
+    PASSWORD,
     PROXY,
     REFUSED,
     SILENT,
+    USER,
     certificate,
     origin_v6,
     send,
     send_in_tunnels,
     send_with_login,
     tls_origin,
+    user_line,
 )
 
 
@@ -46,9 +47,7 @@ http_access allow localhost""")
 
 
 def squid_login(folder):
-    user, password = "sandbox 7", "secret"
-    hashed = subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True)
-    (folder / "users").write_text(f"{user}:{hashed}")
+    (folder / "users").write_text(user_line(USER, PASSWORD))
     squid_configure(folder, f"""
 http_port 127.0.0.1:{PROXY}
 auth_param basic program /usr/lib/squid/basic_ncsa_auth {folder}/users
@@ -56,7 +55,7 @@ acl known proxy_auth REQUIRED
 http_access allow known
 http_access deny all""")
     with running(squid_command(folder), wait=3):
-        send_with_login(user, password)
+        send_with_login()
     squid_keep(folder, ".login")
 
 

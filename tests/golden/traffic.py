@@ -14,6 +14,7 @@ PROXY, ORIGIN, TLS_ORIGIN = 18128, 18080, 18443
 # Of four digits, so that `::1:8080` may be taken for an address.
 ORIGIN_V6 = 8080
 BODY = b"x" * 5000
+USER, PASSWORD = "sandbox 7", "secret"
 NAME, OTHER, SILENT, REFUSED = [f"{name}.example" for name in "origin other silent refused".split()]
 
 
@@ -75,7 +76,8 @@ def send(forward, proxy="127.0.0.1", host=f"localhost:{ORIGIN}"):
     """Sends the requests: as to a forward proxy, or as to a gateway that goes by Host."""
     connection = http.client.HTTPConnection(proxy, PROXY, timeout=5)
     base = f"http://{host}" if forward else ""
-    agent = {"User-Agent": 'golden "1"', "Host": host}
+    # The login is for the origin: it must not be taken for whom the proxy knows.
+    agent = {"User-Agent": 'golden "1"', "Host": host, "Authorization": basic("somebody", "else")}
     for method, path, body in [
         ("GET", "/plain", None),
         ("POST", "/upload?token=1234567890", BODY),
@@ -99,14 +101,23 @@ def send(forward, proxy="127.0.0.1", host=f"localhost:{ORIGIN}"):
     time.sleep(0.5)
 
 
-def send_with_login(user, password):
+def basic(user, password):
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def user_line(user, password):
+    """A line of a file of users, as htpasswd writes them."""
+    hashed = subprocess.check_output(["openssl", "passwd", "-apr1", password], text=True)
+    return f"{user}:{hashed}"
+
+
+def send_with_login():
     """Sends requests that the proxy asks to log in for: without a login, with a wrong and with the
     right one."""
-    for secret in [None, "wrong", password]:
+    for secret in [None, "wrong", PASSWORD]:
         headers = {"User-Agent": "golden"}
         if secret:
-            login = base64.b64encode(f"{user}:{secret}".encode()).decode()
-            headers["Proxy-Authorization"] = f"Basic {login}"
+            headers["Proxy-Authorization"] = basic(USER, secret)
         connection = http.client.HTTPConnection("127.0.0.1", PROXY, timeout=5)
         for method, path, body in [("GET", "/plain", None), ("POST", "/upload", BODY)]:
             connection.request(method, f"http://localhost:{ORIGIN}{path}", body, headers)
@@ -156,8 +167,8 @@ def send_tls(proxy="127.0.0.1", client=None):
 
 
 def send_in_tunnels():
-    """Sends tunnels with TLS inside: with the name asked for, with another, with one that is refused,
-    to a host that is refused, to a port where nobody listens, with no TLS, and with nothing."""
+    """Sends tunnels with TLS inside: with the name asked for, with another, with one that is
+    refused, to a host that is refused, to a port where nobody listens, without TLS, with nothing."""
     tls(NAME, target=f"{NAME}:{TLS_ORIGIN}")
     tls(NAME, target=f"{OTHER}:{TLS_ORIGIN}")
     tls(REFUSED, target=f"{NAME}:{TLS_ORIGIN}")

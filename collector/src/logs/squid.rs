@@ -80,7 +80,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         port: target.port,
         address: address(end.server).filter(|_| leads_to_the_destination(end.way)),
         verdict: outcome.verdict,
-        up_bytes: None,
+        up_bytes: outcome.nothing_passed_on(),
         down_bytes,
         method: Cow::Borrowed(target.method),
         path: target.path.map(Cow::Borrowed),
@@ -123,7 +123,6 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         _ => outcome.verdict,
     };
     let (host, named_by, server) = target.behind(extra.sni, server);
-    let passed_on = outcome.status != Some(PROXY_LOGIN);
     Ok(LogRecord {
         at,
         client,
@@ -132,7 +131,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         port: target.port,
         address: server.filter(|_| extra.way.is_none_or(leads_to_the_destination)),
         verdict,
-        up_bytes: up_bytes.map(|bytes| if passed_on { bytes } else { 0 }),
+        up_bytes: outcome.nothing_passed_on().or(up_bytes),
         down_bytes,
         method: Cow::Borrowed(target.method),
         path: target.path.map(Cow::Borrowed),
@@ -225,6 +224,11 @@ impl Outcome {
             Verdict::Allowed
         };
         Self { verdict, status, is_nothing }
+    }
+
+    /// What was sent to the destination, where the client was only asked to log in: nothing.
+    fn nothing_passed_on(&self) -> Option<u64> {
+        (self.status == Some(PROXY_LOGIN)).then_some(0)
     }
 
     /// Whether Squid has looked into a tunnel, and done no more yet.

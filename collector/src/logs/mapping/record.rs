@@ -54,7 +54,7 @@ pub(super) fn record<'a>(
         address: server.map(|(address, _)| address),
         verdict,
         // Nothing was passed on where the client was only asked to log in.
-        up_bytes: up.map(|bytes| if status == Some(PROXY_LOGIN) { 0 } else { bytes }),
+        up_bytes: if status == Some(PROXY_LOGIN) { Some(0) } else { up },
         down_bytes: down,
         method: target.method,
         path: target.path,
