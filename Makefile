@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
-.PHONY: demo test lint bench fuzz faults conformance dashboard setup-build setup-test setup-bench \
+.PHONY: demo test lint bench evaluate fuzz faults conformance dashboard setup-build setup-test setup-bench \
 	setup-conformance
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
@@ -30,6 +30,11 @@ lint: setup-build
 bench: setup-bench dashboard
 	cargo build --release --locked -p egret -p egret-tests --bins
 	target/release/egret-bench
+
+## evaluate: how many simulated attacks are found, how soon, and at what price in false alarms
+evaluate: setup-build dashboard
+	cargo build --release --locked -p egret -p egret-tests --bins
+	target/release/egret-evaluate
 
 ## conformance: what others see in public captures (DATA=FOLDER), next to what egret sees
 conformance: setup-conformance

@@ -6,6 +6,7 @@ mod bad_input;
 mod command_line;
 mod configuration;
 mod doctor;
+mod evaluation;
 mod exporters;
 mod faults;
 mod hostile;

@@ -4,6 +4,7 @@
 pub mod binary;
 pub mod capability;
 pub mod certificates;
+pub mod evaluation;
 pub mod faults;
 pub mod load;
 pub mod namespaces;

@@ -1,0 +1,29 @@
+//! `make evaluate`: how many attacks are found, how soon, and how many false alarms that costs. The
+//! page is kept in `tests/evaluation/RESULTS.md`, the figures in `target/evaluation.json`.
+
+use anyhow::{Context, Result, bail};
+use egret_tests::evaluation::{Extent, evaluate, report};
+
+/// Where the page is kept.
+const RESULTS: &str = "tests/evaluation/RESULTS.md";
+
+/// Where the figures are kept.
+const FIGURES: &str = "target/evaluation.json";
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let is_quick = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--quick"] => true,
+        _ => bail!("usage: egret-evaluate [--quick]"),
+    };
+    let figures = evaluate(if is_quick { Extent::QUICK } else { Extent::WHOLE })?;
+    let page = report(&figures);
+    print!("{page}");
+    if !is_quick {
+        std::fs::write(RESULTS, &page).context("cannot write the page")?;
+        let figures = serde_json::to_string_pretty(&figures)?;
+        std::fs::write(FIGURES, figures).context("cannot write the figures")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! How well Egret detects: simulated attacks among ordinary traffic go through the built `egret` as
+//! captures and proxy logs, and its incidents are held against what really happened.
+//!
+//! Everything follows from seeds, so that the same program gives the same figures.
+
+mod bounds;
+mod report;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+use anyhow::Result;
+use egret::simulate::{DEFAULT_BENIGN_SESSIONS, Scenario};
+
+pub use bounds::{Interval, clopper_pearson};
+pub use report::{Figures, report};
+pub use trial::{Outcome, Trial};
+
+/// The first seed of an evaluation. Tests, demonstrations and whoever tunes a detector use smaller
+/// ones: what these seeds give was not looked at before.
+pub const FIRST_SEED: u64 = 1001;
+
+/// How much is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Seeds of each attack scenario.
+    pub attack_seeds: u64,
+    /// Seeds of ordinary traffic without an attack.
+    pub benign_seeds: u64,
+    /// Ordinary sessions of each of these.
+    pub benign_sessions: u32,
+}
+
+impl Extent {
+    /// What the published figures stand on: 30,000 ordinary sessions.
+    pub const WHOLE: Self = Self { attack_seeds: 30, benign_seeds: 60, benign_sessions: 500 };
+
+    /// Enough to see that the evaluation works.
+    pub const QUICK: Self = Self { attack_seeds: 1, benign_seeds: 1, benign_sessions: 60 };
+
+    fn trials(self) -> Vec<Trial> {
+        let attacks = Scenario::ALL.into_iter().filter(|scenario| *scenario != Scenario::Benign);
+        let attacks = attacks.flat_map(|scenario| {
+            (0..self.attack_seeds).map(move |n| Trial {
+                scenario,
+                seed: FIRST_SEED + n,
+                benign_sessions: DEFAULT_BENIGN_SESSIONS,
+            })
+        });
+        let benign = (0..self.benign_seeds).map(|n| Trial {
+            scenario: Scenario::Benign,
+            seed: FIRST_SEED + n,
+            benign_sessions: self.benign_sessions,
+        });
+        // The long ones first, so that all cores end about together.
+        benign.chain(attacks).collect()
+    }
+}
+
+/// Runs all trials, as many at once as there are cores.
+///
+/// # Errors
+/// When one cannot be written, analyzed or understood.
+pub fn evaluate(extent: Extent) -> Result<Figures> {
+    let trials = extent.trials();
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(BTreeMap::new());
+    let work = || -> Result<()> {
+        while let Some(trial) = trials.get(next.fetch_add(1, Relaxed)) {
+            let outcome = trial.run()?;
+            let place = (trial.scenario.word(), trial.seed);
+            outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, outcome);
+        }
+        Ok(())
+    };
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
+    Ok(Figures::of(outcomes.into_values()))
+}
