@@ -168,7 +168,8 @@ def send_tls(proxy="127.0.0.1", client=None):
 
 def send_in_tunnels():
     """Sends tunnels with TLS inside: with the name asked for, with another, with one that is
-    refused, to a host that is refused, to a port where nobody listens, without TLS, with nothing."""
+    refused, to a host that is refused, to a port where nobody listens; without TLS; with nothing.
+    """
     tls(NAME, target=f"{NAME}:{TLS_ORIGIN}")
     tls(NAME, target=f"{OTHER}:{TLS_ORIGIN}")
     tls(REFUSED, target=f"{NAME}:{TLS_ORIGIN}")
