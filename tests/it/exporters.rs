@@ -129,6 +129,36 @@ fn what_softflowd_exports_adds_up_to_what_the_capture_holds() {
     }
 }
 
+/// What argus and `ra` tell of a capture, as text.
+fn told_by_argus(capture: &Path, folder: &Path) -> PathBuf {
+    let (flows, log) = (folder.join("argus.out"), folder.join("argus.csv"));
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).output().expect("argus is installed");
+        assert!(output.status.success(), "{program}: {output:?}");
+        output.stdout
+    };
+    run("argus", &["-F", "/dev/null", "-r", text(capture), "-w", text(&flows)]);
+    let columns = "stime,dur,proto,saddr,sport,dir,daddr,dport,state,pkts,bytes,spkts,sbytes";
+    let mut args =
+        vec!["-F", "/dev/null", "-r", text(&flows), "-nn", "-u", "-c", ",", "-L", "0", "-s"];
+    args.extend(columns.split(','));
+    std::fs::write(&log, run("ra", &args)).expect("the folder can be written to");
+    log
+}
+
+#[test]
+fn what_argus_tells_adds_up_to_what_the_capture_holds() {
+    let name = "what_argus_tells_adds_up_to_what_the_capture_holds";
+    if !have(name, &["argus", "ra"].map(Need::Program)) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let capture = simulated(folder.path());
+    let told = events(&told_by_argus(&capture, folder.path()));
+    assert_eq!(sums(&told), Truth::of(&capture).in_version("argus"));
+    assert_eq!(losses(&told), [] as [&Value; 0]);
+}
+
 /// A program that sends what it saw to a collector.
 #[derive(Debug, Clone, Copy)]
 enum Exporter {

@@ -6,13 +6,14 @@
 //!
 //! `SrcBytes` and `TotBytes` are bytes of whole frames: payload is worked out by usual header
 //! sizes, unless the application bytes (`SAppBytes`, `DAppBytes`) are there. Argus writes a long
-//! flow in parts; each is a line, and they are joined by nothing but addresses and ports.
+//! flow in parts; each is a line, and they are one contact as long as the same ends go on.
 
 use std::time::Duration;
 
 use egret_event::{BlockReason, FlowPhase, Timestamp, Transport, Verdict, Volume};
 
 use super::entry::{Ends, Entry, FlowRecord};
+use super::recent::Recent;
 use super::record::LineProblem;
 use super::text::{address, number};
 
@@ -41,13 +42,18 @@ enum Field {
 /// How many there are.
 const FIELDS: usize = Field::DstAppBytes as usize + 1;
 
+/// Silence after which the same ends begin a new flow: as for flows in captures.
+const TCP_IDLE: Duration = Duration::from_secs(300);
+const OTHER_IDLE: Duration = Duration::from_secs(60);
+
 /// Bytes of an Ethernet header.
 const LINK_BYTES: u64 = 14;
 
-/// What has to be remembered from line to line: which column is which.
+/// What has to be remembered from line to line: which column is which, and which flows go on.
 #[derive(Debug, Default)]
 pub(super) struct Argus {
     columns: Vec<Option<Field>>,
+    recent: Recent,
 }
 
 /// Whether a line is the header.
@@ -56,6 +62,11 @@ pub(super) fn is_header(line: &[u8]) -> bool {
 }
 
 impl Argus {
+    /// What follows is another file, with a header of its own.
+    pub(super) fn next_file(&mut self) {
+        self.columns.clear();
+    }
+
     /// Reads a line, without its line end.
     pub(super) fn read<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         if is_header(line) {
@@ -73,7 +84,15 @@ impl Argus {
                 row.0[field as usize] = Some(cell);
             }
         }
-        row.flow()
+        let mut flow = row.flow()?;
+        let (protocol, idle) = match flow.transport {
+            Transport::Tcp => (6, TCP_IDLE),
+            Transport::Udp => (17, OTHER_IDLE),
+            Transport::Icmp => (1, OTHER_IDLE),
+            Transport::Other(number) => (number, OTHER_IDLE),
+        };
+        flow.number = self.recent.number(&flow.ends, protocol, idle);
+        Ok(Entry::Flow(flow))
     }
 }
 
@@ -112,7 +131,7 @@ impl<'a> Row<'a> {
         self.text(field).and_then(number)
     }
 
-    fn flow(&self) -> Result<Entry<'a>, LineProblem> {
+    fn flow(&self) -> Result<FlowRecord<'a>, LineProblem> {
         let proto = self.text(Field::Proto).ok_or(LineProblem::Malformed("Proto"))?;
         let transport = transport(proto).ok_or(LineProblem::NoDestination)?;
         let from = self.text(Field::Start).and_then(time);
@@ -133,7 +152,7 @@ impl<'a> Row<'a> {
         let is_reverse = self.text(Field::Direction) == Some(b"<-");
         let (client, server) = if is_reverse { (server, client) } else { (client, server) };
         let (up, down) = if is_reverse { (down, up) } else { (up, down) };
-        Ok(Entry::Flow(FlowRecord {
+        Ok(FlowRecord {
             ends: Ends { at: from + lasted, client, server },
             from,
             transport,
@@ -150,7 +169,7 @@ impl<'a> Row<'a> {
             phase: phase(state, transport),
             id: None,
             number: 0,
-        }))
+        })
     }
 
     fn up(&self, header: Option<u64>) -> Volume {
@@ -208,7 +227,14 @@ fn transport(name: &[u8]) -> Option<Transport> {
         b"esp" => Transport::Other(50),
         b"ipv6" => Transport::Other(41),
         b"sctp" => Transport::Other(132),
-        _ => return None,
+        // `ra -nn` writes numbers.
+        _ => match number(name).and_then(|number| u8::try_from(number).ok())? {
+            0 => return None,
+            1 | 58 => Transport::Icmp,
+            6 => Transport::Tcp,
+            17 => Transport::Udp,
+            other => Transport::Other(other),
+        },
     })
 }
 

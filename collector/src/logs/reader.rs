@@ -59,7 +59,7 @@ impl Reader {
         }
         self.latest = Some(latest);
         self.zeek = Zeek::default();
-        self.argus = Argus::default();
+        self.argus.next_file();
         self.vpc.next_file();
     }
 

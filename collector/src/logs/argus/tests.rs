@@ -52,6 +52,8 @@ fn states_say_what_was_blocked() {
         ("tcp", "S_RA", 1, Verdict::Blocked(BlockReason::Reset), FlowPhase::Reset),
         ("tcp", "SPA_SRA", 2, Verdict::Allowed, FlowPhase::Reset),
         ("tcp", "PA_PA", 2, Verdict::Allowed, FlowPhase::Idle),
+        ("6", "S_", 4, no_answer, FlowPhase::Idle),
+        ("17", "INT", 4, Verdict::Allowed, FlowPhase::Idle),
         ("udp", "INT", 4, Verdict::Allowed, FlowPhase::Idle),
     ] {
         let line = format!(
@@ -60,6 +62,28 @@ fn states_say_what_was_blocked() {
         let record = read(HEADER, &line).unwrap();
         assert_eq!((record.verdict, record.phase), (verdict, phase), "{proto} {state}");
     }
+}
+
+#[test]
+fn parts_of_a_flow_are_one_contact_also_in_the_next_file() {
+    let part = |minute: u32, second: u32| {
+        format!(
+            "2026/01/31 09:{minute}:{second:02}.0,2,tcp,10.20.0.17,1,->,203.0.113.9,443,CON,0,0,9,900,400,4,"
+        )
+    };
+    let mut argus = Argus::default();
+    let mut number = |line: &str| match argus.read(line.as_bytes()) {
+        Ok(Entry::Flow(flow)) => Some(flow.number),
+        _ => {
+            argus.next_file();
+            assert_eq!(argus.read(HEADER.as_bytes()), Err(LineProblem::Note));
+            None
+        }
+    };
+    assert_eq!(number("begin"), None);
+    assert_eq!([number(&part(30, 0)), number(&part(30, 7))], [Some(0), Some(1)]);
+    assert_eq!(number("next file"), None);
+    assert_eq!([number(&part(30, 14)), number(&part(40, 0))], [Some(2), Some(0)]);
 }
 
 #[test]
