@@ -79,9 +79,10 @@ impl Gateway {
 }
 
 fn nginx(folder: &Path, port: u16, web: u16, logs: &[u16]) -> String {
+    // One process: a master that is killed leaves its workers behind.
     let mut configuration = format!(
-        "daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.error.log; events {{}}\n\
-         http {{\n",
+        "daemon off; master_process off; pid {folder}/nginx.pid;\n\
+         error_log {folder}/nginx.error.log; events {{}}\nhttp {{\n",
         folder = folder.display()
     );
     for line in shipped("nginx/egret.conf").lines() {
