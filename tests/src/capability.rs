@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::parts::python;
 use crate::{repository, say};
@@ -27,7 +28,10 @@ impl Need {
     fn lacking(self) -> Option<String> {
         match self {
             Self::Namespaces => {
-                let name = format!("egret-probe-{}", std::process::id());
+                // Tests run side by side, and each probe must have a name of its own.
+                static PROBES: AtomicU32 = AtomicU32::new(0);
+                let number = PROBES.fetch_add(1, Ordering::Relaxed);
+                let name = format!("egret-probe-{}-{number}", std::process::id());
                 let made = Command::new("ip").args(["netns", "add", &name]).output();
                 let works = made.is_ok_and(|output| output.status.success());
                 if works {
