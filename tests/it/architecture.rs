@@ -78,8 +78,9 @@ fn the_analyzer_has_no_runtime_no_files_and_no_network() {
 fn capture_statistics_and_sql_stay_in_their_rooms() {
     for (package, known) in dependencies() {
         for (name, home) in RESERVED {
+            // What judges the product from outside is no part of it.
             assert!(
-                !known.contains(name) || package == home,
+                !known.contains(name) || package == home || package == "egret-tests",
                 "{name} belongs to {home}, but {package} uses it"
             );
         }
