@@ -5,8 +5,8 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
-.PHONY: demo test lint bench evaluate fuzz faults conformance dashboard setup-build setup-test setup-bench \
-	setup-conformance
+.PHONY: demo test lint bench evaluate fuzz faults load conformance dashboard setup-build setup-test \
+	setup-bench setup-conformance
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
 demo: setup-build dashboard
@@ -44,6 +44,10 @@ conformance: setup-conformance
 ## faults: what happens when things go wrong under a running egret (tests/FAULTS.md)
 faults: setup-test
 	tests/faults.sh
+
+## load: as much traffic as this machine carries, LOAD_SECONDS each time (60): tests/LOAD.md
+load: setup-test dashboard
+	tests/load.sh
 
 ## fuzz: every parser, FUZZ_SECONDS each (300)
 fuzz:

@@ -6,11 +6,15 @@ use std::process::{Command, Output};
 use crate::process::Process;
 use crate::running::address;
 
-/// The binary beside this test: `make test` builds it first.
+/// The binary beside this test, which `make test` builds first; or the one that `EGRET_BINARY`
+/// names (an absolute path): `make load` takes the optimized one.
 ///
 /// # Panics
 /// Where it was not built.
 pub fn egret() -> PathBuf {
+    if let Some(binary) = std::env::var_os("EGRET_BINARY") {
+        return binary.into();
+    }
     let test = std::env::current_exe().expect("a running program has a path");
     let folder = test.ancestors().find(|folder| folder.join("egret").is_file());
     folder

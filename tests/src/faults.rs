@@ -5,10 +5,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::rows;
 use crate::running::Running;
 use crate::stored::Stored;
 use crate::wait::until;
-use crate::{repository, say};
 
 /// Where the rows of a run go, one a file: `tests/faults.sh` makes `tests/FAULTS.md` of them.
 pub const ROWS: &str = "target/faults";
@@ -36,13 +36,7 @@ impl Row<'_> {
         let Self { fault, done, written, stored, unreadable, told } = self;
         assert_eq!(stored + unreadable, *written, "{fault}: {self:?}");
         let row = format!("| {fault} | {done} | {written} | {stored} | {unreadable} | {told} |");
-        say(&row);
-        let folder = repository().join(ROWS);
-        let name: String =
-            fault.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(folder.join(name), row + "\n"))
-            .expect("target can be written");
+        rows::tell(ROWS, fault, &row);
     }
 }
 

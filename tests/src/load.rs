@@ -5,19 +5,35 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egret::simulate::{Load, write_load_capture};
 use egret_event::Timestamp;
 use serde_json::Value;
 
-use crate::namespaces::{GATEWAY, GATEWAY_INTERFACE, Namespaces};
+use crate::namespaces::{EXECUTOR, GATEWAY, GATEWAY_INTERFACE, Namespaces};
 use crate::process::Process;
+use crate::rows;
 use crate::running::{Place, Running, received};
 use crate::wait::until;
 
+/// Where iperf3 sends to.
+const SINK: &str = "203.0.113.7";
+
+/// What goes on is told to an incident every 30 s; a few more for the way into the store.
+const TOLD_WITHIN: Duration = Duration::from_secs(45);
+
 /// Two loads at once would be one and a half.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Where the rows of a run go: `tests/load.sh` makes `tests/LOAD.md` of them.
+pub const ROWS: &str = "target/load";
+
+/// How long the loads run: as long as `EGRET_LOAD_SECONDS` says, or else `usual`.
+pub fn seconds(usual: u32) -> u32 {
+    let asked = std::env::var("EGRET_LOAD_SECONDS").ok();
+    asked.map_or(usual, |text| text.parse().expect("EGRET_LOAD_SECONDS is a number of seconds"))
+}
 
 /// How the gateway captures, and for how long it is loaded.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +65,31 @@ pub struct Account {
     pub events_dropped: u64,
     /// Packets dropped by the kernel, as the stored gap events tell them.
     pub gap_packets: u64,
+    /// Of these, dropped before the load began: a small buffer may not hold even a ping.
+    pub early_drops: u64,
+    /// Packets dropped by the kernel, as the incident about the load tells them.
+    pub incident_packets: u64,
+    /// What became of that incident, in its order.
+    pub incident_steps: Vec<String>,
+}
+
+impl Account {
+    /// Writes the account down as a row of the table of loads.
+    pub fn tell(&self, trial: Trial) {
+        let Trial { seconds, buffer, threads } = trial;
+        let per_second = |count: u64| count as f64 / f64::from(seconds);
+        let row = format!(
+            "| {buffer} | {threads} | {seconds} | {} | {:.0} | {:.1} | {} | {} | {} | {} |",
+            self.sent,
+            per_second(self.sent) / 1e3,
+            per_second(self.sent_bytes) * 8.0 / 1e9,
+            self.received,
+            self.kernel_drops,
+            self.gap_packets,
+            self.incident_packets,
+        );
+        rows::tell(ROWS, &format!("{buffer}-{threads}"), &row);
+    }
 }
 
 /// Loads a gateway with iperf3 (TCP in frames as large as they get) and tcpreplay (a mix of small
@@ -63,20 +104,24 @@ pub fn load(trial: Trial) -> Account {
     let mut egret = start(&spaces, path, trial);
     let before = when_capturing(&spaces, &egret);
     let mut server = spaces.command(&spaces.outside, "iperf3");
-    server.args(["--server", "--one-off", "--bind", "203.0.113.7"]);
+    server.args(["--server", "--one-off", "--bind", SINK]);
     let server = Process::start(server, &path.join("iperf3-server.log"));
     let seconds = trial.seconds.to_string();
+    let limit = (trial.seconds + 120).to_string();
     let mut upload = spaces.command(&spaces.executor, "timeout");
-    upload.args(["120", "iperf3", "--client", "203.0.113.7", "--time", &seconds]);
+    upload.args([&limit, "iperf3", "--client", SINK, "--time", &seconds]);
     let mut small = spaces.command(&spaces.executor, "timeout");
-    small.args(["120", "tcpreplay", "--topspeed", "--loop", "0", "--duration", &seconds]);
+    small.args([&limit, "tcpreplay", "--topspeed", "--loop", "0", "--duration", &seconds]);
     small.args(["--preload-pcap", "--intf1", "up0"]).arg(&capture);
     let small = Process::start(small, &path.join("tcpreplay.log"));
     let upload = Process::start(upload, &path.join("iperf3.log"));
-    upload.wait_for_end(Duration::from_secs(130));
-    small.wait_for_end(Duration::from_secs(130));
+    let patience = Duration::from_secs(u64::from(trial.seconds) + 130);
+    upload.wait_for_end(patience);
+    small.wait_for_end(patience);
     drop(server);
-    let account = settle(&spaces, &egret, before);
+    let mut account = settle(&spaces, &egret, before);
+    let told = account.gap_packets.saturating_sub(account.early_drops);
+    (account.incident_packets, account.incident_steps) = incident(&egret, told);
     assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
     account
 }
@@ -143,24 +188,41 @@ listen = "127.0.0.1:0"
     egret
 }
 
-/// Waits until egret captures; returns the interface's counters of what it did not see before that.
-fn when_capturing(spaces: &Namespaces, egret: &Running) -> (u64, u64) {
+/// What was before the load.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    /// The interface's packets that egret neither received nor was told to be dropped.
+    packets: u64,
+    /// The interface's bytes.
+    bytes: u64,
+    /// Packets that the kernel dropped.
+    drops: u64,
+}
+
+/// Waits until egret captures, and nothing passes.
+fn when_capturing(spaces: &Namespaces, egret: &Running) -> Before {
     egret.wait_until_capturing("wire", || spaces.ping_gateway());
-    let mut last = 0;
+    let mut last = (0, 0, (0, 0));
     let mut unchanged = 0;
     until("the pings to be counted", || {
         std::thread::sleep(Duration::from_millis(500));
-        let now = received(&egret.source("wire"));
+        let source = egret.source("wire");
+        let now = (received(&source), drops(&source), counters(spaces));
         unchanged = if now == last { unchanged + 1 } else { 0 };
         last = now;
         (unchanged >= 3).then_some(())
     });
-    let (packets, bytes) = counters(spaces);
-    (packets - last, bytes)
+    let (received, drops, (packets, bytes)) = last;
+    Before { packets: packets - received - drops, bytes, drops }
+}
+
+/// Packets that the kernel dropped, by a source's status.
+fn drops(source: &Value) -> u64 {
+    source["kernel_drops"].as_u64().unwrap_or_default()
 }
 
 /// Waits until all that passed is accounted for, or nothing changes any more.
-fn settle(spaces: &Namespaces, egret: &Running, before: (u64, u64)) -> Account {
+fn settle(spaces: &Namespaces, egret: &Running, before: Before) -> Account {
     let mut last = None;
     let mut unchanged = 0;
     until("the account to settle", || {
@@ -185,7 +247,29 @@ fn gap_packets(egret: &Running) -> u64 {
     gaps.filter(|gap| gap["reason"] == "kernel_drop").filter_map(|gap| gap["count"].as_u64()).sum()
 }
 
-fn account(spaces: &Namespaces, egret: &Running, before: (u64, u64)) -> Account {
+/// Packets dropped by the kernel as the incident about the upload to [`SINK`] tells them, once it
+/// tells of `dropped` or its time for that is over; and its history.
+fn incident(egret: &Running, dropped: u64) -> (u64, Vec<String>) {
+    let path = format!("v1/incidents?executor={EXECUTOR}&destination={SINK}");
+    let looked_since = Instant::now();
+    until("the upload's incident", || {
+        std::thread::sleep(Duration::from_secs(1));
+        let listed = egret.get(&path)?;
+        let incident = &listed["items"][0];
+        let gaps = incident["explanation"]["gaps"].as_array()?.iter();
+        let told = gaps.filter(|gap| gap["reason"] == "kernel_drop");
+        let told: u64 = told.filter_map(|gap| gap["count"].as_u64()).sum();
+        if told < dropped && looked_since.elapsed() < TOLD_WITHIN {
+            return None;
+        }
+        let detail = egret.get(&format!("v1/incidents/{}", incident["id"].as_str()?))?;
+        let steps = detail["history"].as_array()?.iter();
+        let steps = steps.filter_map(|step| Some(step["kind"].as_str()?.to_owned()));
+        Some((told, steps.collect()))
+    })
+}
+
+fn account(spaces: &Namespaces, egret: &Running, before: Before) -> Account {
     let now = counters(spaces);
     let source = egret.source("wire");
     let ledger = &source["ledger"];
@@ -199,14 +283,17 @@ fn account(spaces: &Namespaces, egret: &Running, before: (u64, u64)) -> Account 
         lost.iter().filter(|(reason, _)| reason == "queue_full").map(|(_, n)| n).sum::<u64>();
     let received = ledger["received"].as_u64().unwrap_or_default();
     Account {
-        sent: now.0 - before.0,
-        sent_bytes: now.1 - before.1,
+        sent: now.0 - before.packets,
+        sent_bytes: now.1 - before.bytes,
         // Dropped events are units of the same account: here packets count.
         received: received - events_dropped,
         passed: ledger["passed"].as_u64().unwrap_or_default(),
         lost,
-        kernel_drops: source["kernel_drops"].as_u64().unwrap_or_default(),
+        kernel_drops: drops(&source),
         events_dropped,
         gap_packets: gap_packets(egret),
+        early_drops: before.drops,
+        incident_packets: 0,
+        incident_steps: Vec::new(),
     }
 }
