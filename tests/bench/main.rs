@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use egret::simulate::{Load, write_load_capture, write_load_envoy, write_load_squid};
+use egret::simulate::{Load, LoadLog, write_load_capture, write_load_log};
 use egret_event::Timestamp;
 
 use measure::{Measured, Runs, measure};
@@ -62,7 +62,8 @@ fn main() -> Result<()> {
 fn compare() -> Result<()> {
     let folder = PathBuf::from("target/bench");
     std::fs::create_dir_all(folder.join("nfpcapd")).context("cannot make target/bench")?;
-    let (capture, squid, envoy) = inputs(&folder)?;
+    let (capture, logs) = inputs(&folder)?;
+    let [squid, native, envoy, zeek, suricata] = logs.each_ref().map(|path| text(path));
     let folder = text(&folder);
     let mut table = Table::new();
 
@@ -75,17 +76,31 @@ fn compare() -> Result<()> {
     beside(&mut table, &peers::of_captures(text(&capture), folder), &ours);
 
     table.section("Squid log, our format", LINES, "line");
-    let ours = stage(&["log", text(&squid)])?;
-    table.row("**egret, lines to events**", &ours, &ours);
-    beside(&mut table, &peers::of_squid(text(&squid), folder), &ours);
+    let ours = log(&mut table, squid)?;
+    beside(&mut table, &peers::of_squid(squid, folder), &ours);
+
+    table.section("Squid log, its native format", LINES, "line");
+    log(&mut table, native)?;
 
     table.section("Envoy log, JSON", LINES, "line");
-    let ours = stage(&["log", text(&envoy)])?;
-    table.row("**egret, lines to events**", &ours, &ours);
-    beside(&mut table, &peers::of_envoy(text(&envoy), folder), &ours);
+    let ours = log(&mut table, envoy)?;
+    beside(&mut table, &peers::of_envoy(envoy, folder), &ours);
+
+    table.section("Zeek conn log, JSON", LINES, "line");
+    log(&mut table, zeek)?;
+
+    table.section("Suricata EVE log: flows and TLS handshakes", LINES, "line");
+    log(&mut table, suricata)?;
 
     ours_alone(&mut table)?;
     table.keep(Path::new(RESULTS))
+}
+
+/// The row of a log.
+fn log(table: &mut Table, path: &str) -> Result<Measured> {
+    let ours = stage(&["log", path])?;
+    table.row("**egret, lines to events**", &ours, &ours);
+    Ok(ours)
 }
 
 /// The stages that no peer has.
@@ -121,8 +136,9 @@ fn beside(table: &mut Table, peers: &[Peer], ours: &Measured) {
     }
 }
 
-/// The files to read, made once and kept below `target/`.
-fn inputs(folder: &Path) -> Result<(PathBuf, PathBuf, PathBuf)> {
+/// The capture and the logs to read, these in the order of [`LoadLog::ALL`]; made once and kept
+/// below `target/`.
+fn inputs(folder: &Path) -> Result<(PathBuf, [PathBuf; LoadLog::ALL.len()])> {
     let capture = folder.join("load.pcap");
     if !capture.exists() {
         let load = Load {
@@ -134,15 +150,14 @@ fn inputs(folder: &Path) -> Result<(PathBuf, PathBuf, PathBuf)> {
         };
         write_load_capture(&load, &capture)?;
     }
-    let squid = folder.join("load-squid.log");
-    if !squid.exists() {
-        write_load_squid(LINES, 1, START, &squid)?;
+    let logs =
+        LoadLog::ALL.map(|log| (log, folder.join(format!("load-{log:?}.log").to_lowercase())));
+    for (log, path) in &logs {
+        if !path.exists() {
+            write_load_log(*log, LINES, (1, START), path)?;
+        }
     }
-    let envoy = folder.join("load-envoy.jsonl");
-    if !envoy.exists() {
-        write_load_envoy(LINES, 1, START, &envoy)?;
-    }
-    Ok((capture, squid, envoy))
+    Ok((capture, logs.map(|(_, path)| path)))
 }
 
 fn stage(args: &[&str]) -> Result<Measured> {

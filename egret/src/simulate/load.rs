@@ -10,9 +10,10 @@ use std::time::Duration;
 use egret_event::Timestamp;
 
 use super::dice::Dice;
-use super::logs::{Access, envoy_line, squid_line};
+use super::logs::{Access, envoy_line, squid_line, squid_native_line};
 use super::output::{create, write_capture};
 use super::programs::{CURL, PIP, Program};
+use super::sensors::{suricata_line, zeek_conn_line};
 use super::wire::dns::{self, Record, RecordType};
 use super::wire::http::{self, Request};
 use super::wire::tcp::{self, Ending, Step};
@@ -81,30 +82,48 @@ pub fn write_load_capture(load: &Load, path: &Path) -> Result<LoadWritten, Simul
     Ok(LoadWritten { packets, bytes })
 }
 
-/// Writes a Squid log of `lines` lines in `logformat egret`.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_load_squid(
-    lines: u64,
-    seed: u64,
-    start: Timestamp,
-    path: &Path,
-) -> Result<(), SimulateError> {
-    write_lines(lines, (seed, start), path, squid_line)
+/// Who writes a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadLog {
+    /// Squid, in `logformat egret`.
+    Squid,
+    /// Squid, in its own format.
+    SquidNative,
+    /// Envoy, in JSON.
+    Envoy,
+    /// Zeek's `conn.log`, in JSON.
+    ZeekConn,
+    /// Suricata's EVE log: flows and TLS handshakes.
+    Suricata,
 }
 
-/// Writes an Envoy log of `lines` JSON lines.
+impl LoadLog {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Squid, Self::SquidNative, Self::Envoy, Self::ZeekConn, Self::Suricata];
+
+    fn format(self) -> fn(&Access<'_>) -> String {
+        match self {
+            Self::Squid => squid_line,
+            Self::SquidNative => squid_native_line,
+            Self::Envoy => envoy_line,
+            Self::ZeekConn => zeek_conn_line,
+            Self::Suricata => suricata_line,
+        }
+    }
+}
+
+/// Writes a log of `lines` lines, all of which but the times follow from `seed`.
 ///
 /// # Errors
-/// A file that cannot be written.
-pub fn write_load_envoy(
+/// A start that a log cannot hold, or a file that cannot be written.
+pub fn write_load_log(
+    log: LoadLog,
     lines: u64,
-    seed: u64,
-    start: Timestamp,
+    (seed, start): (u64, Timestamp),
     path: &Path,
 ) -> Result<(), SimulateError> {
-    write_lines(lines, (seed, start), path, envoy_line)
+    write_lines(lines, (seed, start), path, log.format())
 }
 
 /// Flows in the order in which they begin.

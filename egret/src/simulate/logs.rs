@@ -1,4 +1,4 @@
-//! What the proxies write down: Squid with `logformat egret`, Envoy in JSON.
+//! What the proxies write down: Squid with `logformat egret` and its own, Envoy in JSON.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -32,11 +32,7 @@ pub(crate) struct Access<'a> {
 /// The line `%ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p hier=%Sh user=%#un
 /// sni=%#ssl::>sni ua=%#{User-Agent}>h`, of a Squid that looks into no tunnel.
 pub(crate) fn squid_line(access: &Access<'_>) -> String {
-    let word = match (access.upstream, access.method) {
-        (None, _) => "TCP_DENIED",
-        (Some(_), "CONNECT") => "TCP_TUNNEL",
-        (Some(_), _) => "TCP_MISS",
-    };
+    let word = squid_word(access);
     let (seconds, millis) = (access.ended.as_secs(), millisecond(access.ended));
     let hierarchy = if access.upstream.is_some() { "HIER_DIRECT" } else { "HIER_NONE" };
     let upstream = access.upstream.map_or_else(|| "-:-".to_owned(), |end| end.to_string());
@@ -52,6 +48,40 @@ pub(crate) fn squid_line(access: &Access<'_>) -> String {
         access.target,
         percent_encoded(access.agent),
     )
+}
+
+/// The line of `logformat squid`, which is `%ts.%03tu %6tr %>a %Ss/%03>Hs %<st %rm %ru %[un
+/// %Sh/%<a %mt`.
+pub(crate) fn squid_native_line(access: &Access<'_>) -> String {
+    let (seconds, millis) = (access.ended.as_secs(), millisecond(access.ended));
+    let way = access.upstream.map_or_else(
+        || "HIER_NONE/-".to_owned(),
+        |upstream| format!("HIER_DIRECT/{}", upstream.ip()),
+    );
+    let media_type = match (access.upstream, access.method) {
+        (None, _) => "text/html",
+        (Some(_), "CONNECT") => "-",
+        (Some(_), _) => "application/octet-stream",
+    };
+    format!(
+        "{seconds}.{millis:03} {:6} {} {}/{:03} {} {} {} - {way} {media_type}",
+        access.lasted.as_millis(),
+        access.client.ip(),
+        squid_word(access),
+        access.status,
+        access.down_bytes,
+        access.method,
+        access.target,
+    )
+}
+
+/// What Squid calls what became of a request.
+fn squid_word(access: &Access<'_>) -> &'static str {
+    match (access.upstream, access.method) {
+        (None, _) => "TCP_DENIED",
+        (Some(_), "CONNECT") => "TCP_TUNNEL",
+        (Some(_), _) => "TCP_MISS",
+    }
 }
 
 /// As Squid's `#` modifier does: all but what a URL may hold becomes `%XX`.
@@ -152,6 +182,15 @@ mod tests {
         let denied = Access { upstream: None, status: 403, ..access() };
         assert!(squid_line(&denied).contains(" TCP_DENIED/403 "));
         assert!(squid_line(&denied).contains(" CONNECT pypi.org:443 -:- hier=HIER_NONE "));
+    }
+
+    #[test]
+    fn native_squid_lines_have_no_port_and_no_upload() {
+        assert_eq!(
+            squid_native_line(&access()),
+            "1700000000.123   4012 10.20.0.17 TCP_TUNNEL/200 90000 \
+             CONNECT pypi.org:443 - HIER_DIRECT/198.18.0.7 -"
+        );
     }
 
     #[test]

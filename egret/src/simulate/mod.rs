@@ -17,6 +17,7 @@ mod load;
 mod logs;
 mod output;
 mod programs;
+mod sensors;
 mod session;
 mod truth;
 mod wire;
@@ -36,8 +37,7 @@ use serde::{Deserialize, Serialize};
 
 pub use attack::Attack;
 pub use load::{
-    Load, LoadWritten, USUAL_PACKETS_PER_FLOW, write_load_capture, write_load_envoy,
-    write_load_squid,
+    Load, LoadLog, LoadWritten, USUAL_PACKETS_PER_FLOW, write_load_capture, write_load_log,
 };
 pub use truth::{SessionTruth, Truth};
 pub use world::{SEGMENT_RANGES, SERVICE_RANGES};

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use egret_collector::{
-    AttributionTable, Context, Dialect, Segment, SourceConfig, SourceKind, logs,
+    AttributionTable, Context, Dialect, Recognized, Segment, SourceConfig, SourceKind, logs,
+    recognize,
 };
 use egret_event::{Event, Fact};
 
@@ -413,15 +414,23 @@ fn a_load_has_the_packets_and_flows_that_were_asked_for() {
 fn load_logs_have_the_lines_that_were_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let start = Timestamp::from_secs(1_769_850_000);
-    let (squid, envoy) = (folder.path().join("squid.log"), folder.path().join("envoy.jsonl"));
-    write_load_squid(1000, SEED, start, &squid).unwrap();
-    write_load_envoy(1000, SEED, start, &envoy).unwrap();
-    let squid = std::fs::read_to_string(squid).unwrap();
-    assert_eq!(squid.lines().filter(|line| line.starts_with("1769850000.")).count(), 1000);
-    assert!(squid.contains("TCP_DENIED/403"));
-    let envoy = std::fs::read_to_string(envoy).unwrap();
-    let objects = envoy.lines().map(serde_json::from_str::<serde_json::Value>);
-    assert_eq!(objects.filter(|object| object.is_ok()).count(), 1000);
+    for (log, dialect) in [
+        (LoadLog::Squid, Dialect::SquidEgret),
+        (LoadLog::SquidNative, Dialect::SquidNative),
+        (LoadLog::Envoy, Dialect::EnvoyJson),
+        (LoadLog::ZeekConn, Dialect::ZeekJson),
+        (LoadLog::Suricata, Dialect::SuricataEve),
+    ] {
+        let path = folder.path().join(format!("{log:?}"));
+        write_load_log(log, 1000, (SEED, start), &path).unwrap();
+        assert_eq!(recognize(&path).unwrap(), Recognized::Log(dialect), "{log:?}");
+        let mut reader = logs::Reader::new(Some(dialect));
+        let text = std::fs::read_to_string(path).unwrap();
+        let read = text.lines().map(|line| reader.read(line.as_bytes()).unwrap());
+        let last = read.map(|entry| entry.at()).max().unwrap();
+        assert!(last.since(start) < Duration::from_secs(1), "{log:?} ends at {last}");
+        assert_eq!(text.lines().count(), 1000);
+    }
 }
 
 fn up_bytes(packets: &[&Seen]) -> u64 {
