@@ -141,7 +141,9 @@ impl Intake {
         emit: &mut Emit<'_>,
     ) -> Result<(), Closed> {
         let read = self.reader.read(bytes);
-        let beside = self.reader.take_beside();
+        // Few lines have one, and it is large: it is moved only where there is one.
+        let beside = if self.reader.has_beside() { self.reader.take_beside() } else { None };
+        let beside = beside.map(Box::new);
         // A line's events are handed over together, with the place behind it: after a crash none
         // of them is missing.
         let events = 1 + usize::from(self.unread.is_some()) + usize::from(beside.is_some());
@@ -187,7 +189,7 @@ impl Intake {
     /// Takes what the line at `offset` tells beside its entry.
     fn tell_beside(
         &mut self,
-        beside: Option<Entry<'static>>,
+        beside: Option<Box<Entry<'static>>>,
         ids: Ids,
         offset: u64,
         emit: &mut Emit<'_>,
@@ -273,7 +275,7 @@ impl Intake {
         let place = self.reading.as_ref().map(|reading| (reading.ids, reading.consumed));
         let mut number = 0;
         while let (Some((ids, consumed)), Some(left)) = (place, self.reader.take_left()) {
-            self.tell_beside(Some(left), ids, consumed + number, emit)?;
+            self.tell_beside(Some(Box::new(left)), ids, consumed + number, emit)?;
             number += 1;
         }
         self.has_moved |= number > 0;

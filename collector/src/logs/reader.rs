@@ -86,6 +86,11 @@ impl Reader {
         if is_malformed(&guessed) { read } else { guessed }
     }
 
+    /// Whether the line read last tells something beside its entry.
+    pub fn has_beside(&self) -> bool {
+        self.beside.is_some()
+    }
+
     /// What the line read last tells beside its entry: the part of a flow that was not seen, the
     /// certificate of a handshake, an earlier question that nobody answered.
     pub fn take_beside(&mut self) -> Option<Entry<'static>> {

@@ -100,26 +100,19 @@ fn hits_in_block(byte: u8, text: &[u8]) -> u64 {
     hits(byte, block)
 }
 
+/// The comparison is of all bytes at once, in wide registers, where the processor has them.
 #[inline]
 fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
-    let wanted = u64::from(byte) * LOW;
-    let (words, _) = block.as_chunks::<8>();
-    words
-        .iter()
-        .rev()
-        .fold(0, |hits, word| hits << 8 | gather(zeros_exactly(u64::from_le_bytes(*word) ^ wanted)))
+    let equal = block.map(|other| u8::from(other == byte));
+    let (words, _) = equal.as_chunks::<8>();
+    words.iter().rev().fold(0, |hits, word| hits << 8 | gather(u64::from_le_bytes(*word)))
 }
 
-/// Sets the high bit of each zero byte, and no other bit (Hacker's Delight, section 6-1).
+/// The low bits of eight bytes that are 0 or 1, side by side: the factor moves that of byte `n` to
+/// bit 56 + `n`.
 #[inline]
-fn zeros_exactly(word: u64) -> u64 {
-    !((word & !HIGH).wrapping_add(!HIGH) | word | !HIGH)
-}
-
-/// The high bits of eight bytes, side by side: the factor moves that of byte `n` to bit 56 + `n`.
-#[inline]
-fn gather(high_bits: u64) -> u64 {
-    (high_bits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn gather(low_bits: u64) -> u64 {
+    low_bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 #[cfg(test)]
