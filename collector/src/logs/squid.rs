@@ -114,7 +114,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let target = Target::parse(method, fields.next()?)?;
     let (server, extra) = match line.len() {
         CUT_BYTES.. => (None, Extra::default()),
-        _ => (address_and_port(fields.next()?), Extra::parse(fields)),
+        _ => (address_and_port(fields.next()?), Extra::parse(fields.rest())),
     };
     let server = server.map(|(address, _)| address);
     let verdict = match extra.bump.filter(|_| target.is_tunnel() && outcome.has_looked()) {
@@ -371,9 +371,14 @@ struct Extra<'a> {
 impl<'a> Extra<'a> {
     /// Of a key that occurs twice the last counts: what comes before Squid's own fields may be
     /// part of a URL with spaces, which the client wrote.
-    fn parse(mut fields: Fields<'a>) -> Self {
+    fn parse(mut rest: &'a [u8]) -> Self {
         let mut extra = Self::default();
-        while let Ok(field) = fields.next() {
+        // Most of what is left is the user agent, in one piece: one long search is cheaper here
+        // than finding all places ([`Places`]) in what has hardly any.
+        while !rest.is_empty() {
+            let end = find(b' ', rest).unwrap_or(rest.len());
+            let field = &rest[..end];
+            rest = rest.get(end + 1..).unwrap_or_default();
             if let Some(value) = field.strip_prefix(b"hier=") {
                 extra.way = given(value);
             } else if let Some(value) = field.strip_prefix(b"user=") {
