@@ -19,8 +19,8 @@ receivers, kernel and egret share the cores. Made by \`make load\`; each row is 
 \`tests/it/overload.rs\` that fails unless, to the packet,
 
 - received + dropped by the kernel = passed, by the interface's own counters,
-- the ledger says the same: passed on + lost by reason = received, and
-- with the small buffer: the stored gaps, and the gaps that the incident about the upload names,
+- with the large buffer: the ledger says the same, passed on + lost by reason = received, and
+- with the small one: the stored gaps, and the gaps that the incident about the upload names,
   are all that the kernel dropped, although the incident opened before most of it was lost.
 
 | kernel buffer | threads | seconds | packets passed | thousand/s | Gbit/s | received | dropped by the kernel | told as gaps | named by the incident |
