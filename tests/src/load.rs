@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egret::simulate::{Load, write_load_capture};
 use egret_event::Timestamp;
@@ -22,6 +22,9 @@ const SINK: &str = "203.0.113.7";
 
 /// What goes on is told to an incident every 30 s; a few more for the way into the store.
 const TOLD_WITHIN: Duration = Duration::from_secs(45);
+
+/// Between two looks at the incident.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// Two loads at once would be one and a half.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -251,15 +254,16 @@ fn gap_packets(egret: &Running) -> u64 {
 /// tells of `dropped` or its time for that is over; and its history.
 fn incident(egret: &Running, dropped: u64) -> (u64, Vec<String>) {
     let path = format!("v1/incidents?executor={EXECUTOR}&destination={SINK}");
-    let looked_since = Instant::now();
+    let mut waited = Duration::ZERO;
     until("the upload's incident", || {
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(LOOK_PAUSE);
+        waited += LOOK_PAUSE;
         let listed = egret.get(&path)?;
         let incident = &listed["items"][0];
         let gaps = incident["explanation"]["gaps"].as_array()?.iter();
         let told = gaps.filter(|gap| gap["reason"] == "kernel_drop");
         let told: u64 = told.filter_map(|gap| gap["count"].as_u64()).sum();
-        if told < dropped && looked_since.elapsed() < TOLD_WITHIN {
+        if told < dropped && waited < TOLD_WITHIN {
             return None;
         }
         let detail = egret.get(&format!("v1/incidents/{}", incident["id"].as_str()?))?;
