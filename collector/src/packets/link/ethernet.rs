@@ -78,7 +78,7 @@ pub(super) fn by_type(mut kind: u16, mut frame: Frame<'_>) -> Result<Packet<'_>,
 }
 
 /// One frame further in, which could go on for ever.
-fn entered(frame: Frame<'_>) -> Result<Frame<'_>, Loss> {
+pub(super) fn entered(frame: Frame<'_>) -> Result<Frame<'_>, Loss> {
     frame.entered().ok_or(Loss::Malformed)
 }
 

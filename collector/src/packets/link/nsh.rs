@@ -3,7 +3,7 @@
 use egret_event::Loss;
 
 use super::Packet;
-use super::ethernet::{frame, labelled};
+use super::ethernet::{entered, frame, labelled};
 use super::frame::Frame;
 use super::ip::ip;
 
@@ -31,7 +31,7 @@ pub(super) fn by_number(next: u8, carried: Frame<'_>) -> Result<Packet<'_>, Loss
     match next {
         IPV4 | IPV6 => ip(carried),
         ETHERNET => frame(carried),
-        NSH => nsh(carried.entered().ok_or(Loss::Malformed)?),
+        NSH => nsh(entered(carried)?),
         MPLS => labelled(carried),
         _ => Err(Loss::NotIp),
     }
