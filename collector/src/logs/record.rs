@@ -101,6 +101,9 @@ impl<'a> From<Cow<'a, [u8]>> for Written<'a> {
 /// The status by which a proxy asks its client to log in first (RFC 9110, section 15.5.8).
 pub(super) const PROXY_LOGIN: u16 = 407;
 
+/// The status of a refusal (RFC 9110, section 15.5.4).
+pub(super) const FORBIDDEN: u16 = 403;
+
 impl LogRecord<'_> {
     /// Whether the proxy only asked its client to log in: no rule refused the destination, which
     /// was sent nothing, and the user that the line may name is not proven.

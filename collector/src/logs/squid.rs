@@ -39,7 +39,7 @@ use std::net::IpAddr;
 
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
-use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
+use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::scan::{Places, find, find2};
 use super::text::{
     address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
@@ -50,9 +50,8 @@ pub(super) const CUT_BYTES: usize = 8_191;
 
 const CONNECT: &[u8] = b"CONNECT";
 
-/// Status codes: a tunnel was opened; a rule forbids it.
+/// The status of a tunnel that was opened.
 const ESTABLISHED: u16 = 200;
-const FORBIDDEN: u16 = 403;
 
 /// Reads a line of the native format, without its line end.
 ///

@@ -7,15 +7,12 @@ use std::net::IpAddr;
 use egret_event::{BlockReason, NameSource, SeenBy, Verdict};
 
 use super::entry::Ends;
-use super::record::{LogRecord, Written};
+use super::record::{FORBIDDEN, LogRecord, Written};
 use super::text::{host_and_port, path_and_query};
 
 /// Port of `http` URLs and of `https` ones (RFC 9110, section 4.2).
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
-
-/// The status of a refusal (RFC 9110, section 15.5.4).
-const FORBIDDEN: u16 = 403;
 
 /// What a sensor logs of a request.
 #[derive(Debug)]
