@@ -55,7 +55,12 @@ impl Need {
             }
             Self::PythonProgram(program) => {
                 let is_there = python().with_file_name(program).is_file();
-                (!is_there).then(|| format!("PyPI has no {program} for this machine"))
+                (!is_there).then(|| {
+                    format!(
+                        "{program} is not in target/python (`deploy/setup.sh test`; PyPI may have \
+                         none for this machine)"
+                    )
+                })
             }
         }
     }
