@@ -84,7 +84,7 @@ impl Decoder {
         if flow.origin.is_none() || flow.reported.as_deref().is_some_and(is_named) {
             return;
         }
-        let named = named_by_dns(&self.names, flow, self.now);
+        let named = named_by_dns(&self.names, flow);
         match (&mut flow.reported, named) {
             (Some(reported), Some(named)) => reported.destination = named,
             (Some(_), None) => {}
@@ -228,10 +228,12 @@ fn rank(destination: &Destination) -> u8 {
     }
 }
 
-fn named_by_dns(names: &SharedNames, flow: &Flow, now: Timestamp) -> Option<Destination> {
+/// By what the client was told when the flow was last seen to do something: in sparse traffic it may
+/// be told of only when that name holds no longer.
+fn named_by_dns(names: &SharedNames, flow: &Flow) -> Option<Destination> {
     let client = flow.key.end(flow.client).0;
     let server = flow.key.end(flow.client.other()).0;
-    let name = names.find(client, server, now)?;
+    let name = names.find(client, server, flow.last_seen)?;
     let (address, port) = server_of(flow);
     Some(Destination::of_host(name, NameSource::Dns, Some(address), port))
 }

@@ -108,3 +108,15 @@ fn answers_over_tcp_come_in_any_order() {
     assert_eq!(names, ["b.example", "a.example"]);
     assert!(tap.questions().iter().all(|q| q.resolution.is_some()));
 }
+
+#[test]
+fn an_attempt_that_is_told_of_hours_later_has_the_name_that_it_had() {
+    let mut tap = Tap::new();
+    tap.see(&resolver(53, &dns(7, "a.example", None)));
+    tap.see(&reply(53, &dns(7, "a.example", Some(SERVER))));
+    tap.see(&Connection::new(40_000, 443).up(SYN, b""));
+    tap.pass(3 * 3_600_000);
+    let flows = tap.flows();
+    let attempt = flows.iter().find(|(event, _)| event.verdict.is_blocked()).unwrap();
+    assert_eq!(attempt.0.destination.domain, "a.example");
+}
