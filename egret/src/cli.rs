@@ -8,7 +8,7 @@ use egret_analyzer::Severity;
 use egret_event::{EventId, HumanDuration, Timestamp};
 use egret_store::Role;
 
-use crate::simulate::Scenario;
+use crate::simulate::{Manner, Scenario};
 
 /// Watches what AI-agent code executors send out, and alerts on exfiltration.
 #[derive(Debug, Parser)]
@@ -124,6 +124,9 @@ pub struct SimulateArgs {
     /// The attack, or `benign` for none.
     #[arg(value_enum)]
     pub scenario: Scenario,
+    /// How the attack is gone about.
+    #[arg(long, value_enum, default_value_t = Manner::Plain)]
+    pub manner: Manner,
     /// The folder to write to; made if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,

@@ -11,7 +11,7 @@ use super::run::Running;
 use crate::cli::{ConfigArgs, DemoArgs};
 use crate::clock;
 use crate::config::{Config, load};
-use crate::simulate::{Plan, SEGMENT_RANGES, SERVICE_RANGES, Scenario, Written, write};
+use crate::simulate::{Manner, Plan, SEGMENT_RANGES, SERVICE_RANGES, Scenario, Written, write};
 use crate::terminal::{shown, table};
 
 /// The demo's folder below the system's folder for temporary files.
@@ -19,6 +19,10 @@ const FOLDER: &str = "egret-demo";
 
 /// A file that marks a folder as one that a demo made, and may empty.
 const MARK: &str = ".egret-demo";
+
+/// What is shown: attacks that are loud, some that are not, and no attack.
+const SCENARIOS: [&str; 6] =
+    ["bulk-upload", "burst", "blocked-probes", "slow-drip", "dns-tunnel", "benign"];
 
 /// Ordinary sessions around each attack.
 const BENIGN_SESSIONS: u32 = 16;
@@ -62,13 +66,14 @@ fn prepare(folder: &Path) -> Result<()> {
     std::fs::write(&mark, "").with_context(|| format!("cannot write to {}", folder.display()))
 }
 
-/// Writes every scenario, each in the hours that end now.
+/// Writes each scenario, in the hours that end now.
 fn simulate(folder: &Path) -> Result<Vec<(Scenario, Written)>> {
     let now = clock::now().floor(Duration::from_secs(60));
     let mut written = Vec::new();
-    for (seed, scenario) in (1..).zip(Scenario::ALL) {
-        let plan =
-            Plan { scenario, seed, start: now - scenario.span(), benign_sessions: BENIGN_SESSIONS };
+    for (seed, word) in (1..).zip(SCENARIOS) {
+        let (scenario, manner): (Scenario, _) = (word.parse()?, Manner::Plain);
+        let start = now - scenario.span(manner);
+        let plan = Plan { scenario, manner, seed, start, benign_sessions: BENIGN_SESSIONS };
         written.push((scenario, write(&plan, &folder.join(scenario.word()))?));
     }
     Ok(written)

@@ -10,6 +10,7 @@ use crate::terminal::{bytes, shown};
 pub fn run(args: &SimulateArgs) -> Result<()> {
     let plan = Plan {
         scenario: args.scenario,
+        manner: args.manner,
         seed: args.seed,
         start: args.start,
         benign_sessions: args.sessions,

@@ -2,16 +2,17 @@
 //! session after the other played out.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use egret_event::{ExecutorRegistration, SmolStr, Timestamp};
 
-use super::attack::{self, Role};
+use super::attack::{Kind, Mission, Role};
 use super::benign::{TEMPLATES, Template};
 use super::dice::Dice;
 use super::session::{Remains, Route, Session};
 use super::truth::SessionTruth;
-use super::{Plan, Scenario, world};
+use super::{Attack, Plan, world};
 
 /// Who executors work for.
 const TENANTS: [&str; 3] = ["acme", "globex", "initech"];
@@ -26,7 +27,8 @@ const REUSE_CHANCE: f64 = 0.3;
 const V6_CHANCE: f64 = 0.2;
 
 /// The ways out, each as likely as its weight.
-const ROUTES: [(u32, Route); 3] = [(5, Route::Direct), (3, Route::Squid), (2, Route::Envoy)];
+const ROUTES: [(u32, Route); 4] =
+    [(5, Route::Direct), (3, Route::Squid), (2, Route::Envoy), (2, Route::Bump)];
 
 /// Booting before the first packet, and shutting down after the last.
 const BOOT_MS: std::ops::Range<u64> = 1_200..4_000;
@@ -34,6 +36,9 @@ const SHUT_DOWN_MS: std::ops::Range<u64> = 500..3_000;
 
 /// Between two activities: the agent thinks.
 const THINK_MS: std::ops::Range<u64> = 500..12_000;
+
+/// Beside an attack that takes hours: an agent that waits for its person between two tasks.
+const IDLE_MS: std::ops::Range<u64> = 600_000..1_800_000;
 
 /// The streams of chance that do not belong to a session.
 const STARTS_STREAM: u64 = u64::MAX;
@@ -48,12 +53,21 @@ pub(crate) struct Played {
 /// A session that is to be played.
 struct Slot {
     start: Timestamp,
-    role: Option<&'static Role>,
+    attacker: Option<Attacker>,
+}
+
+/// Who attacks in a session, and how.
+#[derive(Clone)]
+struct Attacker {
+    campaign: u32,
+    kind: &'static Kind,
+    role: &'static Role,
+    mission: Rc<Mission>,
 }
 
 /// Plays all sessions of a plan, in the order in which they begin.
 pub(crate) fn play(plan: &Plan) -> Vec<Played> {
-    let block = plan.scenario as u16;
+    let block = plan.scenario.place();
     let mut addresses = Addresses { block, ..Addresses::default() };
     // Ids must not repeat when scenarios are looked at together.
     let run = Dice::new(plan.seed, RUN_STREAM + u64::from(block)).u16();
@@ -67,31 +81,36 @@ pub(crate) fn play(plan: &Plan) -> Vec<Played> {
     played
 }
 
-/// The last session begins this long before the scenario's span ends: none lasts longer.
+/// The last session begins this long before the scenario's span ends: none lasts longer, but for
+/// those with an attack.
 const LONGEST_SESSION: Duration = Duration::from_secs(20 * 60);
-
-/// The part of the scenario, in percent, in which attacks begin: late enough that there is
-/// something to compare with, early enough that they end in time.
-const fn attack_begins(scenario: Scenario) -> std::ops::Range<u64> {
-    match scenario {
-        Scenario::SlowDrip => 10..20,
-        _ => 65..85,
-    }
-}
 
 fn slots(plan: &Plan) -> Vec<Slot> {
     let mut dice = Dice::new(plan.seed, STARTS_STREAM);
-    let whole_ms = (plan.scenario.span() - LONGEST_SESSION).as_millis() as u64;
-    let percent = attack_begins(plan.scenario);
+    let whole_ms = (plan.scenario.span(plan.manner) - LONGEST_SESSION).as_millis() as u64;
     let mut slots: Vec<Slot> = (0..plan.benign_sessions)
-        .map(|_| Slot { start: plan.start + dice.ms(0..whole_ms), role: None })
+        .map(|_| Slot { start: plan.start + dice.ms(0..whole_ms), attacker: None })
         .collect();
-    for role in attack::roles(plan.scenario) {
+    for attacker in attackers(plan, &mut dice) {
+        let percent = attacker.kind.begins_percent(plan.manner);
         let part = whole_ms / 100 * percent.start..whole_ms / 100 * percent.end;
-        slots.push(Slot { start: plan.start + dice.ms(part), role: Some(role) });
+        let start = plan.start + dice.ms(part);
+        slots.push(Slot { start, attacker: Some(attacker) });
     }
     slots.sort_by_key(|slot| slot.start);
     slots
+}
+
+/// The sessions with an attack: those of one attacker have the same mission.
+fn attackers(plan: &Plan, dice: &mut Dice) -> Vec<Attacker> {
+    let Some(kind) = plan.scenario.kind() else { return Vec::new() };
+    let roles = (1..).zip(kind.roles);
+    roles
+        .flat_map(|(campaign, role)| {
+            let mission = Rc::new(Mission::draw(kind.pace(plan.manner), dice));
+            vec![Attacker { campaign, kind, role, mission }; kind.sessions]
+        })
+        .collect()
 }
 
 fn play_one(
@@ -102,22 +121,21 @@ fn play_one(
 ) -> Played {
     let template = dice.pick(&TEMPLATES);
     let tenant = *dice.pick(&TENANTS);
-    let route = match slot.role {
-        Some(role) => role.route,
-        None => ROUTES[dice.weighted(ROUTES.iter().map(|(weight, _)| *weight))].1,
-    };
-    let v6 = slot.role.is_none() && route == Route::Direct && dice.chance(V6_CHANCE);
+    let (route, v6) = way_out(slot.attacker.as_ref(), &mut dice);
     let address = addresses.give(slot.start, v6, &mut dice);
-    let activities = template.draw(&mut dice);
+    let drawn = template.draw(&mut dice);
+    let mut activities: Vec<String> = drawn.iter().map(|done| done.name.to_owned()).collect();
     let begin = slot.start + dice.ms(BOOT_MS);
     let mut session = Session::begin(address, begin, route, dice);
     // An attack comes after the first activity and is followed by the rest.
     let mut attack = None;
-    for (turn, activity) in activities.iter().enumerate() {
+    for (turn, activity) in drawn.iter().enumerate() {
         (activity.run)(&mut session);
         session.wait(THINK_MS);
-        if let (0, Some(role)) = (turn, slot.role) {
-            attack = Some((role.act)(&mut session));
+        if let (0, Some(attacker)) = (turn, &slot.attacker) {
+            let done = attacker.act(&mut session);
+            activities.extend(work_beside(&done, template, &mut session));
+            attack = Some(done);
             session.wait(THINK_MS);
         }
     }
@@ -127,13 +145,50 @@ fn play_one(
     let truth = SessionTruth {
         executor,
         route: route.word().to_owned(),
-        activities: activities.iter().map(|activity| activity.name.to_owned()).collect(),
+        activities,
         flows: remains.tracks.len() as u64,
         up_bytes: remains.tracks.iter().map(|track| track.up.len() as u64).sum(),
         down_bytes: remains.tracks.iter().map(|track| track.down.len() as u64).sum(),
         attack,
     };
     Played { truth, remains }
+}
+
+/// How a session reaches the outside, and whether its address is an IPv6 one.
+fn way_out(attacker: Option<&Attacker>, dice: &mut Dice) -> (Route, bool) {
+    if let Some(attacker) = attacker {
+        return (attacker.role.route, attacker.role.v6);
+    }
+    let route = ROUTES[dice.weighted(ROUTES.iter().map(|(weight, _)| *weight))].1;
+    (route, route == Route::Direct && dice.chance(V6_CHANCE))
+}
+
+impl Attacker {
+    fn act(&self, session: &mut Session) -> Attack {
+        let done = (self.role.act)(session, &self.mission);
+        let found_by = self.kind.found_by.iter().map(|word| (*word).to_owned()).collect();
+        Attack { campaign: self.campaign, found_by, ..done }
+    }
+}
+
+/// The ordinary work that goes on while an attack takes hours: one that ends within minutes leaves
+/// no time for any. Gives what was done.
+fn work_beside(attack: &Attack, template: &Template, session: &mut Session) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut strand = session.strand(attack.start);
+    loop {
+        strand.wait(IDLE_MS);
+        if strand.now >= attack.end {
+            break;
+        }
+        let activity = template.draw_one(&mut strand.dice);
+        (activity.run)(&mut strand);
+        done.push(activity.name.to_owned());
+    }
+    // It has waited longer than there was to wait for.
+    strand.now = strand.now.min(session.now);
+    session.join(strand);
+    done
 }
 
 fn register(

@@ -22,6 +22,11 @@ impl Dice {
         Self(fastrand::Rng::with_seed(mixer.u64(..)))
     }
 
+    /// A stream of its own that follows from this one.
+    pub(crate) fn fork(&mut self) -> Self {
+        Self(self.0.fork())
+    }
+
     /// A whole number in `range`, every one as likely.
     pub(crate) fn count(&mut self, range: Range<usize>) -> usize {
         self.0.usize(range)

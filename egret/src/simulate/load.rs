@@ -10,7 +10,7 @@ use std::time::Duration;
 use egret_event::Timestamp;
 
 use super::dice::Dice;
-use super::logs::{Access, envoy_line, squid_line, squid_native_line};
+use super::logs::{Access, Insight, envoy_line, squid_line, squid_native_line};
 use super::output::{create, write_capture};
 use super::programs::{CURL, PIP, Program};
 use super::sensors::{suricata_line, zeek_conn_line};
@@ -252,6 +252,7 @@ fn line(at: Timestamp, dice: &mut Dice, format: fn(&Access<'_>) -> String) -> St
         up_bytes: dice.size(400..200_000) as u64,
         up_header_bytes: 180,
         down_bytes: dice.size(300..2_000_000) as u64,
+        insight: Insight::None,
     })
 }
 

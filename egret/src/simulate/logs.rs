@@ -6,6 +6,17 @@ use std::time::Duration;
 use egret_event::Timestamp;
 use serde::Serialize;
 
+/// How far a proxy looked into TLS, and the server name that it saw there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Insight<'a> {
+    /// Not at all, or there was none.
+    None,
+    /// It has looked into the hello, and opens the tunnel (`ssl_bump bump`).
+    Tunnel(&'a str),
+    /// This is a request inside an opened tunnel.
+    Request(&'a str),
+}
+
 /// One request or tunnel, as a proxy accounts for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Access<'a> {
@@ -27,25 +38,31 @@ pub(crate) struct Access<'a> {
     pub(crate) up_header_bytes: u64,
     /// All that came back, headers included.
     pub(crate) down_bytes: u64,
+    pub(crate) insight: Insight<'a>,
 }
 
 /// The line `%ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p hier=%Sh user=%#un
-/// sni=%#ssl::>sni ua=%#{User-Agent}>h`, of a Squid that looks into no tunnel.
+/// sni=%#ssl::>sni bump=%ssl::bump_mode ua=%#{User-Agent}>h`.
 pub(crate) fn squid_line(access: &Access<'_>) -> String {
     let word = squid_word(access);
     let (seconds, millis) = (access.ended.as_secs(), millisecond(access.ended));
     let hierarchy = if access.upstream.is_some() { "HIER_DIRECT" } else { "HIER_NONE" };
     let upstream = access.upstream.map_or_else(|| "-:-".to_owned(), |end| end.to_string());
+    let (sni, bump) = match access.insight {
+        Insight::None => ("-", "-"),
+        Insight::Tunnel(sni) => (sni, "bump"),
+        Insight::Request(sni) => (sni, "-"),
+    };
     format!(
         "{seconds}.{millis:03} {} {} {word}/{:03} up={} down={} {} {} {upstream} \
-         hier={hierarchy} user=- sni=- ua={}",
+         hier={hierarchy} user=- sni={sni} bump={bump} ua={}",
         access.lasted.as_millis(),
         access.client,
         access.status,
         access.up_bytes,
         access.down_bytes,
         access.method,
-        access.target,
+        without_query(access.target),
         percent_encoded(access.agent),
     )
 }
@@ -71,16 +88,22 @@ pub(crate) fn squid_native_line(access: &Access<'_>) -> String {
         access.status,
         access.down_bytes,
         access.method,
-        access.target,
+        without_query(access.target),
     )
+}
+
+/// Squid strips what comes after the question mark (`strip_query_terms`, on by default).
+fn without_query(url: &str) -> &str {
+    url.find('?').map_or(url, |mark| &url[..=mark])
 }
 
 /// What Squid calls what became of a request.
 fn squid_word(access: &Access<'_>) -> &'static str {
-    match (access.upstream, access.method) {
-        (None, _) => "TCP_DENIED",
-        (Some(_), "CONNECT") => "TCP_TUNNEL",
-        (Some(_), _) => "TCP_MISS",
+    match (access.upstream, access.method, access.insight) {
+        (_, _, Insight::Tunnel(_)) => "NONE_NONE",
+        (None, _, _) => "TCP_DENIED",
+        (Some(_), "CONNECT", _) => "TCP_TUNNEL",
+        (Some(_), _, _) => "TCP_MISS",
     }
 }
 
@@ -168,6 +191,7 @@ mod tests {
             up_bytes: 1500,
             up_header_bytes: 100,
             down_bytes: 90_000,
+            insight: Insight::None,
         }
     }
 
@@ -177,7 +201,7 @@ mod tests {
             squid_line(&access()),
             "1700000000.123 4012 10.20.0.17:40022 TCP_TUNNEL/200 up=1500 down=90000 \
              CONNECT pypi.org:443 198.18.0.7:443 \
-             hier=HIER_DIRECT user=- sni=- ua=pip/24.2%20%7B%22ci%22:null%7D"
+             hier=HIER_DIRECT user=- sni=- bump=- ua=pip/24.2%20%7B%22ci%22:null%7D"
         );
         let denied = Access { upstream: None, status: 403, ..access() };
         assert!(squid_line(&denied).contains(" TCP_DENIED/403 "));

@@ -17,6 +17,7 @@ mod load;
 mod logs;
 mod output;
 mod programs;
+mod scenario;
 mod sensors;
 mod session;
 mod truth;
@@ -26,19 +27,17 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use egret_event::{ExecutorRegistration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-pub use attack::Attack;
+pub use attack::{Attack, Contact, Manner};
 pub use load::{
     Load, LoadLog, LoadWritten, USUAL_PACKETS_PER_FLOW, write_load_capture, write_load_log,
 };
+pub use scenario::{ParseScenarioError, Scenario};
 pub use truth::{SessionTruth, Truth};
 pub use world::{SEGMENT_RANGES, SERVICE_RANGES};
 
@@ -48,86 +47,16 @@ pub const DEFAULT_BENIGN_SESSIONS: u32 = 48;
 /// Most benign sessions: each takes an address of the segment, and memory while it is written.
 pub const MAX_BENIGN_SESSIONS: u32 = 5_000;
 
-/// What is simulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scenario {
-    /// Archives of 5 to 10 MiB go to domains never seen, one directly and one through Squid.
-    BulkUpload,
-    /// Several hundred small uploads in ten seconds.
-    Burst,
-    /// Forty hosts are tried, and every one is kept out of reach.
-    BlockedProbes,
-    /// 100 to 400 bytes every 20 to 60 seconds for hours.
-    SlowDrip,
-    /// Two tunnels inside DNS questions.
-    DnsTunnel,
-    /// No attack at all.
-    Benign,
-}
-
-/// The text is not the name of a scenario.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no scenario is called {0:?}: choose bulk-upload, burst, blocked-probes, slow-drip, \
-     dns-tunnel or benign"
-)]
-pub struct ParseScenarioError(String);
-
-impl Scenario {
-    /// All scenarios.
-    pub const ALL: [Self; 6] = [
-        Self::BulkUpload,
-        Self::Burst,
-        Self::BlockedProbes,
-        Self::SlowDrip,
-        Self::DnsTunnel,
-        Self::Benign,
-    ];
-
-    /// Its name on the command line.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::BulkUpload => "bulk-upload",
-            Self::Burst => "burst",
-            Self::BlockedProbes => "blocked-probes",
-            Self::SlowDrip => "slow-drip",
-            Self::DnsTunnel => "dns-tunnel",
-            Self::Benign => "benign",
-        }
-    }
-}
-
-impl Scenario {
-    /// A length of time within which the scenario begins and ends. A demonstration that wants it
-    /// to end about now starts it this much earlier.
-    pub const fn span(self) -> Duration {
-        match self {
-            Self::SlowDrip => Duration::from_secs(4 * 3600),
-            _ => Duration::from_secs(2 * 3600),
-        }
-    }
-}
-
-impl fmt::Display for Scenario {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-impl FromStr for Scenario {
-    type Err = ParseScenarioError;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|scenario| scenario.word() == text);
-        known.ok_or_else(|| ParseScenarioError(text.to_owned()))
-    }
-}
+/// How long a scenario takes whose attack is over in minutes.
+const SHORT_SPAN: Duration = Duration::from_secs(2 * 3600);
 
 /// What to write: the same plan gives the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// The attack, or none.
     pub scenario: Scenario,
+    /// How the attack is gone about.
+    pub manner: Manner,
     /// Decides everything that is left to chance.
     pub seed: u64,
     /// The time at which the simulated hours begin.

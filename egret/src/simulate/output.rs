@@ -118,7 +118,7 @@ fn configuration_text(plan: &Plan, executors: &[ExecutorRegistration]) -> String
     let [segment_v4, segment_v6] = world::SEGMENT_RANGES;
     let [services_v4, services_v6] = world::SERVICE_RANGES;
     let mut text = format!(
-        "# Written by: egret simulate {} --seed {} --start {}\n\
+        "# Written by: egret simulate {} --manner {} --seed {} --start {}\n\
          # Paths are those of the files beside this one: run egret in this folder.\n\n\
          [analyzer]\n\
          # The resolver, the proxies and the internal services.\n\
@@ -136,7 +136,7 @@ fn configuration_text(plan: &Plan, executors: &[ExecutorRegistration]) -> String
          dialect = \"envoy-json\"\nfollow = false\n\n\
          # Executors whose address was theirs alone. Those that followed each other at one\n\
          # address are in executors.json, to be registered with their times.\n",
-        plan.scenario, plan.seed, plan.start,
+        plan.scenario, plan.manner, plan.seed, plan.start,
     );
     let mut tenants_of = BTreeMap::new();
     for executor in executors {

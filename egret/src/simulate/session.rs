@@ -5,7 +5,7 @@
 
 mod proxied;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub(crate) enum Route {
     Squid,
     /// Through the Envoy proxy.
     Envoy,
+    /// Through the port of the Squid proxy that looks into TLS (`ssl_bump bump`).
+    Bump,
 }
 
 impl Route {
@@ -49,6 +51,7 @@ impl Route {
             Self::Direct => "direct",
             Self::Squid => "squid",
             Self::Envoy => "envoy",
+            Self::Bump => "squid-bump",
         }
     }
 }
@@ -85,6 +88,7 @@ pub(crate) struct Call {
     pub(crate) pieces: Option<(usize, Duration)>,
     /// Silence on the connection before the call.
     pub(crate) after: Duration,
+    pub(crate) status: u16,
 }
 
 impl Call {
@@ -98,6 +102,7 @@ impl Call {
             think: Duration::from_millis(8),
             pieces: None,
             after: Duration::ZERO,
+            status: 200,
         }
     }
 
@@ -115,12 +120,15 @@ pub(crate) struct Visit<'a> {
     pub(crate) over: Over,
     pub(crate) calls: &'a [Call],
     pub(crate) ending: Ending,
+    /// The host that the sealed requests are for, where it is not the one of the connection: a
+    /// content network passes them on by this name.
+    pub(crate) hidden: Option<&'a str>,
 }
 
 impl<'a> Visit<'a> {
     /// An HTTPS connection that the executor closes.
     pub(crate) fn https(host: &'a Host, program: &'static Program, calls: &'a [Call]) -> Self {
-        Self { host, program, over: Over::Tls, calls, ending: Ending::ClientCloses }
+        Self { host, program, over: Over::Tls, calls, ending: Ending::ClientCloses, hidden: None }
     }
 }
 
@@ -133,6 +141,14 @@ pub(crate) struct Visited {
     pub(crate) ended: Timestamp,
 }
 
+/// Bytes of a request and of its answer, headers included.
+struct Sizes {
+    up: usize,
+    /// Of these, the request's line and headers.
+    up_header: usize,
+    down: usize,
+}
+
 /// A session while it is played.
 pub(crate) struct Session {
     pub(crate) now: Timestamp,
@@ -140,7 +156,8 @@ pub(crate) struct Session {
     pub(crate) route: Route,
     address: IpAddr,
     next_port: u16,
-    resolved: HashSet<String>,
+    /// Names that were looked up, and when.
+    resolved: HashMap<String, Timestamp>,
     remains: Remains,
 }
 
@@ -157,8 +174,38 @@ impl Session {
     /// A session of the executor at `address` that begins at `start`.
     pub(crate) fn begin(address: IpAddr, start: Timestamp, route: Route, mut dice: Dice) -> Self {
         let next_port = FIRST_PORT + dice.count(0..20_000) as u16;
-        let resolved = HashSet::new();
+        let resolved = HashMap::new();
         Self { now: start, dice, route, address, next_port, resolved, remains: Remains::default() }
+    }
+
+    /// Something else that goes on in the same executor from `start` on, until it is [joined].
+    ///
+    /// [joined]: Self::join
+    pub(crate) fn strand(&mut self, start: Timestamp) -> Self {
+        Self {
+            now: start,
+            dice: self.dice.fork(),
+            route: self.route,
+            address: self.address,
+            next_port: self.next_port,
+            resolved: HashMap::new(),
+            remains: Remains::default(),
+        }
+    }
+
+    /// Takes over what a strand left behind, and goes on when both have ended.
+    pub(crate) fn join(&mut self, strand: Self) {
+        self.now = self.now.max(strand.now);
+        self.next_port = strand.next_port;
+        let Remains { tracks, squid, envoy } = strand.remains;
+        self.remains.tracks.extend(tracks);
+        self.remains.squid.extend(squid);
+        self.remains.envoy.extend(envoy);
+    }
+
+    /// Whether its executor has an IPv6 address, and no other.
+    pub(crate) const fn is_v6(&self) -> bool {
+        self.address.is_ipv6()
     }
 
     /// What the session left behind.
@@ -204,8 +251,9 @@ impl Session {
     pub(crate) fn connect(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
         match (self.route, visit.over) {
             (Route::Direct, _) => self.connect_directly(at, visit),
-            (Route::Squid, Over::Clear) => self.forward(at, visit),
+            (Route::Squid | Route::Bump, Over::Clear) => self.forward(at, visit),
             (Route::Squid, Over::Tls) => self.tunnel(world::SQUID, at, visit),
+            (Route::Bump, Over::Tls) => self.look_inside(at, visit),
             (Route::Envoy, _) => self.tunnel(world::ENVOY, at, visit),
         }
     }
@@ -225,11 +273,17 @@ impl Session {
         }
     }
 
-    /// Asks the resolver for both addresses of `host`, unless it did before or a proxy does it.
+    /// Asks the resolver for both addresses of `host`, unless the last answer is still good, a
+    /// proxy does it, or there is no name.
     pub(crate) fn look_up(&mut self, host: &Host) {
-        if self.route != Route::Direct || !self.resolved.insert(host.name.clone()) {
+        if self.route != Route::Direct || host.is_address() {
             return;
         }
+        let asked = self.resolved.get(&host.name);
+        if asked.is_some_and(|then| self.now.since(*then) < dns::TTL) {
+            return;
+        }
+        self.resolved.insert(host.name.clone(), self.now);
         let chain: Vec<Record> =
             host.aliases.iter().map(|name| Record::Alias((*name).to_owned())).collect();
         let found = |asked, address| dns::Exchange {
@@ -276,28 +330,30 @@ impl Session {
             Over::Clear => 80,
         };
         let ends = self.ends((visit.host.address(self.address.is_ipv6()), port).into());
-        let steps = self.steps(visit);
+        let (steps, _) = self.steps(visit);
         self.play((ends, visit.host.link()), at, &steps, visit.ending).0
     }
 
-    /// What is said on a connection once it stands.
-    fn steps(&mut self, visit: &Visit<'_>) -> Vec<Step> {
+    /// What is said on a connection once it stands, and the sizes of each request and answer.
+    fn steps(&mut self, visit: &Visit<'_>) -> (Vec<Step>, Vec<Sizes>) {
         let mut steps = match visit.over {
             Over::Tls => tls::handshake(visit.program.tls, &visit.host.name, &mut self.dice),
             Over::Clear => Vec::new(),
         };
+        let mut said = Vec::new();
         for call in visit.calls {
             steps.push(Step::Pause(call.after));
-            match visit.over {
+            said.push(match visit.over {
                 Over::Tls => self.say_sealed(call, &mut steps),
                 Over::Clear => self.say_in_clear(call, visit, &mut steps),
-            }
+            });
         }
-        steps
+        (steps, said)
     }
 
-    fn say_sealed(&mut self, call: &Call, steps: &mut Vec<Step>) {
-        let up = call.up + self.dice.count(SEALED_REQUEST_HEADER);
+    fn say_sealed(&mut self, call: &Call, steps: &mut Vec<Step>) -> Sizes {
+        let header = call.path.len() + self.dice.count(SEALED_REQUEST_HEADER);
+        let up = call.up + header;
         let down = call.down + self.dice.count(SEALED_ANSWER_HEADER);
         steps.push(Step::Up(tls::sealed(up, &mut self.dice)));
         steps.push(Step::Pause(call.think));
@@ -307,18 +363,23 @@ impl Session {
             steps.push(Step::Down(tls::sealed(piece, &mut self.dice)));
             steps.push(Step::Pause(apart));
         }
+        Sizes { up, up_header: header, down }
     }
 
-    fn say_in_clear(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) {
+    fn say_in_clear(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Sizes {
         let asked = Request {
             method: call.method,
             target: &call.path,
             host: &visit.host.name,
             agent: visit.program.agent,
         };
-        steps.push(Step::Up(http::request(asked, &self.dice.noise(call.up))));
+        let request = http::request(asked, &self.dice.noise(call.up));
+        let answer = http::answer(call.status, &self.dice.noise(call.down));
+        let (up, down) = (request.len(), answer.len());
+        steps.push(Step::Up(request));
         steps.push(Step::Pause(call.think));
-        steps.push(Step::Down(http::answer(200, &self.dice.noise(call.down))));
+        steps.push(Step::Down(answer));
+        Sizes { up, up_header: up - call.up, down }
     }
 
     /// Plays a connection; gives what it came to and the payload bytes that came back.

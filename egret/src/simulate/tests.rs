@@ -1,5 +1,6 @@
 //! What is written is read back and compared with the truth.
 
+mod attacks;
 mod capture;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -11,7 +12,7 @@ use egret_collector::{
     AttributionTable, Context, Dialect, Recognized, Segment, SourceConfig, SourceKind, logs,
     recognize,
 };
-use egret_event::{Event, Fact};
+use egret_event::Event;
 
 use capture::{Seen, read_capture};
 
@@ -21,7 +22,17 @@ use super::*;
 const SEED: u64 = 11;
 
 fn plan(scenario: Scenario) -> Plan {
-    Plan { scenario, seed: SEED, start: Timestamp::from_secs(1_769_850_000), benign_sessions: 8 }
+    Plan {
+        scenario,
+        manner: Manner::Plain,
+        seed: SEED,
+        start: Timestamp::from_secs(1_769_850_000),
+        benign_sessions: 8,
+    }
+}
+
+fn named(scenario: &str) -> Scenario {
+    scenario.parse().unwrap()
 }
 
 /// A scenario that was written to a folder and read back.
@@ -34,8 +45,12 @@ struct Story {
 
 impl Story {
     fn of(scenario: Scenario) -> Self {
+        Self::told(&plan(scenario))
+    }
+
+    fn told(plan: &Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let written = write(&plan(scenario), folder.path()).unwrap();
+        let written = write(plan, folder.path()).unwrap();
         let truth = serde_json::from_slice(&std::fs::read(&written.truth).unwrap()).unwrap();
         let packets = read_capture(&written.capture);
         Self { _folder: folder, written, truth, packets }
@@ -71,9 +86,9 @@ fn the_same_plan_gives_the_same_bytes_and_another_seed_others() {
         [w.capture, w.squid_log, w.envoy_log, w.truth, w.registrations, w.configuration]
             .map(|path| std::fs::read(path).unwrap())
     };
-    let first = bytes(&plan(Scenario::BlockedProbes));
-    assert!(first == bytes(&plan(Scenario::BlockedProbes)), "two runs differ");
-    let other = bytes(&Plan { seed: SEED + 1, ..plan(Scenario::BlockedProbes) });
+    let first = bytes(&plan(named("blocked-probes")));
+    assert!(first == bytes(&plan(named("blocked-probes"))), "two runs differ");
+    let other = bytes(&Plan { seed: SEED + 1, ..plan(named("blocked-probes")) });
     for (one, another) in first.iter().zip(&other) {
         assert!(one != another, "the seed changes nothing");
     }
@@ -86,7 +101,7 @@ fn every_capture_is_in_order_within_its_span_and_as_large_as_the_truth_says() {
         let start = plan(scenario).start;
         assert_eq!(story.packets.len() as u64, story.truth.packets, "{scenario}");
         assert!(story.packets.is_sorted_by_key(|seen| seen.at), "{scenario}");
-        let inside = |seen: &Seen| (start..start + scenario.span()).contains(&seen.at);
+        let inside = |seen: &Seen| (start..start + scenario.span(Manner::Plain)).contains(&seen.at);
         assert!(story.packets.iter().all(inside), "{scenario}");
         let squid = story.lines(&story.written.squid_log).len() as u64;
         let envoy = story.lines(&story.written.envoy_log).len() as u64;
@@ -119,7 +134,7 @@ fn every_session_has_the_flows_and_the_bytes_of_its_truth() {
 
 #[test]
 fn every_packet_belongs_to_a_registered_executor() {
-    let story = Story::of(Scenario::BulkUpload);
+    let story = Story::of(named("bulk-upload"));
     for seen in &story.packets {
         let owners = story.written.executors.iter();
         let owners = owners.filter(|e| e.address == seen.executor && e.covers(seen.at)).count();
@@ -130,7 +145,7 @@ fn every_packet_belongs_to_a_registered_executor() {
 #[test]
 fn registrations_are_valid_with_unique_ids_and_addresses_that_are_used_again() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan { benign_sessions: 40, ..plan(Scenario::Benign) };
+    let plan = Plan { benign_sessions: 40, ..plan(Scenario::BENIGN) };
     let written = write(&plan, folder.path()).unwrap();
     let ids: BTreeSet<_> = written.executors.iter().map(|e| &e.id).collect();
     let addresses: BTreeSet<_> = written.executors.iter().map(|e| e.address).collect();
@@ -186,10 +201,10 @@ fn within(address: IpAddr, net: IpAddr, bits: u8) -> bool {
 }
 
 #[test]
-fn bulk_uploads_are_of_5_to_8_mib_one_in_the_capture_and_one_in_the_squid_log() {
-    let story = Story::of(Scenario::BulkUpload);
+fn bulk_uploads_are_of_5_to_8_mib_by_three_ways() {
+    let story = Story::of(named("bulk-upload"));
     let attacks = story.attacks();
-    assert_eq!(attacks.len(), 2);
+    assert_eq!(attacks.len(), 3);
     for (session, attack) in attacks {
         assert!((5 << 20..8 << 20).contains(&attack.stolen_bytes));
         assert!(attack.up_bytes > attack.stolen_bytes);
@@ -204,7 +219,7 @@ fn bulk_uploads_are_of_5_to_8_mib_one_in_the_capture_and_one_in_the_squid_log() 
             let line = lines.iter().find(|line| line.contains(&logged)).unwrap();
             assert!(line.contains(" TCP_TUNNEL/200 "), "{line}");
             assert!(line.contains(&attack.destination), "{line}");
-        } else {
+        } else if attack.route == "direct" {
             assert!(seen.iter().any(|seen| attack.addresses.contains(&seen.peer)));
         }
     }
@@ -212,7 +227,7 @@ fn bulk_uploads_are_of_5_to_8_mib_one_in_the_capture_and_one_in_the_squid_log() 
 
 #[test]
 fn a_burst_has_hundreds_of_contacts_in_ten_seconds() {
-    let story = Story::of(Scenario::Burst);
+    let story = Story::of(named("burst"));
     let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
     let to_it: Vec<&Seen> = story
         .during(session, attack)
@@ -220,7 +235,7 @@ fn a_burst_has_hundreds_of_contacts_in_ten_seconds() {
         .filter(|seen| attack.addresses.contains(&seen.peer))
         .collect();
     let begins: Vec<Timestamp> = to_it.iter().filter(|s| s.opens).map(|s| s.at).collect();
-    assert_eq!(begins.len() as u64, attack.contacts);
+    assert_eq!(begins.len(), attack.contacts.len());
     let ten_seconds = begins[0] + Duration::from_secs(10);
     assert!(begins.iter().filter(|at| **at < ten_seconds).count() >= 300, "{}", begins.len());
     assert_eq!(up_bytes(&to_it), attack.up_bytes);
@@ -228,7 +243,7 @@ fn a_burst_has_hundreds_of_contacts_in_ten_seconds() {
 
 #[test]
 fn forty_hosts_are_kept_out_of_reach_in_four_ways() {
-    let story = Story::of(Scenario::BlockedProbes);
+    let story = Story::of(named("blocked-probes"));
     let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
     let seen = story.during(session, attack);
     let hostile = |address: &IpAddr| !address.to_string().starts_with("10.");
@@ -249,47 +264,12 @@ fn forty_hosts_are_kept_out_of_reach_in_four_ways() {
     let silent = tried.difference(&reset).filter(|place| !prohibited.contains(place)).count();
     assert_eq!((reset.len(), prohibited.len(), silent, denied.len()), (8, 8, 8, 16));
     assert_eq!(attack.blocked_destinations, 40);
-    assert!(attack.contacts > 40, "nothing was tried twice");
-}
-
-#[test]
-fn a_drip_sends_a_few_hundred_bytes_a_minute_for_hours() {
-    let story = Story::of(Scenario::SlowDrip);
-    let [(session, attack)] = story.attacks()[..] else { panic!("one attack") };
-    let seen = story.during(session, attack);
-    let to_it: Vec<&Seen> =
-        seen.into_iter().filter(|seen| attack.addresses.contains(&seen.peer)).collect();
-    let begins: Vec<Timestamp> = to_it.iter().filter(|s| s.opens).map(|s| s.at).collect();
-    assert_eq!(begins.len() as u64, attack.contacts);
-    assert_eq!(up_bytes(&to_it), attack.up_bytes);
-    assert!(attack.end.since(attack.start) > Duration::from_secs(2 * 3600));
-    for pair in begins.windows(2) {
-        let gap = pair[1].since(pair[0]).as_secs();
-        assert!((20..62).contains(&gap), "{gap} s between two drops");
-    }
-    assert!((100..400).contains(&(attack.stolen_bytes / attack.contacts)));
-}
-
-#[test]
-fn tunnels_ask_what_the_truth_says() {
-    let story = Story::of(Scenario::DnsTunnel);
-    let attacks = story.attacks();
-    assert_eq!(attacks.len(), 2);
-    for (session, attack) in attacks {
-        let questions: Vec<&Seen> = story
-            .during(session, attack)
-            .into_iter()
-            .filter(|s| s.way == Way::Up && s.question_under(&attack.destination))
-            .collect();
-        assert_eq!(questions.len() as u64, attack.contacts);
-        assert_eq!(up_bytes(&questions), attack.up_bytes);
-        assert!(attack.stolen_bytes > 8_000, "{}", attack.stolen_bytes);
-    }
+    assert!(attack.contacts.len() > 40, "nothing was tried twice");
 }
 
 #[test]
 fn benign_sessions_touch_no_attackers_place() {
-    let story = Story::of(Scenario::Benign);
+    let story = Story::of(Scenario::BENIGN);
     assert!(story.attacks().is_empty());
     assert_eq!(story.truth.sessions.len(), 8);
     let documentation = ["192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"];
@@ -301,12 +281,12 @@ fn benign_sessions_touch_no_attackers_place() {
 
 #[test]
 fn the_configuration_is_read_by_the_collectors_section() {
-    #[derive(Deserialize)]
+    #[derive(serde::Deserialize)]
     struct Sections {
         collector: egret_collector::RawCollector,
         analyzer: egret_analyzer::RawAnalyzer,
     }
-    let story = Story::of(Scenario::BulkUpload);
+    let story = Story::of(named("bulk-upload"));
     let text = std::fs::read_to_string(&story.written.configuration).unwrap();
     let sections: Sections = toml::from_str(&text).unwrap();
     assert_eq!(sections.collector.sources.len(), 3);
@@ -339,30 +319,13 @@ fn the_collector_reads_every_log_line_and_its_verdict() {
     }
 }
 
-#[test]
-fn the_collector_sees_the_bytes_that_the_truth_tells_under_the_attackers_name() {
-    for scenario in [Scenario::BulkUpload, Scenario::Burst, Scenario::SlowDrip] {
-        let story = Story::of(scenario);
-        let (_, attack) =
-            story.attacks().into_iter().find(|(_, attack)| attack.route == "direct").unwrap();
-        let up_bytes: u64 = events_of(&story.written.capture)
-            .iter()
-            .filter(|event| matches!(event.fact, Fact::Flow(_)))
-            .filter(|event| event.destination.domain == attack.destination)
-            .filter_map(Event::up_bytes)
-            .sum();
-        assert_eq!(up_bytes, attack.up_bytes, "{scenario}");
-    }
-}
-
-/// What the collector makes of a capture.
-fn events_of(capture: &Path) -> Vec<Event> {
+/// What the collector makes of a source.
+fn events_of(kind: SourceKind) -> Vec<Event> {
     let ranges = SEGMENT_RANGES.map(|range| range.parse().unwrap()).to_vec();
     let segment = Segment { name: "executors".into(), ranges };
     let context =
         Context::new(Arc::new(AttributionTable::new(vec![segment], Vec::new())), || Timestamp::MIN);
-    let kind = SourceKind::Capture { path: capture.to_owned() };
-    let source = SourceConfig { name: "tap".into(), kind };
+    let source = SourceConfig { name: "simulated".into(), kind };
     let mut events = Vec::new();
     egret_collector::run(&source, &[], &context, &mut |batch| {
         events.extend(batch.events);
@@ -374,13 +337,17 @@ fn events_of(capture: &Path) -> Vec<Event> {
     events
 }
 
+fn log_source(path: &Path, dialect: Dialect) -> SourceKind {
+    SourceKind::Log { path: path.to_owned(), dialect: Some(dialect), follow: false }
+}
+
 #[test]
 fn a_plan_that_cannot_be_written_down_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |plan: Plan| write(&plan, folder.path()).unwrap_err().to_string();
-    let many = Plan { benign_sessions: MAX_BENIGN_SESSIONS + 1, ..plan(Scenario::Benign) };
+    let many = Plan { benign_sessions: MAX_BENIGN_SESSIONS + 1, ..plan(Scenario::BENIGN) };
     assert_eq!(refused(many), "5001 benign sessions are too many: at most 5000");
-    let early = Plan { start: Timestamp::from_secs(-1), ..plan(Scenario::Benign) };
+    let early = Plan { start: Timestamp::from_secs(-1), ..plan(Scenario::BENIGN) };
     assert!(refused(early).starts_with("start 1969-12-31T23:59:59Z is outside"));
     assert!("bulk".parse::<Scenario>().is_err());
     for scenario in Scenario::ALL {

@@ -3,7 +3,7 @@
 use egret_event::{ExecutorRegistration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::attack::Attack;
+use super::attack::{Attack, Manner};
 use super::{Plan, Scenario};
 
 /// What really happened in a simulated scenario.
@@ -11,6 +11,12 @@ use super::{Plan, Scenario};
 pub struct Truth {
     /// What was simulated.
     pub scenario: Scenario,
+    /// How the attack was gone about.
+    pub manner: Manner,
+    /// The attack's ATT&CK technique; empty where there is none.
+    pub technique: String,
+    /// What carried the stolen bytes; empty where there is no attack.
+    pub channel: String,
     /// The plan's seed.
     pub seed: u64,
     /// The plan's start.
@@ -31,7 +37,7 @@ pub struct SessionTruth {
     /// Who: the executor, its address, template and tenant, and from when until when.
     #[serde(flatten)]
     pub executor: ExecutorRegistration,
-    /// Its way out: `direct`, `squid` or `envoy`.
+    /// Its way out: `direct`, `squid`, `squid-bump` or `envoy`.
     pub route: String,
     /// What it did, apart from an attack.
     pub activities: Vec<String>,
@@ -50,6 +56,9 @@ impl Truth {
     pub(crate) fn of(plan: &Plan, sessions: Vec<SessionTruth>) -> Self {
         Self {
             scenario: plan.scenario,
+            manner: plan.manner,
+            technique: plan.scenario.technique().to_owned(),
+            channel: plan.scenario.channel().to_owned(),
             seed: plan.seed,
             start: plan.start,
             packets: 0,

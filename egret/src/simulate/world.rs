@@ -15,8 +15,9 @@ pub const SEGMENT_RANGES: [&str; 2] = ["10.20.0.0/16", "fd00:20::/64"];
 /// The private ranges where the resolver, the proxies and the internal services stand.
 pub const SERVICE_RANGES: [&str; 2] = ["10.10.0.0/16", "fd00:10::/64"];
 
-/// The proxies.
+/// The proxies, and the port of the first that looks into TLS.
 pub(crate) const SQUID: SocketAddr = v4(10, 10, 0, 10, 3128);
+pub(crate) const SQUID_BUMP: SocketAddr = v4(10, 10, 0, 10, 3129);
 pub(crate) const ENVOY: SocketAddr = v4(10, 10, 0, 11, 10_000);
 
 /// An internal API, reached without a proxy.
@@ -38,11 +39,11 @@ pub(crate) const fn resolver(v6: bool) -> SocketAddr {
     }
 }
 
-/// The address of executor number `number` (from 1) in the block number `block` (up to 5) of the
-/// segment: each scenario has its own, so that all of them can be looked at together.
+/// The address of executor number `number` (from 1) in the block number `block` of the segment:
+/// each scenario has its own, so that all of them can be looked at together.
 pub(crate) fn executor_address(block: u16, number: u16, v6: bool) -> IpAddr {
-    // The first addresses are left to the router and its like.
-    let place = block.saturating_mul(BLOCK).saturating_add(number).saturating_add(9);
+    let place = (u32::from(block) * BLOCK + u32::from(number)) % PLACES + LEFT_FREE;
+    let place = place as u16;
     if v6 {
         IpAddr::V6(Ipv6Addr::new(0xfd00, 0x20, 0, 0, 0, 0, 0, place))
     } else {
@@ -51,8 +52,12 @@ pub(crate) fn executor_address(block: u16, number: u16, v6: bool) -> IpAddr {
     }
 }
 
-/// Addresses of a block; six of them fit the segment.
-const BLOCK: u16 = 10_000;
+/// Addresses of a block. A scenario that needs more goes on into the next one.
+const BLOCK: u32 = 2_000;
+
+/// The first addresses are left to the router and its like; then come those of executors.
+const LEFT_FREE: u32 = 10;
+const PLACES: u32 = 65_000;
 
 /// A host outside the segment.
 #[derive(Debug, Clone)]
@@ -103,6 +108,11 @@ impl Host {
     /// The same host as the end of a chain of aliases.
     pub(crate) fn behind(self, aliases: &'static [&'static str]) -> Self {
         Self { aliases, ..self }
+    }
+
+    /// Whether it has no name: then it is called by its address.
+    pub(crate) fn is_address(&self) -> bool {
+        self.name.parse::<IpAddr>().is_ok()
     }
 
     /// Its address in one family.

@@ -1,10 +1,8 @@
 //! Looking for a way out: many hosts are tried, and every one is kept out of reach (T1046).
 
-use std::ops::Range;
-
-use super::Attack;
+use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::CURL;
-use crate::simulate::session::{Block, Session};
+use crate::simulate::session::{Block, Session, Visited};
 use crate::simulate::wire::tcp::Refusal;
 use crate::simulate::world::hostile;
 
@@ -45,27 +43,40 @@ const BLOCKS: [Block; 5] = [
 /// A second attempt now and then: retries must not count as destinations.
 const RETRY_CHANCE: f64 = 0.25;
 
-/// Between two attempts.
-const APART_MS: Range<u64> = 200..2_500;
+pub(super) static KIND: Kind = Kind {
+    name: "blocked-probes",
+    about: "dozens of hosts are tried, and every one is kept out of reach",
+    technique: "T1046",
+    channel: Channel::Blocked,
+    found_by: &["blocked_probes"],
+    // A host a contact: the list as fast as each attempt fails, in a loose rhythm, over a day.
+    paces: [
+        Pace { contacts: 40..41, bytes: 0..1, apart_ms: 200..201 },
+        Pace { contacts: 30..41, bytes: 0..1, apart_ms: 200..6_000 },
+        Pace { contacts: 20..31, bytes: 0..1, apart_ms: 240_000..900_000 },
+    ],
+    roles: &Role::direct(act),
+    sessions: 1,
+};
 
-pub(super) fn sweep(session: &mut Session) -> Attack {
-    let found_by = ["blocked_probes"];
-    let mut attack = Attack::begin("*", "mixed", session.now, &found_by);
+fn act(session: &mut Session, mission: &Mission) -> Attack {
+    let mut attack = Attack { route: "mixed".to_owned(), ..Attack::towards("*", session) };
     let mut names: Vec<String> = TOP_LEVEL_DOMAINS
         .iter()
         .flat_map(|tld| NAMES.iter().map(move |name| format!("{name}.{tld}")))
         .collect();
     session.dice.shuffle(&mut names);
-    for (number, name) in names.iter().enumerate() {
+    let mut untried = names.iter().enumerate();
+    mission.pace.each(session, |session, _| {
+        let Some((number, name)) = untried.next() else { return };
         let host = hostile(name, 40 + number as u8);
         let attempts = if session.dice.chance(RETRY_CHANCE) { 2 } else { 1 };
         for _ in 0..attempts {
+            let began = session.now;
             session.try_blocked(&host, &CURL, BLOCKS[number % BLOCKS.len()]);
-            attack.contacts += 1;
-            attack.end = session.now;
-            session.wait(APART_MS);
+            attack.add(Visited { up_bytes: 0, began, ended: session.now }, 0);
         }
         attack.blocked_destinations += 1;
-    }
+    });
     attack
 }

@@ -1,44 +1,33 @@
-//! A large archive goes up in one request to a host that nobody has ever contacted (T1048).
+//! A large archive goes up to a host that nobody has ever contacted (T1048).
 
-use std::ops::Range;
-
-use super::Attack;
-use crate::simulate::programs::{CURL, Program, REQUESTS};
-use crate::simulate::session::{Call, Session, Visit};
-use crate::simulate::world::{Host, hostile};
-
-/// The archive: a repository with its history, or a small data set.
-const ARCHIVE_BYTES: Range<usize> = 5 << 20..8 << 20;
+use super::{Attack, Channel, Kind, Mission, Pace, Role};
+use crate::simulate::programs::CURL;
+use crate::simulate::session::{Call, Session};
 
 /// The server writes it down and says so.
 const RECEIPT_BYTES: usize = 96;
 
-/// Packing the archive before.
-const PACKING_MS: Range<u64> = 2_000..8_000;
+pub(super) static KIND: Kind = Kind {
+    name: "bulk-upload",
+    about: "an archive of several MiB goes to a domain never seen",
+    technique: "T1048",
+    channel: Channel::Https,
+    found_by: &["upload_size", "new_destination"],
+    paces: [
+        // A repository with its history, or a small data set, in one request.
+        Pace { contacts: 1..2, bytes: 5 << 20..8 << 20, apart_ms: 0..1 },
+        // The same in parts of any size.
+        Pace { contacts: 6..14, bytes: 200_000..1_200_000, apart_ms: 500..25_000 },
+        // Part by part over half a working day: 2 MB in all.
+        Pace { contacts: 50..70, bytes: 16_000..64_000, apart_ms: 120_000..420_000 },
+    ],
+    roles: &Role::each_way(act),
+    sessions: 1,
+};
 
-const FOUND_BY: [&str; 2] = ["upload_size", "new_destination"];
-
-/// By itself.
-pub(super) fn past_the_proxy(session: &mut Session) -> Attack {
-    let host = hostile("ingest.dropvault.example", 17);
-    let mut attack = upload(session, &host, "dropvault.example", &CURL);
-    attack.addresses = vec![host.address(false)];
-    attack
-}
-
-/// Through Squid, where only the log tells how much.
-pub(super) fn through_the_proxy(session: &mut Session) -> Attack {
-    let host = hostile("up.cloud-parcel.example", 200);
-    upload(session, &host, "cloud-parcel.example", &REQUESTS)
-}
-
-fn upload(session: &mut Session, host: &Host, domain: &str, program: &'static Program) -> Attack {
-    session.wait(PACKING_MS);
-    let size = session.dice.count(ARCHIVE_BYTES);
-    let start = session.now;
-    let post = [Call::post("/u/archive.tar.zst", size, RECEIPT_BYTES)];
-    let visited = session.visit(&Visit::https(host, program, &post));
-    let mut attack = Attack::begin(domain, session.route.word(), start, &FOUND_BY);
-    attack.add(visited, size);
-    attack
+fn act(session: &mut Session, mission: &Mission) -> Attack {
+    let host = mission.host("ingest");
+    mission.send(session, (&host, &CURL), |_, bytes| {
+        vec![Call::post("/u/archive.tar.zst", bytes, RECEIPT_BYTES)]
+    })
 }

@@ -1,44 +1,42 @@
-//! Files go up one by one, as fast as connections can be made: hundreds in ten seconds.
+//! Files go up one by one, as fast as connections can be made: hundreds in ten seconds (T1020).
 
-use std::ops::Range;
-
-use super::Attack;
+use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::CURL;
 use crate::simulate::session::{Call, Session, Visit};
-use crate::simulate::world::{Host, hostile};
-
-/// Connections, and how far apart: several hundred in about ten seconds.
-const CONTACTS: Range<usize> = 380..460;
-const APART_MS: Range<u64> = 8..40;
-
-/// A file each: keys, settings, notes.
-const FILE_BYTES: Range<usize> = 200..2_400;
+use crate::simulate::world::Host;
 
 /// Hosts of the same domain that take turns.
-const HOSTS: [(&str, u8); 3] = [
-    ("a.metrics-sink.example", 31),
-    ("b.metrics-sink.example", 32),
-    ("c.metrics-sink.example", 33),
-];
+const HOSTS: [&str; 3] = ["a", "b", "c"];
 
-pub(super) fn flood(session: &mut Session) -> Attack {
-    let hosts: Vec<Host> = HOSTS.iter().map(|(name, number)| hostile(name, *number)).collect();
-    let found_by = ["rate_burst", "new_destination"];
-    let mut attack =
-        Attack::begin("metrics-sink.example", session.route.word(), session.now, &found_by);
-    attack.addresses = hosts.iter().map(|host| host.address(false)).collect();
+pub(super) static KIND: Kind = Kind {
+    name: "burst",
+    about: "several hundred small uploads in ten seconds",
+    technique: "T1020",
+    channel: Channel::Https,
+    found_by: &["rate_burst", "new_destination"],
+    // A file each: keys, settings, notes. Connections overlap: gaps are between beginnings.
+    paces: [
+        Pace { contacts: 380..460, bytes: 600..1_200, apart_ms: 24..25 },
+        Pace { contacts: 380..460, bytes: 200..2_400, apart_ms: 8..40 },
+        Pace { contacts: 380..460, bytes: 200..2_400, apart_ms: 8_000..60_000 },
+    ],
+    roles: &Role::direct(act),
+    sessions: 1,
+};
+
+fn act(session: &mut Session, mission: &Mission) -> Attack {
+    let hosts: Vec<Host> = HOSTS.iter().map(|label| mission.host(label)).collect();
+    let mut attack = Attack::to(&hosts[0], session);
     for host in &hosts {
         session.look_up(host);
     }
-    let mut begin = session.now;
-    for turn in 0..session.dice.count(CONTACTS) {
-        let size = session.dice.size(FILE_BYTES);
-        let post = [Call::post("/m", size, 2)];
-        let host = &hosts[turn % hosts.len()];
-        let visited = session.connect(begin, &Visit::https(host, &CURL, &post));
-        attack.add(visited, size);
-        begin = begin + session.dice.ms(APART_MS);
-    }
+    let mut turn = 0;
+    mission.pace.each(session, |session, bytes| {
+        let post = [Call::post("/m", bytes, 2)];
+        let visit = Visit::https(&hosts[turn % hosts.len()], &CURL, &post);
+        attack.add(session.connect(session.now, &visit), bytes);
+        turn += 1;
+    });
     session.now = attack.end;
     attack
 }

@@ -1,91 +1,147 @@
 //! What the attacker's code does inside an executor. One attack per file; each is preceded by
 //! ordinary work in the same session, and says what it did.
+//!
+//! A new attack is a file that holds a [`Kind`], and a line in one of the tables below. None is
+//! made to be found: numbers come from what tools do, and each file says which.
+
+mod deed;
+mod manner;
+mod mission;
 
 mod blocked_probes;
 mod bulk_upload;
 mod burst;
+mod dns_null;
+mod dns_question;
 mod dns_tunnel;
+mod dns_txt;
 mod slow_drip;
 
-use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
 
-use egret_event::Timestamp;
-use serde::{Deserialize, Serialize};
+use super::SHORT_SPAN;
+use super::session::{Route, Session};
 
-use super::Scenario;
-use super::session::{Route, Session, Visited};
+pub use deed::{Attack, Contact};
+pub use manner::Manner;
+pub(crate) use manner::Pace;
+pub(crate) use mission::Mission;
 
-/// What an attack did: the truth that detection is measured against.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Attack {
-    /// Where it went: a registrable domain, or `"*"` for many.
-    pub destination: String,
-    /// Addresses of the other side, where it was reached directly.
-    pub addresses: Vec<IpAddr>,
-    /// `direct`, `squid`, `envoy`, `resolver` or `mixed`.
-    pub route: String,
-    /// Its first packet.
-    pub start: Timestamp,
-    /// Its last packet.
-    pub end: Timestamp,
-    /// Connections tried, or questions asked.
-    pub contacts: u64,
-    /// Transport payload bytes sent, as the capture shows them.
-    pub up_bytes: u64,
-    /// Of these, the bytes that were stolen.
-    pub stolen_bytes: u64,
-    /// Distinct destinations that were kept out of reach.
-    pub blocked_destinations: u64,
+/// The attacks that the published figures are means of, in their order there.
+pub(crate) const LISTED: [&Kind; 5] = [
+    &bulk_upload::KIND,
+    &slow_drip::KIND,
+    &dns_tunnel::KIND,
+    &dns_txt::KIND,
+    &blocked_probes::KIND,
+];
+
+/// Further attacks.
+pub(crate) const FURTHER: [&Kind; 2] = [&burst::KIND, &dns_null::KIND];
+
+/// A kind of attack.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What happens, in a line.
+    pub(crate) about: &'static str,
+    /// Its ATT&CK technique.
+    pub(crate) technique: &'static str,
+    pub(crate) channel: Channel,
     /// Detectors that should find it, most certain first.
-    pub found_by: Vec<String>,
+    pub(crate) found_by: &'static [&'static str],
+    /// What it does in each manner, in the order of [`Manner::ALL`].
+    pub(crate) paces: [Pace; 3],
+    /// The attackers: each by another way.
+    pub(crate) roles: &'static [Role],
+    /// Sessions of each attacker.
+    pub(crate) sessions: usize,
 }
 
-/// An attack and the way out that its session has.
-pub(crate) struct Role {
-    pub(crate) route: Route,
-    pub(crate) act: fn(&mut Session) -> Attack,
+/// What carries the stolen bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// Sealed requests.
+    Https,
+    /// DNS questions.
+    Dns,
+    /// Nothing is carried: attempts are stopped.
+    Blocked,
 }
 
-/// The attackers of a scenario, a session each.
-pub(crate) fn roles(scenario: Scenario) -> &'static [Role] {
-    match scenario {
-        Scenario::BulkUpload => &[
-            Role { route: Route::Direct, act: bulk_upload::past_the_proxy },
-            Role { route: Route::Squid, act: bulk_upload::through_the_proxy },
-        ],
-        Scenario::Burst => &[Role { route: Route::Direct, act: burst::flood }],
-        Scenario::BlockedProbes => &[Role { route: Route::Direct, act: blocked_probes::sweep }],
-        Scenario::SlowDrip => &[Role { route: Route::Direct, act: slow_drip::drip }],
-        Scenario::DnsTunnel => &[
-            Role { route: Route::Direct, act: dns_tunnel::null_records },
-            Role { route: Route::Direct, act: dns_tunnel::text_records },
-        ],
-        Scenario::Benign => &[],
+impl Channel {
+    /// The word used in the truth.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Https => "https",
+            Self::Dns => "dns",
+            Self::Blocked => "blocked",
+        }
     }
 }
 
-impl Attack {
-    /// An attack that begins at `start` and has done nothing yet.
-    fn begin(destination: &str, route: &str, start: Timestamp, found_by: &[&str]) -> Self {
-        Self {
-            destination: destination.to_owned(),
-            addresses: Vec::new(),
-            route: route.to_owned(),
-            start,
-            end: start,
-            contacts: 0,
-            up_bytes: 0,
-            stolen_bytes: 0,
-            blocked_destinations: 0,
-            found_by: found_by.iter().map(|word| (*word).to_owned()).collect(),
+/// An attacker: its way out, and what it does.
+#[derive(Debug)]
+pub(crate) struct Role {
+    pub(crate) route: Route,
+    /// Whether its executor has an IPv6 address, and no other.
+    pub(crate) v6: bool,
+    pub(crate) act: fn(&mut Session, &Mission) -> Attack,
+}
+
+impl Role {
+    /// One attacker without a proxy.
+    const fn direct(act: fn(&mut Session, &Mission) -> Attack) -> [Self; 1] {
+        [Self { route: Route::Direct, v6: false, act }]
+    }
+
+    /// Three attackers that do the same: without a proxy, through one that sees tunnels, and
+    /// through one that sees the requests inside.
+    const fn each_way(act: fn(&mut Session, &Mission) -> Attack) -> [Self; 3] {
+        [
+            Self { route: Route::Direct, v6: false, act },
+            Self { route: Route::Squid, v6: false, act },
+            Self { route: Route::Bump, v6: false, act },
+        ]
+    }
+}
+
+/// An attack that takes longer than this is surrounded by a working day.
+const LONG_MS: u64 = 15 * 60 * 1000;
+
+/// Within what the sessions of one attacker begin, if it has several and takes its time.
+const CAMPAIGN_SPAN: Duration = Duration::from_secs(12 * 3600);
+
+impl Kind {
+    pub(crate) const fn pace(&self, manner: Manner) -> &Pace {
+        &self.paces[manner as usize]
+    }
+
+    /// See [`super::Scenario::span`].
+    pub(crate) fn span(&self, manner: Manner) -> Duration {
+        let longest_ms = self.pace(manner).longest_ms();
+        if self.sessions > 1 && manner == Manner::LowAndSlow {
+            CAMPAIGN_SPAN
+        } else if longest_ms > LONG_MS {
+            // A quarter more, for a late beginning and for the contacts themselves.
+            let hours = (longest_ms * 5 / 4).div_ceil(3_600_000);
+            SHORT_SPAN + Duration::from_secs(hours * 3600)
+        } else {
+            SHORT_SPAN
         }
     }
 
-    /// Adds a connection that carried `stolen_bytes`.
-    fn add(&mut self, visited: Visited, stolen_bytes: usize) {
-        self.contacts += 1;
-        self.up_bytes += visited.up_bytes;
-        self.stolen_bytes += stolen_bytes as u64;
-        self.end = self.end.max(visited.ended);
+    /// The part of the span, in percent, in which attacks begin: late enough that there is
+    /// something to compare with, early enough that they end in time.
+    pub(crate) const fn begins_percent(&self, manner: Manner) -> Range<u64> {
+        if self.sessions > 1 {
+            5..85
+        } else if self.pace(manner).longest_ms() > LONG_MS {
+            10..20
+        } else {
+            65..85
+        }
     }
 }

@@ -1,35 +1,26 @@
 //! A secret leaves in drops for hours, each no larger than a heartbeat (T1029, T1030).
 
-use std::ops::Range;
-use std::time::Duration;
-
-use super::Attack;
+use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::REQUESTS;
-use crate::simulate::session::{Call, Session, Visit};
-use crate::simulate::world::hostile;
+use crate::simulate::session::{Call, Session};
 
-/// A drop: less than any telemetry report.
-const DROP_BYTES: Range<usize> = 100..400;
+pub(super) static KIND: Kind = Kind {
+    name: "slow-drip",
+    about: "100 bytes a minute, for hours",
+    technique: "T1029",
+    channel: Channel::Https,
+    found_by: &["slow_drip", "new_destination"],
+    paces: [
+        Pace { contacts: 150..180, bytes: 100..101, apart_ms: 60_000..60_001 },
+        Pace { contacts: 140..190, bytes: 20..400, apart_ms: 15_000..110_000 },
+        // Less than 20 bytes a minute, over a working day.
+        Pace { contacts: 50..70, bytes: 60..140, apart_ms: 300_000..720_000 },
+    ],
+    roles: &Role::each_way(act),
+    sessions: 1,
+};
 
-/// Between two drops.
-const APART_MS: Range<u64> = 20_000..60_000;
-
-/// For how long.
-const LASTS: Duration = Duration::from_secs(2 * 3600 + 40 * 60);
-
-pub(super) fn drip(session: &mut Session) -> Attack {
-    let host = hostile("status.quiet-harbor.example", 77);
-    let found_by = ["slow_drip", "new_destination"];
-    let mut attack =
-        Attack::begin("quiet-harbor.example", session.route.word(), session.now, &found_by);
-    attack.addresses = vec![host.address(false)];
-    let until = session.now + LASTS;
-    while session.now < until {
-        let size = session.dice.count(DROP_BYTES);
-        let drop = [Call::post("/health", size, 2)];
-        let visited = session.visit(&Visit::https(&host, &REQUESTS, &drop));
-        attack.add(visited, size);
-        session.wait(APART_MS);
-    }
-    attack
+fn act(session: &mut Session, mission: &Mission) -> Attack {
+    let host = mission.host("status");
+    mission.send(session, (&host, &REQUESTS), |_, bytes| vec![Call::post("/health", bytes, 2)])
 }

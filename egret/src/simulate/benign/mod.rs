@@ -74,9 +74,12 @@ pub(crate) static TEMPLATES: [Template; 3] = [
 impl Template {
     /// What one session of this kind does.
     pub(crate) fn draw(&self, dice: &mut Dice) -> Vec<&'static Activity> {
+        (0..dice.count(ACTIVITIES)).map(|_| self.draw_one(dice)).collect()
+    }
+
+    /// Something that it does.
+    pub(crate) fn draw_one(&self, dice: &mut Dice) -> &'static Activity {
         let weights = self.repertoire.iter().map(|(weight, _)| *weight);
-        (0..dice.count(ACTIVITIES))
-            .map(|_| &self.repertoire[dice.weighted(weights.clone())].1)
-            .collect()
+        &self.repertoire[dice.weighted(weights)].1
     }
 }

@@ -55,7 +55,7 @@ fn knock(session: &mut Session) {
     let host = public(name);
     let block = match session.route {
         Route::Direct => Block::Refused(*session.dice.pick(&[Refusal::Reset, Refusal::Silence])),
-        Route::Squid | Route::Envoy => Block::Denied,
+        Route::Squid | Route::Bump | Route::Envoy => Block::Denied,
     };
     for _ in 0..session.dice.count(ATTEMPTS) {
         session.try_blocked(&host, &TELEMETRY, block);

@@ -1,4 +1,4 @@
-//! The part of a session that goes through a proxy, and the proxy's line about it.
+//! The part of a session that goes through a proxy, and the proxy's lines about it.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use egret_event::Timestamp;
 
-use super::{Call, Over, Route, Session, Visit, Visited};
-use crate::simulate::logs::{Access, envoy_line, squid_line};
+use super::{Call, Over, Route, Session, Sizes, Visit, Visited};
+use crate::simulate::logs::{Access, Insight, envoy_line, squid_line};
 use crate::simulate::programs::Program;
 use crate::simulate::wire::http::{self, Request};
 use crate::simulate::wire::tcp::{Ending, Step};
@@ -15,6 +15,9 @@ use crate::simulate::world::{self, Host};
 
 /// The page that says no.
 const DENIED_PAGE_BYTES: Range<usize> = 3_300..3_900;
+
+/// From the connection until the proxy has seen the hello inside.
+const UNTIL_LOOKED_MS: Range<u64> = 1..12;
 
 /// A CONNECT request.
 struct Connect<'a> {
@@ -27,7 +30,10 @@ struct Connect<'a> {
 
 impl<'a> Connect<'a> {
     fn to(host: &'a Host, port: u16, program: &Program) -> Self {
-        let target = format!("{}:{port}", host.name);
+        let target = match host.name.parse() {
+            Ok(address) => SocketAddr::new(address, port).to_string(),
+            Err(_) => format!("{}:{port}", host.name),
+        };
         let agent = program.agent;
         let asked = Request { method: "CONNECT", target: &target, host: &target, agent };
         let request = http::request(asked, &[]);
@@ -35,12 +41,15 @@ impl<'a> Connect<'a> {
     }
 }
 
-/// A request in clear that was forwarded, and its sizes.
-struct Forwarded {
-    url: String,
-    up_header_bytes: usize,
-    up_bytes: usize,
-    down_bytes: usize,
+/// A connection to a proxy, and the requests that it writes a line about each.
+struct Requests<'a> {
+    visit: &'a Visit<'a>,
+    visited: Visited,
+    client: SocketAddr,
+    /// What stands before the path: scheme and host.
+    base: String,
+    port: u16,
+    insight: Insight<'a>,
 }
 
 impl Session {
@@ -53,23 +62,71 @@ impl Session {
     ) -> Visited {
         let port = if visit.over == Over::Tls { 443 } else { 80 };
         let connect = Connect::to(visit.host, port, visit.program);
+        let (steps, _) = self.steps_behind(&connect, visit);
+        self.ask_proxy((proxy, at), &connect, (200, &steps, visit.ending))
+    }
+
+    /// A CONNECT tunnel that the proxy opens: to the client it is the server, and it writes a line
+    /// about the tunnel when it has seen the hello, then one about each request inside.
+    pub(super) fn look_inside(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
+        let connect = Connect::to(visit.host, 443, visit.program);
+        let (steps, said) = self.steps_behind(&connect, visit);
+        let ends = self.ends(world::SQUID_BUMP);
+        let (visited, _) = self.play((ends, world::proxy_link()), at, &steps, visit.ending);
+        let name = &visit.host.name;
+        // An address is no server name.
+        let sni = if visit.host.is_address() { "-" } else { name.as_str() };
+        let looked = self.dice.ms(UNTIL_LOOKED_MS);
+        self.log(
+            world::SQUID_BUMP,
+            &Access {
+                ended: visited.began + looked,
+                lasted: looked,
+                client: ends.client,
+                method: "CONNECT",
+                target: &connect.target,
+                host: name,
+                agent: connect.agent,
+                upstream: None,
+                status: 200,
+                up_bytes: connect.request.len() as u64,
+                up_header_bytes: connect.request.len() as u64,
+                down_bytes: 0,
+                insight: Insight::Tunnel(sni),
+            },
+        );
+        let base = format!("https://{}", visit.hidden.unwrap_or(name));
+        let insight = Insight::Request(sni);
+        let client = ends.client;
+        self.log_requests(&Requests { visit, visited, client, base, port: 443, insight }, &said);
+        visited
+    }
+
+    /// What is said to a proxy: first the CONNECT. Answers come from further away.
+    fn steps_behind(
+        &mut self,
+        connect: &Connect<'_>,
+        visit: &Visit<'_>,
+    ) -> (Vec<Step>, Vec<Sizes>) {
         let far = Step::Pause(visit.host.round_trip);
         let accepted = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
         let mut steps = vec![Step::Up(connect.request.clone()), far.clone(), Step::Down(accepted)];
-        for step in self.steps(visit) {
+        let (inner, said) = self.steps(visit);
+        for step in inner {
             let waits = matches!(step, Step::Up(_));
             steps.push(step);
             if waits {
                 steps.push(far.clone());
             }
         }
-        self.ask_proxy((proxy, at), &connect, (200, &steps, visit.ending))
+        (steps, said)
     }
 
     /// A CONNECT that the session's proxy refuses; Squid, where the session has none.
     pub(super) fn be_denied(&mut self, host: &Host, program: &Program) {
         let proxy = match self.route {
             Route::Envoy => world::ENVOY,
+            Route::Bump => world::SQUID_BUMP,
             Route::Direct | Route::Squid => world::SQUID,
         };
         let connect = Connect::to(host, 443, program);
@@ -104,6 +161,7 @@ impl Session {
                 up_bytes: visited.up_bytes,
                 up_header_bytes: connect.request.len() as u64,
                 down_bytes,
+                insight: Insight::None,
             },
         );
         visited
@@ -111,63 +169,68 @@ impl Session {
 
     /// Requests in clear that Squid forwards: a line for each.
     pub(super) fn forward(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
-        let ends = self.ends(world::SQUID);
+        let proxy = if self.route == Route::Bump { world::SQUID_BUMP } else { world::SQUID };
+        let ends = self.ends(proxy);
         let mut steps = Vec::new();
-        let forwarded: Vec<Forwarded> =
+        let said: Vec<Sizes> =
             visit.calls.iter().map(|call| self.forward_one(call, visit, &mut steps)).collect();
         let (visited, _) = self.play((ends, world::proxy_link()), at, &steps, visit.ending);
-        // Requests share the connection's time evenly: close enough for a log.
-        let share: Duration = visited.ended.since(visited.began) / (forwarded.len().max(1) as u32);
-        let mut ended = visited.began;
-        for (call, sizes) in visit.calls.iter().zip(&forwarded) {
-            ended = ended + share;
-            self.log(
-                world::SQUID,
-                &Access {
-                    ended,
-                    lasted: share,
-                    client: ends.client,
-                    method: call.method,
-                    target: &sizes.url,
-                    host: &visit.host.name,
-                    agent: visit.program.agent,
-                    upstream: Some((visit.host.v4, 80).into()),
-                    status: 200,
-                    up_bytes: sizes.up_bytes as u64,
-                    up_header_bytes: sizes.up_header_bytes as u64,
-                    down_bytes: sizes.down_bytes as u64,
-                },
-            );
-        }
+        let base = format!("http://{}", visit.host.name);
+        let (client, insight) = (ends.client, Insight::None);
+        self.log_requests(&Requests { visit, visited, client, base, port: 80, insight }, &said);
         visited
     }
 
-    fn forward_one(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Forwarded {
+    fn forward_one(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Sizes {
         let (host, agent) = (&visit.host.name, visit.program.agent);
         let url = format!("http://{host}{}", call.path);
         let asked = Request { method: call.method, target: &url, host, agent };
         let request = http::request(asked, &self.dice.noise(call.up));
-        let answer = http::answer(200, &self.dice.noise(call.down));
-        let forwarded = Forwarded {
-            up_header_bytes: request.len() - call.up,
-            up_bytes: request.len(),
-            down_bytes: answer.len(),
-            url,
-        };
+        let answer = http::answer(call.status, &self.dice.noise(call.down));
+        let (up, down) = (request.len(), answer.len());
         steps.extend([
             Step::Pause(call.after),
             Step::Up(request),
             Step::Pause(visit.host.round_trip + call.think),
             Step::Down(answer),
         ]);
-        forwarded
+        Sizes { up, up_header: up - call.up, down }
     }
 
+    /// A line for each request. They share the connection's time evenly: close enough for a log.
+    fn log_requests(&mut self, requests: &Requests<'_>, said: &[Sizes]) {
+        let Requests { visit, visited, client, base, port, insight } = requests;
+        let share: Duration = visited.ended.since(visited.began) / (said.len().max(1) as u32);
+        let mut ended = visited.began;
+        for (call, sizes) in visit.calls.iter().zip(said) {
+            ended = ended + share;
+            self.log(
+                world::SQUID,
+                &Access {
+                    ended,
+                    lasted: share,
+                    client: *client,
+                    method: call.method,
+                    target: &format!("{base}{}", call.path),
+                    host: visit.hidden.unwrap_or(&visit.host.name),
+                    agent: visit.program.agent,
+                    upstream: Some((visit.host.v4, *port).into()),
+                    status: call.status,
+                    up_bytes: sizes.up as u64,
+                    up_header_bytes: sizes.up_header as u64,
+                    down_bytes: sizes.down as u64,
+                    insight: *insight,
+                },
+            );
+        }
+    }
+
+    /// The proxy writes its line.
     fn log(&mut self, proxy: SocketAddr, access: &Access<'_>) {
-        if proxy == world::SQUID {
-            self.remains.squid.push((access.ended, squid_line(access)));
-        } else {
+        if proxy == world::ENVOY {
             self.remains.envoy.push((access.ended, envoy_line(access)));
+        } else {
+            self.remains.squid.push((access.ended, squid_line(access)));
         }
     }
 }

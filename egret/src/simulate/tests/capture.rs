@@ -24,20 +24,6 @@ pub(super) struct Seen {
     pub(super) resets: bool,
     /// The place that an ICMP message says is prohibited.
     pub(super) prohibits: Option<IpAddr>,
-    /// The labels of the DNS question in it.
-    labels: Vec<Vec<u8>>,
-}
-
-impl Seen {
-    /// Whether it asks for a name under `domain`.
-    pub(super) fn question_under(&self, domain: &str) -> bool {
-        let wanted: Vec<&[u8]> = domain.split('.').map(str::as_bytes).collect();
-        self.labels.len() > wanted.len()
-            && self.labels[self.labels.len() - wanted.len()..]
-                .iter()
-                .zip(wanted)
-                .all(|(a, b)| a == b)
-    }
 }
 
 /// Reads a capture in nanosecond pcap.
@@ -84,7 +70,6 @@ fn read_frame(at: Timestamp, frame: &[u8]) -> Seen {
         opens: false,
         resets: false,
         prohibits: None,
-        labels: Vec::new(),
     };
     let message = packet.ip_payload().unwrap();
     if !matches!(packet.transport, Some(TransportSlice::Icmpv4(_))) {
@@ -106,10 +91,7 @@ fn read_transport(transport: &TransportSlice<'_>, seen: &mut Seen) {
             (seen.opens, seen.resets) = (tcp.syn() && !tcp.ack(), tcp.rst());
             (tcp.source_port(), tcp.destination_port(), tcp.payload())
         }
-        TransportSlice::Udp(udp) => {
-            seen.labels = labels(udp.payload());
-            (udp.source_port(), udp.destination_port(), udp.payload())
-        }
+        TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port(), udp.payload()),
         TransportSlice::Icmpv4(icmp) => {
             assert!(matches!(icmp.icmp_type(), Icmpv4Type::DestinationUnreachable(_)));
             assert_eq!(internet_sum(icmp.slice()), 0xffff, "checksum of {seen:?}");
@@ -149,16 +131,4 @@ fn internet_sum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     sum as u16
-}
-
-/// The labels of the question of a DNS message.
-fn labels(message: &[u8]) -> Vec<Vec<u8>> {
-    let mut labels = Vec::new();
-    let mut rest = message.get(12..).unwrap_or_default();
-    while let Some((length, after)) = rest.split_first().filter(|(length, _)| **length > 0) {
-        let (label, after) = after.split_at(usize::from(*length));
-        labels.push(label.to_vec());
-        rest = after;
-    }
-    labels
 }

@@ -8,8 +8,8 @@ use egret_event::Timestamp;
 use super::track::{Ends, Track, Way};
 use crate::simulate::dice::Dice;
 
-/// Seconds that answers may be kept.
-const TTL_S: u32 = 60;
+/// How long answers may be kept.
+pub(crate) const TTL: Duration = Duration::from_secs(60);
 
 /// Longest label (RFC 1035, section 2.3.4).
 pub(crate) const LONGEST_LABEL: usize = 63;
@@ -95,7 +95,7 @@ fn answer(id: u16, exchange: &Exchange) -> Vec<u8> {
         let (kind, content) = record_content(record);
         message.extend_from_slice(&kind.0.to_be_bytes());
         message.extend_from_slice(&1u16.to_be_bytes());
-        message.extend_from_slice(&TTL_S.to_be_bytes());
+        message.extend_from_slice(&(TTL.as_secs() as u32).to_be_bytes());
         message.extend_from_slice(&(content.len() as u16).to_be_bytes());
         message.extend_from_slice(&content);
         if let Record::Alias(name) = record {

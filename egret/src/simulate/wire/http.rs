@@ -35,6 +35,7 @@ pub(crate) fn answer(status: u16, body: &[u8]) -> Vec<u8> {
         200 => "OK",
         202 => "Accepted",
         403 => "Forbidden",
+        404 => "Not Found",
         _ => "Unknown",
     };
     let mut bytes = format!(

@@ -4,6 +4,8 @@
 //! Cipher, extension and group lists follow what the libraries send by default (OpenSSL 3, Node 22,
 //! Go 1.23, Chrome 131); nothing is ever decrypted, so keys and randoms are noise.
 
+use std::net::IpAddr;
+
 use super::tcp::Step;
 use crate::simulate::dice::Dice;
 
@@ -234,7 +236,8 @@ pub(crate) fn sealed(plain: usize, dice: &mut Dice) -> Vec<u8> {
     bytes
 }
 
-/// A ClientHello record that asks for the server called `name`.
+/// A ClientHello record that asks for the server called `name`. An address is no name, and not
+/// sent (RFC 6066, section 3).
 pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<u8> {
     let grease = |dice: &mut Dice| 0x0a0a + 0x1010 * dice.count(0..16) as u16;
     let mut body = vec![3, 3];
@@ -243,6 +246,9 @@ pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<
     body.extend(dice.noise(32));
     let mut ciphers = client.ciphers.to_vec();
     let mut order = client.extensions.to_vec();
+    if name.parse::<IpAddr>().is_ok() {
+        order.retain(|kind| *kind != ext::SERVER_NAME);
+    }
     if client.style == Style::Greasy {
         ciphers.insert(0, grease(dice));
         dice.shuffle(&mut order);

@@ -1,0 +1,81 @@
+//! The manners of an attack: the same thing done plainly, with jitter, or low and slow.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::simulate::session::Session;
+
+/// How an attacker goes about it.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manner {
+    /// As a tool does it that nobody told to hide: all at once, or like clockwork.
+    Plain,
+    /// Sizes and gaps are drawn anew each time.
+    Jittered,
+    /// Below every naive limit (100 requests a minute, 10 MB), over hours, beside ordinary work.
+    LowAndSlow,
+}
+
+impl Manner {
+    /// All manners.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Jittered, Self::LowAndSlow];
+
+    /// Its name on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Jittered => "jittered",
+            Self::LowAndSlow => "low-and-slow",
+        }
+    }
+}
+
+impl fmt::Display for Manner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// How often, how much, and how far apart: what an attack does in one manner.
+#[derive(Debug, Clone)]
+pub(crate) struct Pace {
+    /// Contacts of a session.
+    pub(crate) contacts: Range<usize>,
+    /// Stolen bytes in each.
+    pub(crate) bytes: Range<usize>,
+    /// Between the end of one and the beginning of the next, in milliseconds.
+    pub(crate) apart_ms: Range<u64>,
+}
+
+impl Pace {
+    /// Has `contact` make each contact with the bytes that it is to carry.
+    pub(crate) fn each(&self, session: &mut Session, mut contact: impl FnMut(&mut Session, usize)) {
+        for turn in 0..session.dice.count(self.contacts.clone()) {
+            if turn > 0 {
+                session.wait(self.apart_ms.clone());
+            }
+            let bytes = session.dice.count(self.bytes.clone());
+            contact(session, bytes);
+        }
+    }
+
+    /// The longest that all waiting can take, in milliseconds.
+    pub(crate) const fn longest_ms(&self) -> u64 {
+        self.contacts.end as u64 * self.apart_ms.end
+    }
+}

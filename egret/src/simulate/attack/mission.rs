@@ -1,0 +1,56 @@
+//! What an attacker has settled before it begins: how fast, and under which name it is known.
+
+use super::{Attack, Pace};
+use crate::simulate::dice::Dice;
+use crate::simulate::programs::Program;
+use crate::simulate::session::{Call, Session, Visit};
+use crate::simulate::world::{Host, hostile};
+
+/// Words that attackers' names are made of. They say nothing, so that no name gives itself away.
+const FIRST: [&str; 16] = [
+    "quiet", "amber", "north", "pillow", "lantern", "copper", "maple", "silver", "harvest",
+    "river", "cobalt", "meadow", "winter", "paper", "marble", "velvet",
+];
+const SECOND: [&str; 16] = [
+    "harbor", "fort", "moth", "vault", "parcel", "orchard", "signal", "bridge", "garden", "kite",
+    "anchor", "ledger", "window", "compass", "thicket", "beacon",
+];
+
+/// One attacker's plan; all its sessions share it.
+#[derive(Debug)]
+pub(crate) struct Mission {
+    pub(crate) pace: &'static Pace,
+    /// The attacker's name for itself: its domain, its account, its bucket.
+    pub(crate) handle: String,
+    /// Which of the documentation addresses its server has.
+    number: u8,
+}
+
+impl Mission {
+    /// A mission in the words and numbers that `dice` give.
+    pub(crate) fn draw(pace: &'static Pace, dice: &mut Dice) -> Self {
+        let handle = format!("{}-{}", dice.pick(&FIRST), dice.pick(&SECOND));
+        Self { pace, handle, number: dice.count(1..255) as u8 }
+    }
+
+    /// The attacker's own server, called `label` there.
+    pub(crate) fn host(&self, label: &str) -> Host {
+        hostile(&format!("{label}.{}.example", self.handle), self.number)
+    }
+
+    /// Sends what the pace says to `host`: a connection for each contact, with the calls that
+    /// `calls` makes of the bytes it is to carry.
+    pub(crate) fn send(
+        &self,
+        session: &mut Session,
+        (host, program): (&Host, &'static Program),
+        mut calls: impl FnMut(&mut Dice, usize) -> Vec<Call>,
+    ) -> Attack {
+        let mut attack = Attack::to(host, session);
+        self.pace.each(session, |session, bytes| {
+            let calls = calls(&mut session.dice, bytes);
+            attack.add(session.visit(&Visit::https(host, program, &calls)), bytes);
+        });
+        attack
+    }
+}
