@@ -4,6 +4,7 @@
 //! Everything follows from seeds, so that the same program gives the same figures.
 
 mod bounds;
+mod figures;
 mod report;
 mod trial;
 
@@ -13,11 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use anyhow::Result;
-use egret::simulate::{DEFAULT_BENIGN_SESSIONS, Scenario};
+use egret::simulate::{Manner, Scenario};
 
 pub use bounds::{Interval, clopper_pearson};
-pub use report::{Figures, report};
-pub use trial::{Outcome, Trial};
+pub use figures::{Figures, Found, Row};
+pub use report::report;
+pub use trial::{Attempt, Outcome, Price, Trial};
 
 /// The first seed of an evaluation. Tests, demonstrations and whoever tunes a detector use smaller
 /// ones: what these seeds give was not looked at before.
@@ -26,8 +28,12 @@ pub const FIRST_SEED: u64 = 1001;
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
-    /// Seeds of each attack scenario.
+    /// The attacks. Empty: all of them.
+    pub attacks: &'static [&'static str],
+    /// Seeds of each attack in each manner.
     pub attack_seeds: u64,
+    /// Ordinary sessions around each of these.
+    pub sessions_beside: u32,
     /// Seeds of ordinary traffic without an attack.
     pub benign_seeds: u64,
     /// Ordinary sessions of each of these.
@@ -36,24 +42,41 @@ pub struct Extent {
 
 impl Extent {
     /// What the published figures stand on: 30,000 ordinary sessions.
-    pub const WHOLE: Self = Self { attack_seeds: 30, benign_seeds: 60, benign_sessions: 500 };
+    pub const WHOLE: Self = Self {
+        attacks: &[],
+        attack_seeds: 10,
+        sessions_beside: 12,
+        benign_seeds: 60,
+        benign_sessions: 500,
+    };
 
     /// Enough to see that the evaluation works.
-    pub const QUICK: Self = Self { attack_seeds: 1, benign_seeds: 1, benign_sessions: 60 };
+    pub const QUICK: Self = Self {
+        attacks: &["bulk-upload", "slow-drip", "blocked-probes", "burst"],
+        attack_seeds: 1,
+        sessions_beside: 4,
+        benign_seeds: 1,
+        benign_sessions: 60,
+    };
 
     fn trials(self) -> Vec<Trial> {
-        let attacks = Scenario::ALL.into_iter().filter(|scenario| *scenario != Scenario::Benign);
-        let attacks = attacks.flat_map(|scenario| {
-            (0..self.attack_seeds).map(move |n| Trial {
-                scenario,
-                seed: FIRST_SEED + n,
-                benign_sessions: DEFAULT_BENIGN_SESSIONS,
-            })
-        });
-        let benign = (0..self.benign_seeds).map(|n| Trial {
-            scenario: Scenario::Benign,
+        let Self { attacks, attack_seeds, sessions_beside, benign_seeds, benign_sessions } = self;
+        let benign = (0..benign_seeds).map(|n| Trial {
+            scenario: Scenario::BENIGN,
+            manner: Manner::Plain,
             seed: FIRST_SEED + n,
-            benign_sessions: self.benign_sessions,
+            benign_sessions,
+        });
+        let wanted = |s: &Scenario| attacks.is_empty() || attacks.contains(&s.word());
+        let attacks = Scenario::attacks().filter(wanted).flat_map(|scenario| {
+            Manner::ALL.into_iter().flat_map(move |manner| {
+                (0..attack_seeds).map(move |n| Trial {
+                    scenario,
+                    manner,
+                    seed: FIRST_SEED + n,
+                    benign_sessions: sessions_beside,
+                })
+            })
         });
         // The long ones first, so that all cores end about together.
         benign.chain(attacks).collect()
@@ -71,7 +94,7 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
     let work = || -> Result<()> {
         while let Some(trial) = trials.get(next.fetch_add(1, Relaxed)) {
             let outcome = trial.run()?;
-            let place = (trial.scenario.word(), trial.seed);
+            let place = (trial.scenario, trial.manner, trial.seed);
             outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, outcome);
         }
         Ok(())
@@ -85,5 +108,5 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
         })
     })?;
     let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    Ok(Figures::of(outcomes.into_values()))
+    Ok(Figures::of(extent, outcomes.into_values()))
 }

@@ -1,100 +1,131 @@
-//! The figures of an evaluation, and the page that shows them.
+//! The page that shows the figures of an evaluation.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use egret::simulate::Scenario;
-use serde::Serialize;
+use egret::simulate::{Manner, Scenario};
 
-use super::bounds::{Interval, clopper_pearson};
-use super::trial::Outcome;
+use super::figures::{Figures, Found, Row};
 
-/// What an evaluation found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
-    /// By the scenario's name.
-    pub attacks: BTreeMap<&'static str, Found>,
-    /// Sessions without an attack that raised an alert, in trials without any attack.
-    pub false_alarms: Interval,
-    /// The same beside attacks.
-    pub false_alarms_beside_attacks: Interval,
-    /// Alerts about no session.
-    pub others: u64,
-}
-
-/// How attacks of one kind were found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Found {
-    /// How many of them.
-    pub recall: Interval,
-    /// The median of the seconds from the first packet to the alert, of those found.
-    pub median_s: Option<f64>,
-    /// The longest.
-    pub longest_s: Option<f64>,
-}
-
-impl Figures {
-    pub(super) fn of(outcomes: impl Iterator<Item = Outcome>) -> Self {
-        let mut times: BTreeMap<&'static str, Vec<Option<f64>>> = BTreeMap::new();
-        let (mut alone, mut beside, mut others) = ((0, 0), (0, 0), 0);
-        for outcome in outcomes {
-            let sums = if outcome.scenario == Scenario::Benign { &mut alone } else { &mut beside };
-            sums.0 += outcome.benign_alerted;
-            sums.1 += outcome.benign;
-            others += outcome.others;
-            if outcome.scenario != Scenario::Benign {
-                times.entry(outcome.scenario.word()).or_default().extend(outcome.found_after_s);
-            }
-        }
-        Self {
-            attacks: times.into_iter().map(|(name, times)| (name, Found::of(&times))).collect(),
-            false_alarms: clopper_pearson(alone.0, alone.1),
-            false_alarms_beside_attacks: clopper_pearson(beside.0, beside.1),
-            others,
-        }
-    }
-}
-
-impl Found {
-    fn of(times: &[Option<f64>]) -> Self {
-        let mut found: Vec<f64> = times.iter().copied().flatten().collect();
-        found.sort_by(f64::total_cmp);
-        Self {
-            recall: clopper_pearson(found.len() as u64, times.len() as u64),
-            median_s: found.get(found.len() / 2).copied(),
-            longest_s: found.last().copied(),
-        }
-    }
-}
+/// How the ways out are called in the page.
+const ROUTES: [(&str, &str); 6] = [
+    ("direct", "on the wire"),
+    ("squid", "proxy, tunnels"),
+    ("squid-bump", "proxy, requests"),
+    ("envoy", "Envoy, tunnels"),
+    ("resolver", "DNS"),
+    ("mixed", "wire and proxy"),
+];
 
 /// The page.
 pub fn report(figures: &Figures) -> String {
-    let mut page = String::from(
+    let ((first, last), (benign_first, benign_last)) = (figures.attack_seeds, figures.benign_seeds);
+    let mut page = format!(
         "# How well it detects\n\n\
          Written by `make evaluate`; do not edit. The same commit gives the same figures.\n\n\
          Attacks and ordinary sessions are written by `egret simulate` as a capture and two proxy\n\
-         logs, with seeds from 1001 on, which nobody tunes by. `egret analyze` reads them, cold,\n\
-         with its shipped priors. Every incident counts as an alert. Bounds are Clopper and\n\
-         Pearson's, 95 %.\n\n\
-         | attack | tried | found | recall | at least | at most | median s | longest s |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|\n",
+         logs. Held out from all tuning: the seeds {first} to {last} of attacks and {benign_first} to \
+         {benign_last} of ordinary\ntraffic. `egret analyze` reads them, cold, with its shipped \
+         priors. Every incident counts as an\nalert; an attack is found if one is about its session \
+         and about where it went. Bounds are Clopper and\nPearson's, 95 %.\n\n"
     );
-    for (name, found) in &figures.attacks {
-        let Found { recall, median_s, longest_s } = found;
+    write_recall(&mut page, figures);
+    write_price(&mut page, figures);
+    write_routes(&mut page, figures);
+    write_alarms(&mut page, figures);
+    page
+}
+
+/// Recall of each attack in each manner, and the means of the listed ones.
+fn write_recall(page: &mut String, figures: &Figures) {
+    page.push_str(
+        "## Recall\n\n| attack | technique | channel | plain | jittered | low-and-slow |\n\
+         |---|---|---|---:|---:|---:|\n",
+    );
+    let attacks: BTreeSet<Scenario> = figures.attacks.iter().map(|row| row.attack).collect();
+    let write = |page: &mut String, attack: Scenario| {
+        let cells = Manner::ALL.map(|manner| recall(figures.row(attack.word(), manner)));
+        let [plain, jittered, slow] = cells;
+        let (technique, channel) = (attack.technique(), attack.channel());
         let _ = writeln!(
             page,
-            "| {name} | {} | {} | {} | {} | {} | {} | {} |",
-            recall.of,
-            recall.count,
+            "| {attack} | {technique} | {channel} | {plain} | {jittered} | {slow} |"
+        );
+    };
+    for attack in attacks.iter().filter(|attack| attack.is_listed()) {
+        write(page, *attack);
+    }
+    let [plain, jittered, slow] =
+        Manner::ALL.map(|manner| percent(figures.macro_recall.get(&manner).copied()));
+    let _ = writeln!(page, "| **mean of these** | | | {plain} | {jittered} | {slow} |");
+    for attack in attacks.iter().filter(|attack| !attack.is_listed()) {
+        write(page, *attack);
+    }
+}
+
+fn recall(row: Option<&Row>) -> String {
+    let Some(Row { found: Found { recall, .. }, .. }) = row else { return "–".to_owned() };
+    format!("{} ({}/{})", percent(recall.share()), recall.count, recall.of)
+}
+
+/// What an attack had cost when it was found.
+fn write_price(page: &mut String, figures: &Figures) {
+    page.push_str(
+        "\n## Until detection\n\nMedians of those found; bytes are stolen ones that had left.\n\n\
+         | attack | manner | found | at least | at most | s | longest s | contacts | bytes |\n\
+         |---|---|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    for row in figures.attacks.iter().filter(|row| row.found.recall.count > 0) {
+        let Found { recall, median_s, longest_s, median_contacts, median_bytes } = &row.found;
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.attack,
+            row.manner,
             percent(recall.share()),
             percent(Some(recall.low)),
             percent(Some(recall.high)),
-            seconds(*median_s),
-            seconds(*longest_s),
+            number(*median_s, 1),
+            number(*longest_s, 1),
+            number(*median_contacts, 0),
+            number(*median_bytes, 0),
         );
     }
+    page.push_str("\nNever found, so not in this table: ");
+    let missed = figures.attacks.iter().filter(|row| row.found.recall.count == 0);
+    let missed: Vec<String> = missed.map(|row| format!("{} {}", row.attack, row.manner)).collect();
+    page.push_str(&if missed.is_empty() { "nothing".to_owned() } else { missed.join(", ") });
+    page.push_str(".\n");
+}
+
+/// Recall by what could be seen.
+fn write_routes(page: &mut String, figures: &Figures) {
     page.push_str(
-        "\n| ordinary sessions | how many | with an alert | per 1000 | at most |\n\
+        "\n## By what can be seen\n\nOn the wire HTTPS shows its server's name and its bytes. A proxy \
+         that sees tunnels logs the same; one\nthat sees requests (`ssl_bump`) logs each with its \
+         path.\n\n| seen | plain | jittered | low-and-slow |\n|---|---:|---:|---:|\n",
+    );
+    for (route, words) in ROUTES {
+        let cells = Manner::ALL.map(|manner| {
+            let rows = figures.attacks.iter().filter(|row| row.manner == manner);
+            let found: Vec<&Found> = rows.filter_map(|row| row.by_route.get(route)).collect();
+            let count: u64 = found.iter().map(|found| found.recall.count).sum();
+            let of: u64 = found.iter().map(|found| found.recall.of).sum();
+            if of == 0 {
+                return "–".to_owned();
+            }
+            format!("{} ({count}/{of})", percent(Some(count as f64 / of as f64)))
+        });
+        if cells.iter().any(|cell| cell != "–") {
+            let [plain, jittered, slow] = cells;
+            let _ = writeln!(page, "| {words} | {plain} | {jittered} | {slow} |");
+        }
+    }
+}
+
+fn write_alarms(page: &mut String, figures: &Figures) {
+    page.push_str(
+        "\n## False alarms\n\n| ordinary sessions | how many | with an alert | per 1000 | at most |\n\
          |---|---:|---:|---:|---:|\n",
     );
     for (name, alarms) in [
@@ -110,8 +141,12 @@ pub fn report(figures: &Figures) -> String {
             per_1000(alarms.high),
         );
     }
-    let _ = writeln!(page, "\nAlerts about no session (a blind source): {}.", figures.others);
-    page
+    let _ = writeln!(
+        page,
+        "\nSessions with an attack and an alert about something else: {}. Alerts about no session (a \
+         blind\nsource): {}.",
+        figures.mistaken, figures.others
+    );
 }
 
 fn percent(share: Option<f64>) -> String {
@@ -122,6 +157,6 @@ fn per_1000(share: f64) -> String {
     format!("{:.2}", 1000.0 * share)
 }
 
-fn seconds(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "–".to_owned(), |seconds| format!("{seconds:.1}"))
+fn number(figure: Option<f64>, decimals: usize) -> String {
+    figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.decimals$}"))
 }

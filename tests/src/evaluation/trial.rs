@@ -1,10 +1,11 @@
 //! One trial: a scenario is written, analyzed by `egret`, and judged.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use egret::simulate::{Attack, Plan, Scenario, SessionTruth, Truth, write};
+use egret::simulate::{Attack, Contact, Manner, Plan, Scenario, SessionTruth, Truth, write};
 use egret_analyzer::Incident;
 use egret_event::Timestamp;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ const START: Timestamp = Timestamp::from_secs(1_767_600_000);
 pub struct Trial {
     /// The attack, or none.
     pub scenario: Scenario,
+    /// How it is gone about.
+    pub manner: Manner,
     /// Decides everything that is left to chance.
     pub seed: u64,
     /// Sessions without an attack.
@@ -30,14 +33,38 @@ pub struct Trial {
 pub struct Outcome {
     /// What was tried.
     pub scenario: Scenario,
-    /// Of each attack the seconds from its first packet to the alert. `None`: it was not found.
-    pub found_after_s: Vec<Option<f64>>,
-    /// Sessions without an attack, and how many of them raised an alert.
+    /// In which manner.
+    pub manner: Manner,
+    /// Every attacker, with what came of its attack.
+    pub attacks: Vec<Attempt>,
+    /// Sessions without an attack.
     pub benign: u64,
     /// How many of them raised an alert.
     pub benign_alerted: u64,
+    /// Sessions with an attack in which there was an alert about something else.
+    pub mistaken: u64,
     /// Alerts about no session: a source that is blind.
     pub others: u64,
+}
+
+/// An attack, and whether it was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The attacker's way out.
+    pub route: String,
+    /// What it had cost until then. `None`: it was not found.
+    pub found: Option<Price>,
+}
+
+/// What had happened until an attack was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Seconds since its first packet.
+    pub seconds: f64,
+    /// Connections or questions begun.
+    pub contacts: f64,
+    /// Stolen bytes that had left.
+    pub bytes: f64,
 }
 
 /// What `egret analyze` prints.
@@ -51,6 +78,7 @@ impl Trial {
         let folder = tempfile::tempdir().context("no folder for a trial")?;
         let plan = Plan {
             scenario: self.scenario,
+            manner: self.manner,
             seed: self.seed,
             start: START,
             benign_sessions: self.benign_sessions,
@@ -59,7 +87,11 @@ impl Trial {
         let truth = std::fs::read(&written.truth).context("cannot read what was written")?;
         let truth: Truth = serde_json::from_slice(&truth)?;
         let files = [&written.capture, &written.squid_log, &written.envoy_log];
-        let incidents = analyze(&written.configuration, &files.map(|file| file.as_path()))?;
+        // A log that nobody wrote to has no kind that could be told.
+        let holds_something = |path: &&Path| path.metadata().is_ok_and(|file| file.len() > 0);
+        let files: Vec<&Path> =
+            files.map(|file| file.as_path()).into_iter().filter(holds_something).collect();
+        let incidents = analyze(&written.configuration, &files)?;
         Ok(judge(&truth, &incidents))
     }
 }
@@ -77,27 +109,77 @@ fn analyze(configuration: &Path, files: &[&Path]) -> Result<Vec<Incident>> {
 
 /// Holds incidents against the truth. Every incident is an alert, whatever its severity.
 fn judge(truth: &Truth, incidents: &[Incident]) -> Outcome {
-    let mut outcome = Outcome {
-        scenario: truth.scenario,
-        found_after_s: Vec::new(),
-        benign: 0,
-        benign_alerted: 0,
-        others: 0,
+    let about = |session: &SessionTruth| -> Vec<&Incident> {
+        incidents.iter().filter(|incident| is_about(incident, session)).collect()
     };
+    let about_none = incidents
+        .iter()
+        .filter(|incident| !truth.sessions.iter().any(|session| is_about(incident, session)));
+    let about_none: Vec<&Incident> = about_none.collect();
+    let mut campaigns: BTreeMap<u32, Campaign<'_>> = BTreeMap::new();
+    let (mut benign, mut benign_alerted, mut mistaken) = (0, 0, 0);
     for session in &truth.sessions {
-        let mut about = incidents.iter().filter(|incident| is_about(incident, session));
-        match &session.attack {
-            Some(attack) => outcome.found_after_s.push(found_after_s(about, attack)),
-            None => {
-                outcome.benign += 1;
-                outcome.benign_alerted += u64::from(about.next().is_some());
-            }
+        let Some(attack) = &session.attack else {
+            benign += 1;
+            benign_alerted += u64::from(!about(session).is_empty());
+            continue;
+        };
+        let (right, wrong): (Vec<_>, Vec<_>) =
+            about(session).into_iter().partition(|incident| is_at(incident, attack));
+        mistaken += u64::from(!wrong.is_empty());
+        let campaign = campaigns.entry(attack.campaign).or_default();
+        campaign.attacks.push(attack);
+        campaign.alerts.extend(right);
+        campaign.alerts.extend(about_none.iter().filter(|incident| is_at(incident, attack)));
+    }
+    let counted = campaigns.values().flat_map(|campaign| &campaign.alerts);
+    let of_attacks = counted.filter(|alert| about_none.iter().any(|other| other.id == alert.id));
+    let others = about_none.len().saturating_sub(of_attacks.count()) as u64;
+    Outcome {
+        scenario: truth.scenario,
+        manner: truth.manner,
+        attacks: campaigns.values().map(Campaign::judge).collect(),
+        benign,
+        benign_alerted,
+        mistaken,
+        others,
+    }
+}
+
+/// The sessions of one attacker, and the alerts that are about what it does.
+#[derive(Default)]
+struct Campaign<'a> {
+    attacks: Vec<&'a Attack>,
+    alerts: Vec<&'a Incident>,
+}
+
+impl Campaign<'_> {
+    fn judge(&self) -> Attempt {
+        let route = self.attacks.first().map_or_else(String::new, |attack| attack.route.clone());
+        let first_alert = self.alerts.iter().map(|incident| incident.opened_at).min();
+        Attempt { route, found: first_alert.map(|at| self.price(at)) }
+    }
+
+    /// What had happened until `at`.
+    fn price(&self, at: Timestamp) -> Price {
+        let start = self.attacks.iter().map(|attack| attack.start).min().unwrap_or(at);
+        let begun = || {
+            let contacts = self.attacks.iter().flat_map(|attack| &attack.contacts);
+            contacts.filter(move |contact| contact.began <= at)
+        };
+        Price {
+            seconds: at.since(start).as_secs_f64(),
+            contacts: begun().count() as f64,
+            bytes: begun().map(|contact| sent_by(contact, at)).sum(),
         }
     }
-    let is_about_none =
-        |incident: &&Incident| !truth.sessions.iter().any(|session| is_about(incident, session));
-    outcome.others = incidents.iter().filter(is_about_none).count() as u64;
-    outcome
+}
+
+/// The stolen bytes of a contact that had left by `at`, as if they left evenly.
+fn sent_by(contact: &Contact, at: Timestamp) -> f64 {
+    let whole = contact.ended.since(contact.began).as_secs_f64();
+    let share = if whole > 0.0 { at.since(contact.began).as_secs_f64() / whole } else { 1.0 };
+    contact.stolen_bytes as f64 * share.min(1.0)
 }
 
 /// Whether an incident is about a session. An address that several executors had one after the
@@ -110,8 +192,29 @@ fn is_about(incident: &Incident, session: &SessionTruth) -> bool {
     *origin == executor.id || (is_then && *origin == executor.address.to_string())
 }
 
-/// The seconds from the first packet of an attack to the first alert after it.
-fn found_after_s<'a>(about: impl Iterator<Item = &'a Incident>, attack: &Attack) -> Option<f64> {
-    let after = about.map(|incident| incident.opened_at).filter(|opened| *opened >= attack.start);
-    after.min().map(|opened| opened.since(attack.start).as_secs_f64())
+/// Whether an incident is about where an attack goes, and not older than it.
+fn is_at(incident: &Incident, attack: &Attack) -> bool {
+    let place = incident.destination.as_str();
+    let is_place = attack.destination == "*"
+        || attack.destination == place
+        || attack.seen_as.iter().any(|other| other == place)
+        || attack.addresses.iter().any(|address| address.to_string() == place);
+    is_place && incident.opened_at >= attack.start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_evenly_until_a_contact_ends() {
+        let at = |seconds| Timestamp::from_secs(START.as_secs() + seconds);
+        let contact = Contact { began: at(10), ended: at(14), stolen_bytes: 1_000 };
+        assert_eq!(
+            [10, 11, 14, 99].map(|second| sent_by(&contact, at(second))),
+            [0.0, 250.0, 1_000.0, 1_000.0]
+        );
+        let question = Contact { ended: at(10), ..contact };
+        assert_eq!(sent_by(&question, at(10)), 1_000.0);
+    }
 }
