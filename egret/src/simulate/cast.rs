@@ -38,7 +38,7 @@ const SHUT_DOWN_MS: std::ops::Range<u64> = 500..3_000;
 const THINK_MS: std::ops::Range<u64> = 500..12_000;
 
 /// Beside an attack that takes hours: an agent that waits for its person between two tasks.
-const IDLE_MS: std::ops::Range<u64> = 600_000..1_800_000;
+const IDLE_MS: std::ops::Range<u64> = 1_200_000..3_600_000;
 
 /// The streams of chance that do not belong to a session.
 const STARTS_STREAM: u64 = u64::MAX;

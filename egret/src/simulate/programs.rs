@@ -26,6 +26,8 @@ programs! {
     GIT: "git/2.46.0", CURL;
     CURL: "curl/8.9.1", CURL;
     AGENT: "anthropic-sdk-python/0.39.0", PYTHON;
+    AWS: "Boto3/1.35.54 md/Botocore#1.35.54 ua/2.0 os/linux lang/python#3.12.6", PYTHON;
+    GO: "Go-http-client/2.0", GO;
     TELEMETRY: "OTel-OTLP-Exporter-Go/1.31.0", GO;
     BROWSER: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36", BROWSER;
 }

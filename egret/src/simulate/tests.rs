@@ -95,39 +95,104 @@ fn the_same_plan_gives_the_same_bytes_and_another_seed_others() {
 }
 
 #[test]
-fn every_capture_is_in_order_within_its_span_and_as_large_as_the_truth_says() {
+fn every_scenario_is_what_its_truth_says_and_points_at_nothing_real() {
     for scenario in Scenario::ALL {
-        let story = Story::of(scenario);
-        let start = plan(scenario).start;
-        assert_eq!(story.packets.len() as u64, story.truth.packets, "{scenario}");
-        assert!(story.packets.is_sorted_by_key(|seen| seen.at), "{scenario}");
-        let inside = |seen: &Seen| (start..start + scenario.span(Manner::Plain)).contains(&seen.at);
-        assert!(story.packets.iter().all(inside), "{scenario}");
-        let squid = story.lines(&story.written.squid_log).len() as u64;
-        let envoy = story.lines(&story.written.envoy_log).len() as u64;
-        assert_eq!((squid, envoy), (story.truth.squid_lines, story.truth.envoy_lines));
-        assert_eq!(story.written.lines, squid + envoy);
+        let plan = Plan { benign_sessions: 3, ..plan(scenario) };
+        let story = Story::told(&plan);
+        check_order_and_counts(&plan, &story);
+        story.truth.sessions.iter().for_each(|session| check_session(&story, session));
+        check_addresses(&story);
+        check_lines(&story);
+    }
+}
+
+/// The capture is in order, within its span, and as large as the truth says; so are the logs.
+fn check_order_and_counts(plan: &Plan, story: &Story) {
+    let scenario = plan.scenario;
+    assert_eq!(story.packets.len() as u64, story.truth.packets, "{scenario}");
+    assert!(story.packets.is_sorted_by_key(|seen| seen.at), "{scenario}");
+    let span = plan.start..plan.start + scenario.span(plan.manner);
+    assert!(story.packets.iter().all(|seen| span.contains(&seen.at)), "{scenario}");
+    let squid = story.lines(&story.written.squid_log).len() as u64;
+    let envoy = story.lines(&story.written.envoy_log).len() as u64;
+    assert_eq!((squid, envoy), (story.truth.squid_lines, story.truth.envoy_lines));
+    assert_eq!(story.written.lines, squid + envoy);
+}
+
+/// A session has the flows and the bytes of its truth.
+fn check_session(story: &Story, session: &SessionTruth) {
+    let own = story.packets.iter().filter(|seen| {
+        seen.executor == session.executor.address && session.executor.covers(seen.at)
+    });
+    let (mut up, mut down, mut flows) = (0, 0, HashSet::new());
+    for seen in own {
+        match seen.way {
+            Way::Up => up += seen.payload_bytes,
+            Way::Down => down += seen.payload_bytes,
+        }
+        flows.extend(seen.flow);
+    }
+    let told = (session.up_bytes, session.down_bytes, session.flows);
+    let scenario = story.truth.scenario;
+    assert_eq!((up, down, flows.len() as u64), told, "{scenario} {}", session.executor.id);
+}
+
+/// Every address is one of those that are reserved.
+fn check_addresses(story: &Story) {
+    let reserved: [(IpAddr, u8); 9] = [
+        ("10.0.0.0", 8),
+        ("198.18.0.0", 15),
+        ("192.0.2.0", 24),
+        ("198.51.100.0", 24),
+        ("203.0.113.0", 24),
+        ("2001:2::", 48),
+        ("2001:db8::", 32),
+        ("fd00::", 8),
+        // Link-local: the clouds' metadata services.
+        ("169.254.169.254", 32),
+    ]
+    .map(|(net, bits)| (net.parse().unwrap(), bits));
+    for peer in story.packets.iter().map(|seen| seen.peer).collect::<BTreeSet<IpAddr>>() {
+        let known = reserved.iter().any(|(net, bits)| within(peer, *net, *bits));
+        assert!(known, "{}: {peer} is not reserved", story.truth.scenario);
+    }
+}
+
+fn within(address: IpAddr, net: IpAddr, bits: u8) -> bool {
+    match (address, net) {
+        (IpAddr::V4(a), IpAddr::V4(n)) => (a.to_bits() ^ n.to_bits()) >> (32 - bits) == 0,
+        (IpAddr::V6(a), IpAddr::V6(n)) => (a.to_bits() ^ n.to_bits()) >> (128 - bits) == 0,
+        _ => false,
+    }
+}
+
+/// The collector reads every log line and its verdict.
+fn check_lines(story: &Story) {
+    for (path, dialect) in [
+        (&story.written.squid_log, Dialect::SquidEgret),
+        (&story.written.envoy_log, Dialect::EnvoyJson),
+    ] {
+        for line in story.lines(path) {
+            let entry = logs::Reader::new(Some(dialect)).read(line.as_bytes()).unwrap();
+            let logs::Entry::Request(record) = entry else { panic!("no request: {line}") };
+            let refused = ["TCP_DENIED/403", "\"response_code\":403"];
+            let refused = refused.iter().any(|word| line.contains(word));
+            assert_eq!(record.verdict.is_blocked(), refused, "{line}");
+            assert!(refused || record.up_bytes.is_some_and(|bytes| bytes > 0), "{line}");
+            assert!(record.user_agent.is_some(), "{line}");
+        }
     }
 }
 
 #[test]
-fn every_session_has_the_flows_and_the_bytes_of_its_truth() {
+fn ids_and_addresses_of_different_scenarios_can_stand_side_by_side() {
+    let mut ids = BTreeSet::new();
+    let mut address_owner = BTreeMap::new();
     for scenario in Scenario::ALL {
-        let story = Story::of(scenario);
-        for session in &story.truth.sessions {
-            let own = story.packets.iter().filter(|seen| {
-                seen.executor == session.executor.address && session.executor.covers(seen.at)
-            });
-            let (mut up, mut down, mut flows) = (0, 0, HashSet::new());
-            for seen in own {
-                match seen.way {
-                    Way::Up => up += seen.payload_bytes,
-                    Way::Down => down += seen.payload_bytes,
-                }
-                flows.extend(seen.flow);
-            }
-            let told = (session.up_bytes, session.down_bytes, session.flows);
-            assert_eq!((up, down, flows.len() as u64), told, "{scenario} {}", session.executor.id);
+        for executor in cast::play(&plan(scenario)).into_iter().map(|played| played.truth.executor)
+        {
+            assert!(ids.insert(executor.id.clone()), "{} twice", executor.id);
+            assert_eq!(*address_owner.entry(executor.address).or_insert(scenario), scenario);
         }
     }
 }
@@ -156,48 +221,6 @@ fn registrations_are_valid_with_unique_ids_and_addresses_that_are_used_again() {
     let read: Vec<ExecutorRegistration> =
         serde_json::from_slice(&std::fs::read(&written.registrations).unwrap()).unwrap();
     assert_eq!(read, written.executors);
-}
-
-#[test]
-fn ids_and_addresses_of_different_scenarios_can_stand_side_by_side() {
-    let mut ids = BTreeSet::new();
-    let mut address_owner = BTreeMap::new();
-    for scenario in Scenario::ALL {
-        for executor in Story::of(scenario).written.executors {
-            assert!(ids.insert(executor.id.clone()), "{} twice", executor.id);
-            assert_eq!(*address_owner.entry(executor.address).or_insert(scenario), scenario);
-        }
-    }
-}
-
-#[test]
-fn nothing_real_is_pointed_at() {
-    let reserved: Vec<(IpAddr, u8)> = [
-        ("10.0.0.0", 8),
-        ("198.18.0.0", 15),
-        ("192.0.2.0", 24),
-        ("198.51.100.0", 24),
-        ("203.0.113.0", 24),
-        ("2001:2::", 48),
-        ("2001:db8::", 32),
-        ("fd00::", 8),
-    ]
-    .map(|(net, bits)| (net.parse().unwrap(), bits))
-    .to_vec();
-    for scenario in Scenario::ALL {
-        for seen in Story::of(scenario).packets {
-            let known = reserved.iter().any(|(net, bits)| within(seen.peer, *net, *bits));
-            assert!(known, "{scenario}: {} is not reserved", seen.peer);
-        }
-    }
-}
-
-fn within(address: IpAddr, net: IpAddr, bits: u8) -> bool {
-    match (address, net) {
-        (IpAddr::V4(a), IpAddr::V4(n)) => (a.to_bits() ^ n.to_bits()) >> (32 - bits) == 0,
-        (IpAddr::V6(a), IpAddr::V6(n)) => (a.to_bits() ^ n.to_bits()) >> (128 - bits) == 0,
-        _ => false,
-    }
 }
 
 #[test]
@@ -295,27 +318,6 @@ fn the_configuration_is_read_by_the_collectors_section() {
     assert!(!sections.collector.executors.is_empty());
     for executor in &sections.collector.executors {
         assert!(ranges.iter().any(|range| range.contains(&executor.address)));
-    }
-}
-
-#[test]
-fn the_collector_reads_every_log_line_and_its_verdict() {
-    for scenario in Scenario::ALL {
-        let story = Story::of(scenario);
-        for (path, dialect) in [
-            (&story.written.squid_log, Dialect::SquidEgret),
-            (&story.written.envoy_log, Dialect::EnvoyJson),
-        ] {
-            for line in story.lines(path) {
-                let entry = logs::Reader::new(Some(dialect)).read(line.as_bytes()).unwrap();
-                let logs::Entry::Request(record) = entry else { panic!("no request: {line}") };
-                let refused = ["TCP_DENIED/403", "\"response_code\":403"];
-                let refused = refused.iter().any(|word| line.contains(word));
-                assert_eq!(record.verdict.is_blocked(), refused, "{line}");
-                assert!(refused || record.up_bytes.is_some_and(|bytes| bytes > 0), "{line}");
-                assert!(record.user_agent.is_some(), "{line}");
-            }
-        }
     }
 }
 

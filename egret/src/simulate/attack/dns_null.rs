@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::dns_question::{BASE32, ask, found, tunnel, zone};
+use super::alphabet::BASE32;
+use super::dns_question::{ask, found, labels, tunnel, zone};
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::session::Session;
 use crate::simulate::wire::dns::{Record, RecordType};
@@ -30,7 +31,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
     let zone = zone(mission);
     let mut attack = tunnel(&zone, session);
     mission.pace.each(session, |session, bytes| {
-        let name = format!("{}.t.{zone}", BASE32.labels(session, bytes));
+        let name = format!("{}.t.{zone}", labels(BASE32, session, bytes));
         let size = session.dice.count(ANSWER_BYTES);
         let record = Record::Null(session.dice.noise(size));
         ask(session, &mut attack, (found(name, RecordType::NULL, vec![record]), bytes));

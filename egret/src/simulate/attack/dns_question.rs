@@ -1,34 +1,15 @@
-//! What all tunnels inside DNS questions need: an alphabet, labels, and asking.
+//! What all tunnels inside DNS questions need: labels, and asking.
 
+use super::alphabet::Alphabet;
 use super::{Attack, Mission};
 use crate::simulate::session::{Session, Visited};
 use crate::simulate::wire::dns::{Exchange, LONGEST_LABEL, Record, RecordType};
 
-/// An alphabet that bytes are written in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Alphabet {
-    letters: &'static [u8],
-    /// Bits in a letter.
-    bits: usize,
-}
-
-/// As iodine writes it: letters and the first six digits.
-pub(super) const BASE32: Alphabet =
-    Alphabet { letters: b"abcdefghijklmnopqrstuvwxyz012345", bits: 5 };
-pub(super) const HEX: Alphabet = Alphabet { letters: b"0123456789abcdef", bits: 4 };
-
-impl Alphabet {
-    /// `bytes` of stolen data, which is compressed or encrypted and so looks like noise.
-    pub(super) fn write(self, session: &mut Session, bytes: usize) -> String {
-        session.dice.text(self.letters, (bytes * 8).div_ceil(self.bits))
-    }
-
-    /// The same as labels of a name, with their dots.
-    pub(super) fn labels(self, session: &mut Session, bytes: usize) -> String {
-        let text = self.write(session, bytes);
-        let labels = text.as_bytes().chunks(LONGEST_LABEL).map(String::from_utf8_lossy);
-        labels.collect::<Vec<_>>().join(".")
-    }
+/// `bytes` of stolen data as the labels of a name.
+pub(super) fn labels(alphabet: Alphabet, session: &mut Session, bytes: usize) -> String {
+    let text = alphabet.noise(&mut session.dice, bytes);
+    let labels = text.as_bytes().chunks(LONGEST_LABEL).map(String::from_utf8_lossy);
+    labels.collect::<Vec<_>>().join(".")
 }
 
 /// The attacker's zone: questions below it arrive at its own name server.

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::dns_question::{BASE32, ask, found, tunnel, zone};
+use super::alphabet::BASE32;
+use super::dns_question::{ask, found, labels, tunnel, zone};
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::session::Session;
 use crate::simulate::wire::dns::{Record, RecordType};
@@ -26,12 +27,12 @@ pub(super) static KIND: Kind = Kind {
     sessions: 1,
 };
 
-fn act(session: &mut Session, mission: &Mission) -> Attack {
+pub(super) fn act(session: &mut Session, mission: &Mission) -> Attack {
     let zone = zone(mission);
     let mut attack = tunnel(&zone, session);
     let mut turn = 0;
     mission.pace.each(session, |session, bytes| {
-        let name = format!("{turn}.{}.{zone}", BASE32.labels(session, bytes));
+        let name = format!("{turn}.{}.{zone}", labels(BASE32, session, bytes));
         let records = vec![Record::Address(RECEIPT)];
         ask(session, &mut attack, (found(name, RecordType::A, records), bytes));
         turn += 1;

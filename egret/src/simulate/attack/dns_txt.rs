@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::dns_question::{HEX, ask, found, tunnel, zone};
+use super::alphabet::HEX;
+use super::dns_question::{ask, found, labels, tunnel, zone};
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::session::Session;
 use crate::simulate::wire::dns::{Exchange, Record, RecordType};
@@ -41,13 +42,13 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
 
 /// A question that carries `bytes`; every third asks for an alias, the others for text.
 fn exchange(session: &mut Session, zone: &str, (turn, bytes): (usize, usize)) -> Exchange {
-    let name = format!("{}.{zone}", HEX.labels(session, bytes));
+    let name = format!("{}.{zone}", labels(HEX, session, bytes));
     if turn % 3 == 0 {
-        let alias = format!("{}.{zone}", HEX.labels(session, ALIAS_BYTES));
+        let alias = format!("{}.{zone}", labels(HEX, session, ALIAS_BYTES));
         found(name, RecordType::CNAME, vec![Record::Alias(alias)])
     } else {
         let size = session.dice.count(TEXT_BYTES);
-        let text = HEX.write(session, size).into_bytes();
+        let text = HEX.noise(&mut session.dice, size).into_bytes();
         found(name, RecordType::TXT, vec![Record::Text(text)])
     }
 }

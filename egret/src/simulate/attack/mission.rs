@@ -38,6 +38,17 @@ impl Mission {
         hostile(&format!("{label}.{}.example", self.handle), self.number)
     }
 
+    /// One of many servers, each of another domain.
+    pub(crate) fn numbered_host(&self, number: usize) -> Host {
+        hostile(&format!("{}-{number}.example", self.handle), (number % 254) as u8 + 1)
+    }
+
+    /// The attacker's own server, called by nothing but its address.
+    pub(crate) fn address(&self, v6: bool) -> Host {
+        let host = self.host("host");
+        Host { name: host.address(v6).to_string(), ..host }
+    }
+
     /// Sends what the pace says to `host`: a connection for each contact, with the calls that
     /// `calls` makes of the bytes it is to carry.
     pub(crate) fn send(

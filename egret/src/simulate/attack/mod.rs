@@ -4,18 +4,40 @@
 //! A new attack is a file that holds a [`Kind`], and a line in one of the tables below. None is
 //! made to be found: numbers come from what tools do, and each file says which.
 
+mod alphabet;
 mod deed;
 mod manner;
 mod mission;
 
+mod api_key;
+mod beacon;
 mod blocked_probes;
 mod bulk_upload;
 mod burst;
+mod direct_ipv4;
+mod direct_ipv6;
 mod dns_null;
 mod dns_question;
+mod dns_trickle;
 mod dns_tunnel;
 mod dns_txt;
+mod doh_tunnel;
+mod encoded_secret;
+mod env_query;
+mod fleet_drip;
+mod foreign_bucket;
+mod foreign_push;
+mod fronting;
+mod gist;
+mod many_destinations;
+mod metadata;
+mod mirror_requests;
+mod model_hub;
+mod package_publish;
+mod paste;
 mod slow_drip;
+mod tunnel_service;
+mod webhook;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -29,12 +51,33 @@ pub(crate) use manner::Pace;
 pub(crate) use mission::Mission;
 
 /// The attacks that the published figures are means of, in their order there.
-pub(crate) const LISTED: [&Kind; 5] = [
+pub(crate) const LISTED: [&Kind; 26] = [
     &bulk_upload::KIND,
+    &env_query::KIND,
     &slow_drip::KIND,
+    &fleet_drip::KIND,
     &dns_tunnel::KIND,
     &dns_txt::KIND,
+    &dns_trickle::KIND,
+    &doh_tunnel::KIND,
+    &gist::KIND,
+    &foreign_push::KIND,
+    &foreign_bucket::KIND,
+    &model_hub::KIND,
+    &api_key::KIND,
+    &package_publish::KIND,
+    &mirror_requests::KIND,
+    &webhook::KIND,
+    &paste::KIND,
+    &tunnel_service::KIND,
+    &fronting::KIND,
+    &direct_ipv4::KIND,
+    &direct_ipv6::KIND,
+    &many_destinations::KIND,
+    &beacon::KIND,
     &blocked_probes::KIND,
+    &metadata::KIND,
+    &encoded_secret::KIND,
 ];
 
 /// Further attacks.
@@ -65,6 +108,8 @@ pub(crate) struct Kind {
 pub(crate) enum Channel {
     /// Sealed requests.
     Https,
+    /// Requests in clear, or sealed ones where only a proxy that looks into TLS sees them.
+    Http,
     /// DNS questions.
     Dns,
     /// Nothing is carried: attempts are stopped.
@@ -76,6 +121,7 @@ impl Channel {
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Https => "https",
+            Self::Http => "http",
             Self::Dns => "dns",
             Self::Blocked => "blocked",
         }

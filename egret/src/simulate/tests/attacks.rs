@@ -57,17 +57,6 @@ impl Told {
     }
 }
 
-/// Every attack in every manner, with what the collector makes of it.
-fn each_story(mut check: impl FnMut(&str, &Story, &Told)) {
-    for scenario in Scenario::attacks() {
-        for manner in Manner::ALL {
-            let plan = Plan { manner, benign_sessions: 1, ..plan(scenario) };
-            let story = Story::told(&plan);
-            check(&format!("{scenario}, {manner}"), &story, &Told::of(&story));
-        }
-    }
-}
-
 fn is_place(attack: &Attack, domain: &str) -> bool {
     let addresses = attack.addresses.iter().map(ToString::to_string);
     attack.destination == domain
@@ -76,22 +65,32 @@ fn is_place(attack: &Attack, domain: &str) -> bool {
 }
 
 #[test]
-fn what_an_attack_sent_is_seen_where_it_says_in_every_manner() {
-    each_story(|name, story, told| {
-        let attacks = story.attacks();
-        assert!(!attacks.is_empty(), "{name}");
-        for (session, attack) in attacks {
-            let sums = (attack.up_bytes, attack.stolen_bytes);
-            match story.truth.channel.as_str() {
-                "dns" => check_questions(name, told, (session, attack)),
-                "blocked" => check_blocked(name, told, (session, attack)),
-                _ => {
-                    assert!(attack.stolen_bytes > 0 && sums.0 > sums.1, "{name}: {sums:?}");
-                    check_flows(name, told, (session, attack));
-                }
-            }
+fn what_a_plain_attack_sent_is_seen_where_it_says() {
+    Scenario::attacks().for_each(|scenario| check_attacks(scenario, Manner::Plain));
+}
+
+#[test]
+fn what_a_jittered_attack_sent_is_seen_where_it_says() {
+    Scenario::attacks().for_each(|scenario| check_attacks(scenario, Manner::Jittered));
+}
+
+#[test]
+fn what_a_low_and_slow_attack_sent_is_seen_where_it_says() {
+    Scenario::attacks().for_each(|scenario| check_attacks(scenario, Manner::LowAndSlow));
+}
+
+fn check_attacks(scenario: Scenario, manner: Manner) {
+    let story = Story::told(&Plan { manner, benign_sessions: 0, ..plan(scenario) });
+    let (name, told) = (format!("{scenario}, {manner}"), Told::of(&story));
+    let attacks = story.attacks();
+    assert!(!attacks.is_empty(), "{name}");
+    for (session, attack) in attacks {
+        match scenario.channel() {
+            "dns" => check_questions(&name, &told, (session, attack)),
+            "blocked" => check_blocked(&name, &told, (session, attack)),
+            _ => check_flows(&name, &told, (session, attack)),
         }
-    });
+    }
 }
 
 /// Each contact is a flow to one of the attack's places; a proxy logged it with the same bytes, or
@@ -120,6 +119,8 @@ fn check_flows(name: &str, told: &Told, (session, attack): (&SessionTruth, &Atta
         }
     }
     assert_eq!(up_bytes, attack.up_bytes, "{name}");
+    // The metadata service is asked; nothing leaves by it.
+    assert_eq!(attack.stolen_bytes > 0, !name.starts_with("metadata"), "{name}");
 }
 
 fn names_a_path(event: &Event) -> bool {
@@ -188,7 +189,7 @@ fn a_session_goes_on_working_while_an_attack_takes_hours() {
         let hours = attack.end.since(attack.start).as_secs() / 3600;
         assert!(hours >= 4, "{hours} hours");
         let done = played.truth.activities.len() as u64;
-        assert!((hours * 2..hours * 6).contains(&done), "{done} activities in {hours} hours");
+        assert!((hours..hours * 4).contains(&done), "{done} activities in {hours} hours");
     }
 }
 
