@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use egret_event::{EventId, Timestamp};
 
-use crate::histogram::log_size;
+use crate::histogram::{Histogram, LAST_BIN, bin_start, log_size};
 use crate::incident::Level;
-use crate::learned::{FLEET, Learned, Place, Scope, Seen};
+use crate::learned::{Asked, FLEET, Learned, Place, Scope, Seen};
 use crate::moments::Expected;
 use crate::pitman_yor::{Draws, MIN_DRAWS};
-use crate::size::{CELLS, Class, Kind, Measure, cell};
+use crate::priors::SizePrior;
+use crate::size::Cell;
 use crate::tails::ParetoTail;
 
 /// What was learned until `frozen_at`, and what follows from it.
@@ -28,7 +29,7 @@ pub(crate) struct Baseline {
 #[derive(Debug, Default)]
 struct Derived {
     draws: Draws,
-    tails: [Option<ParetoTail>; CELLS],
+    tails: BTreeMap<Cell, ParetoTail>,
 }
 
 fn content_of(learned: &Learned) -> Vec<u8> {
@@ -43,10 +44,8 @@ impl Baseline {
         let id = EventId::of(&[b"baseline", &content_of(&learned)]);
         let mut derived: BTreeMap<u64, Derived> = BTreeMap::new();
         for (key, scope) in &learned.scopes {
-            let mut tails = [None; CELLS];
-            for (tail, sizes) in tails.iter_mut().zip(&scope.sizes) {
-                *tail = sizes.fit_tail();
-            }
+            let fitted = scope.sizes.iter().map(|(cell, sizes)| Some((*cell, sizes.fit_tail()?)));
+            let tails = fitted.flatten().collect();
             derived.insert(*key, Derived { draws: Draws::default(), tails });
         }
         for ((scope, _), seen) in &learned.seen {
@@ -168,6 +167,11 @@ impl<'a> Ladder<'a> {
         self.seen(FLEET, destination)
     }
 
+    /// What the template's sessions asked for below a domain.
+    pub(crate) fn asked_by_template(&self, domain: u64) -> Option<&'a Asked> {
+        self.baseline.learned.asked.get(&(self.template, domain))
+    }
+
     fn seen(&self, scope: u64, destination: u64) -> Option<&'a Seen> {
         self.baseline.learned.seen.get(&(scope, destination))
     }
@@ -196,21 +200,22 @@ impl<'a> Ladder<'a> {
         })
     }
 
-    /// What is believed about upload sizes to a class of destinations, and to one of them if its
-    /// own history is known.
+    /// What is believed about sizes of a kind, and about one destination's if its own history is
+    /// known.
     pub(crate) fn sizes(&self, of: SizeQuestion<'a>) -> Sizes<'a, '_> {
         Sizes { ladder: self, of }
     }
 }
 
-/// Which upload sizes are asked for.
+/// Which sizes are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SizeQuestion<'a> {
-    pub(crate) class: Class,
-    pub(crate) kind: Kind,
-    pub(crate) measure: Measure,
+    /// Where each level keeps them.
+    pub(crate) cell: Cell,
+    /// What is believed before anything was learned.
+    pub(crate) prior: SizePrior,
     /// What the template's sessions did at this very destination.
-    pub(crate) seen: Option<&'a Seen>,
+    pub(crate) own: Option<&'a Histogram>,
 }
 
 /// What is believed about the sizes that were asked for.
@@ -231,39 +236,44 @@ pub(crate) struct NormalSize {
 }
 
 impl Sizes<'_, '_> {
-    fn cell(&self) -> usize {
-        cell(self.of.class, self.of.kind, self.of.measure)
-    }
-
-    fn prior(&self) -> crate::priors::SizePrior {
-        crate::priors::SizePrior::of(self.of.class, self.of.kind, self.of.measure)
-    }
-
     /// P(a session sends at least `bytes`): S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ), level by level.
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
         let join = |n: u64, own: f64, parent: f64| {
             let kappa = crate::moments::PARENT_WEIGHT;
             (n as f64 * own + kappa * parent) / (n as f64 + kappa)
         };
-        let mut p = self.prior().survival(bytes);
+        let mut p = self.of.prior.survival(bytes);
         for rung in self.ladder.rungs() {
-            let sizes = &rung.scope.sizes[self.cell()];
-            let own = match &rung.derived.tails[self.cell()] {
+            let Some(sizes) = rung.scope.sizes.get(&self.of.cell) else { continue };
+            let own = match rung.derived.tails.get(&self.of.cell) {
                 Some(tail) if log_size(bytes) > tail.start => tail.survival(log_size(bytes)),
                 _ => sizes.survival(bytes),
             };
             p = join(sizes.total(), own, p);
         }
-        if let Some(seen) = self.of.seen {
-            let sizes = &seen.sizes[self.of.measure as usize];
+        if let Some(sizes) = self.of.own {
             p = join(sizes.total(), sizes.survival(bytes), p);
         }
         p
     }
 
+    /// The smallest size whose tail probability is below `p`, to the histogram bin.
+    pub(crate) fn first_below(&self, p: f64) -> u64 {
+        let (mut low, mut high) = (0u16, LAST_BIN);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.survival(bin_start(middle)) < p {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        bin_start(low)
+    }
+
     /// What is normal, at the level that counts most.
     pub(crate) fn normal(&self) -> NormalSize {
-        let prior = self.prior();
+        let prior = self.of.prior;
         let mut normal = NormalSize {
             weight: Weight::of_prior(),
             median: prior.median,
@@ -271,10 +281,11 @@ impl Sizes<'_, '_> {
             of_destination: false,
         };
         let mut weight = normal.weight;
-        let levels =
-            self.ladder.rungs().map(|rung| (rung.level, &rung.scope.sizes[self.cell()], false));
-        let own =
-            self.of.seen.map(|seen| (Level::Template, &seen.sizes[self.of.measure as usize], true));
+        let levels = self
+            .ladder
+            .rungs()
+            .filter_map(|rung| Some((rung.level, rung.scope.sizes.get(&self.of.cell)?, false)));
+        let own = self.of.own.map(|sizes| (Level::Template, sizes, true));
         for (level, sizes, of_destination) in levels.chain(own) {
             let before = weight.sessions;
             weight.narrow(level, sizes.total());

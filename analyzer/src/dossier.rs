@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_event::{Event, EventId, Fact, Timestamp};
+use egret_event::{DnsExchange, Event, EventId, Fact, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -60,7 +60,7 @@ pub(crate) struct Opened {
     missed: u64,
     severity: Severity,
     /// One bit per detector that has evidence.
-    detectors: u8,
+    detectors: u16,
     up_bytes: u64,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Assessment {
     pub(crate) p: f64,
     /// How urgent it is.
     pub(crate) severity: Severity,
-    detectors: u8,
+    detectors: u16,
 }
 
 impl Dossier {
@@ -92,7 +92,8 @@ impl Dossier {
     /// Strongest: most bytes, then blocked, then earliest.
     fn note_evidence(&mut self, event: &Event) {
         let rank = |up: Option<u64>, blocked: bool| (up.unwrap_or(0), blocked);
-        let new = rank(event.up.bytes, event.verdict.is_blocked());
+        let sent_bytes = sent_bytes(event);
+        let new = rank(sent_bytes, event.verdict.is_blocked());
         let at = self.evidence.partition_point(|e| rank(e.up_bytes, e.blocked) >= new);
         if at >= MOST_EVIDENCE || self.evidence.iter().any(|e| e.event == event.id) {
             return;
@@ -105,7 +106,7 @@ impl Dossier {
                 at: event.at,
                 source: event.source.clone(),
                 words: event_words(event),
-                up_bytes: event.up.bytes,
+                up_bytes: sent_bytes,
                 blocked: event.verdict.is_blocked(),
             },
         );
@@ -164,7 +165,7 @@ impl Dossier {
             (combined < THRESHOLD).then(|| self.estimated_severity(combined, up_bytes));
         let strong = self.findings.iter().filter(|f| f.p < crate::detect::NOTABLE);
         let detectors = strong
-            .fold(u8::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
+            .fold(u16::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
                 bits | 1 << f.detector as u8
             });
         let severity = by_rule.max(by_detectors).unwrap_or(Severity::Low);
@@ -251,12 +252,12 @@ impl Opened {
     }
 }
 
-/// How much a detector's evidence counts. Novelty counts least because it is common; upload size
-/// most because it is what exfiltration is made of. Egret's own choice.
+/// How much a detector's evidence counts. Novelty counts least because it is common; what was
+/// sent most because it is what exfiltration is made of. Egret's own choice.
 pub(crate) fn weight(detector: Detector) -> f64 {
     match detector {
         Detector::NewDestination => 1.0,
-        Detector::UploadSize => 4.0,
+        Detector::UploadSize | Detector::DnsTunnel => 4.0,
         Detector::RateBurst | Detector::BlockedProbes => 2.0,
         Detector::Policy | Detector::Blind => 1.0,
         Detector::Contradiction => 2.0,
@@ -279,13 +280,21 @@ fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {
     }
 }
 
+/// What an event sent, where it is known: a DNS question sends its name.
+fn sent_bytes(event: &Event) -> Option<u64> {
+    match &event.fact {
+        Fact::Dns(asked) => Some(asked.name.len() as u64),
+        _ => event.up.bytes,
+    }
+}
+
 fn event_words(event: &Event) -> String {
     let what = match &event.fact {
         Fact::Flow(flow) if flow.number == 0 => "flow".to_owned(),
         Fact::Flow(flow) => format!("interval {} of a flow", flow.number),
         Fact::Http(request) => format!("{} request", request.method.escape_debug()),
         Fact::Tls(_) => "TLS hello".to_owned(),
-        Fact::Dns(_) => "DNS question".to_owned(),
+        Fact::Dns(asked) => return question_words(asked),
         Fact::Gap(_) => "gap".to_owned(),
         Fact::Certificate(_) => "certificate".to_owned(),
         Fact::Contradiction(_) => "contradiction".to_owned(),
@@ -305,6 +314,15 @@ fn event_words(event: &Event) -> String {
         volume(event.up.bytes),
         volume(event.down.bytes),
     )
+}
+
+fn question_words(asked: &DnsExchange) -> String {
+    let DnsExchange { name, query_type, resolution, .. } = asked;
+    let answer = resolution.as_ref().map_or_else(
+        || "no answer was seen".to_owned(),
+        |answer| format!("answered with {}", bytes_words(answer.answer_bytes.into())),
+    );
+    format!("DNS question for {name}, type {query_type}: {answer}")
 }
 
 fn block_words(reason: egret_event::BlockReason) -> &'static str {

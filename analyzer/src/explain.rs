@@ -2,6 +2,7 @@
 
 use egret_event::{SmolStr, Timestamp};
 
+use crate::detect::dns_tunnel::is_about_answers;
 use crate::detect::policy::{Rule, RuleHits};
 use crate::dossier::{Dossier, margin, pull};
 use crate::gaps::covered;
@@ -170,12 +171,28 @@ impl Case<'_> {
             (Some((Detector::RateBurst, f)), _) => {
                 format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
+            (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
             (Some((Detector::Blind, f)), _) => f.words.clone(),
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
             (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
+        }
+    }
+
+    fn tunnel_title(&self, finding: &Finding) -> String {
+        let asked = self.session.asked(self.target);
+        let [held, _, answers] = asked.map_or([0; 3], |asked| asked.carried());
+        let where_to = match asked {
+            Some(asked) if asked.is_rootless => "without a domain, asked of",
+            _ => "below",
+        };
+        let name = &self.name;
+        if is_about_answers(finding) {
+            format!("{} brought by DNS answers to names {where_to} {name}", bytes_words(answers))
+        } else {
+            format!("about {} hidden in DNS names {where_to} {name}", bytes_words(held))
         }
     }
 
@@ -248,6 +265,13 @@ impl Case<'_> {
             count_words(observed.contacts_allowed, "contact"),
             observed.contacts_blocked,
         );
+        if let Some(asked) = self.session.asked(self.target) {
+            words.push_str(&format!(
+                "; {} of what was sent stood in the names of {}",
+                bytes_words(asked.name_bytes),
+                count_words(u64::from(asked.questions), "DNS question"),
+            ));
+        }
         if observed.contacts_of_unknown_volume > 0 {
             words.push_str(&format!(
                 "; the volume of {} is not known, so more may have been sent",

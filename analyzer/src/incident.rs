@@ -189,6 +189,8 @@ pub enum Detector {
     UploadSize,
     /// D3: contacts come faster than is normal.
     RateBurst,
+    /// D6: DNS questions carry data.
+    DnsTunnel,
     /// D7: many distinct destinations were blocked.
     BlockedProbes,
     /// P: something that policy forbids.
@@ -201,10 +203,11 @@ pub enum Detector {
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
+        Self::DnsTunnel,
         Self::BlockedProbes,
         Self::Policy,
         Self::Contradiction,
@@ -217,6 +220,7 @@ impl Detector {
             Self::NewDestination => "D1",
             Self::UploadSize => "D2",
             Self::RateBurst => "D3",
+            Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
             Self::Policy => "P",
             Self::Contradiction => "D10",
@@ -230,6 +234,7 @@ impl Detector {
             Self::NewDestination => "new destination",
             Self::UploadSize => "upload size",
             Self::RateBurst => "rate burst",
+            Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",

@@ -12,10 +12,15 @@ use crate::detect::rate_burst::WINDOWS;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
 use crate::moments::Moments;
-use crate::size::CELLS;
+use crate::questions::CARRIED;
+use crate::size::Cell;
 
 /// The scope that holds all sessions.
 pub(crate) const FLEET: u64 = 0;
+
+/// Destinations that are remembered for each domain that is remembered for what was asked below
+/// it: only few domains have more than a few names. Egret's own choice.
+pub(crate) const SEEN_PER_ASKED: usize = 10;
 
 /// The levels that a session belongs to, each by the hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +53,8 @@ pub(crate) struct Learned {
     pub(crate) scopes: BTreeMap<u64, Scope>,
     /// By (scope, destination).
     pub(crate) seen: BTreeMap<(u64, u64), Seen>,
+    /// What names below a domain were asked for, by (template, domain).
+    pub(crate) asked: BTreeMap<(u64, u64), Asked>,
 }
 
 /// What was learned about the sessions of one scope.
@@ -55,8 +62,8 @@ pub(crate) struct Learned {
 pub(crate) struct Scope {
     /// Sessions that ended.
     pub(crate) sessions: u64,
-    /// The largest upload of each session, by [`crate::size::cell`].
-    pub(crate) sizes: [Histogram; CELLS],
+    /// The largest size of each session, where it had one.
+    pub(crate) sizes: BTreeMap<Cell, Histogram>,
     /// The most contacts of each session within each window, to new and to familiar destinations.
     pub(crate) bursts: [[Moments; WINDOWS]; 2],
     /// Distinct blocked destinations of each session.
@@ -76,6 +83,34 @@ pub(crate) struct Seen {
     pub(crate) tenants: Distinct,
     /// What a session sent it, by measure; kept for templates only.
     pub(crate) sizes: [Histogram; 2],
+}
+
+/// What a template's sessions asked for below one domain, where that was more than a few names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// The last question.
+    pub(crate) last: Timestamp,
+    /// What the questions of a session carried, by [`crate::questions::Carried`].
+    pub(crate) sizes: [Histogram; CARRIED],
+}
+
+impl Asked {
+    /// By no session yet; `last` is the time of the question to come.
+    pub(crate) fn until(last: Timestamp) -> Self {
+        Self { last, sizes: Default::default() }
+    }
+
+    /// Sessions that asked.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.sizes[0].total()
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.last = self.last.max(other.last);
+        for (own, other) in self.sizes.iter_mut().zip(&other.sizes) {
+            own.merge(other);
+        }
+    }
 }
 
 impl Seen {
@@ -98,8 +133,8 @@ impl Seen {
 impl Scope {
     fn merge(&mut self, other: &Self) {
         self.sessions += other.sessions;
-        for (own, other) in self.sizes.iter_mut().zip(&other.sizes) {
-            own.merge(other);
+        for (cell, sizes) in &other.sizes {
+            self.sizes.entry(*cell).or_default().merge(sizes);
         }
         for (own, other) in self.bursts.iter_mut().flatten().zip(other.bursts.iter().flatten()) {
             own.merge(other);
@@ -125,6 +160,9 @@ impl Learned {
                 .or_insert_with(|| Seen::between(seen.first, seen.last))
                 .merge(seen);
         }
+        for (key, asked) in &other.asked {
+            self.asked.entry(*key).or_insert_with(|| Asked::until(asked.last)).merge(asked);
+        }
     }
 
     /// Forgets the least known entries beyond the limits; how many destinations were forgotten.
@@ -148,7 +186,26 @@ impl Learned {
                 self.seen.remove(key);
             }
         }
-        (before - self.seen.len()) as u64
+        (before - self.seen.len()) as u64 + self.shrink_asked(max_seen / SEEN_PER_ASKED)
+    }
+
+    /// As [`Self::shrink_to`], for the domains that were asked for.
+    fn shrink_asked(&mut self, most: usize) -> u64 {
+        let before = self.asked.len();
+        self.asked.retain(|(scope, _), _| self.scopes.contains_key(scope));
+        let excess = self.asked.len().saturating_sub(most);
+        if excess > 0 {
+            let mut rank: Vec<_> = self
+                .asked
+                .iter()
+                .map(|(key, asked)| (asked.sessions(), asked.last, *key))
+                .collect();
+            rank.select_nth_unstable(excess - 1);
+            for (_, _, key) in &rank[..excess] {
+                self.asked.remove(key);
+            }
+        }
+        (before - self.asked.len()) as u64
     }
 }
 
@@ -156,7 +213,10 @@ impl Learned {
 mod tests {
     use super::*;
     use crate::baseline::Baseline;
+    use crate::size::{Class, Kind, Measure};
     use proptest::prelude::*;
+
+    const CELL: Cell = Cell::of_upload(Class::New, Kind::Web, Measure::Sum);
 
     /// What one session teaches: (scope, destination, bytes, tenant).
     type Lesson = (u64, u64, u64, u64);
@@ -167,7 +227,7 @@ mod tests {
             let at = Timestamp::from_secs(*bytes as i64 % 1000);
             let level = delta.scopes.entry(*scope).or_default();
             level.sessions += 1;
-            level.sizes[0].add(*bytes);
+            level.sizes.entry(CELL).or_default().add(*bytes);
             level.blocked.add(*destination as u32);
             let seen =
                 delta.seen.entry((*scope, *destination)).or_insert_with(|| Seen::between(at, at));
@@ -176,6 +236,10 @@ mod tests {
             one.tenants.insert(crate::hash::key(&[&tenant.to_le_bytes()]));
             one.sizes[1].add(*bytes);
             seen.merge(&one);
+            let mut asked = Asked::until(at);
+            asked.sizes.iter_mut().for_each(|sizes| sizes.add(*bytes));
+            let key = (*scope, *destination);
+            delta.asked.entry(key).or_insert_with(|| Asked::until(at)).merge(&asked);
         }
         delta
     }
@@ -204,11 +268,13 @@ mod tests {
         #[test]
         fn shrinking_keeps_the_best_known_and_the_fleet(lessons in lessons(), most in 0usize..20) {
             let mut learned = delta(&lessons);
-            let before = learned.seen.clone();
+            let before = learned.clone();
             let forgotten = learned.shrink_to(2, most);
             prop_assert!(learned.seen.len() <= most && learned.scopes.len() <= 2);
-            prop_assert_eq!(before.len(), learned.seen.len() + forgotten as usize);
-            prop_assert!(!before.keys().any(|(scope, _)| *scope == FLEET)
+            prop_assert!(learned.asked.len() <= most / SEEN_PER_ASKED);
+            let kept = learned.seen.len() + learned.asked.len();
+            prop_assert_eq!(before.seen.len() + before.asked.len(), kept + forgotten as usize);
+            prop_assert!(!before.seen.keys().any(|(scope, _)| *scope == FLEET)
                 || learned.scopes.contains_key(&FLEET));
         }
     }

@@ -7,13 +7,14 @@
 //! The way of an event: `engine` keeps time and finds the partition of its executor; `partition`
 //! finds the session; `join` recognizes what another observer told of before, and where the two
 //! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an
-//! incident opens or grows; `explain` writes it out. `blind` watches the sources themselves. When a session ends, `teach` adds integer
+//! incident opens or grows, and `ask` does so for DNS questions; `explain` writes it out. `blind` watches the sources themselves. When a session ends, `teach` adds integer
 //! counts to a delta (`learned`); when an epoch ends, the deltas become the next frozen
 //! `baseline`, which is all that scoring reads.
 //!
 //! What must not be here: state that one executor's events share with another's within an epoch,
 //! maps with random order, and floating-point numbers in anything that is merged.
 
+mod ask;
 mod baseline;
 mod blind;
 mod config;
@@ -21,21 +22,26 @@ mod detect;
 mod dossier;
 mod engine;
 mod explain;
+mod form2;
 mod gaps;
 mod hash;
 mod histogram;
 mod hyperloglog;
 mod incident;
+mod information;
 mod join;
+mod label_model;
 mod learned;
 mod moments;
 mod partition;
 mod pitman_yor;
 mod priors;
+mod questions;
 mod seen_set;
 mod session;
 mod shard;
 mod size;
+mod slot;
 mod snapshot;
 mod steps;
 mod suppression;

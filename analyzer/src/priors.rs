@@ -6,7 +6,8 @@
 
 use crate::histogram::log_size;
 use crate::moments::Expected;
-use crate::size::{Class, Kind, Measure};
+use crate::questions::Carried;
+use crate::size::{Class, Kind, Measure, Use};
 use crate::suppression::is_within;
 
 /// The combined probability per session and destination below which an incident opens while
@@ -18,6 +19,9 @@ pub(crate) const THRESHOLD: f64 = 1e-4;
 /// and with its weight among the detectors (0.8), falls just below [`THRESHOLD`].
 const P_AT_BAR: f64 = 3e-5;
 
+/// The same for what DNS questions carry: three looks, and the same weight.
+const P_AT_BAR_OF_QUESTIONS: f64 = 2e-5;
+
 /// The part of sessions that contact a destination which nobody here contacted before. Observed
 /// rates for benign sessions lie between 0.8 and 24 %.
 pub(crate) const P_NEW_DESTINATION: f64 = 0.05;
@@ -25,8 +29,9 @@ pub(crate) const P_NEW_DESTINATION: f64 = 0.05;
 /// The same for a service of the shipped list: contacting one is no news.
 pub(crate) const P_KNOWN_SERVICE: f64 = 0.5;
 
-/// Bytes sent by one session to one destination: two points of the body of the distribution and
-/// one of its tail. Beyond the 98 % point the tail is a power law through the bar.
+/// Bytes sent by one session to one destination, or carried by its questions below one domain: two
+/// points of the body of the distribution and one of its tail. Beyond the 98 % point the tail is a
+/// power law through the bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SizePrior {
     /// Half of the sessions send less, in bytes.
@@ -35,6 +40,8 @@ pub(crate) struct SizePrior {
     pub(crate) p98: u64,
     /// The amount that is reported, in bytes.
     bar: u64,
+    /// The part of the sessions that send as much.
+    p_at_bar: f64,
 }
 
 const KIB: u64 = 1 << 10;
@@ -59,7 +66,28 @@ impl SizePrior {
             // A crawler: thousands of hosts, about 2 KiB of handshake and headers each.
             (Class::Many, _, _) => (64 * KIB, 4 * MIB, 64 * MIB),
         };
-        Self { median, p98, bar }
+        Self { median, p98, bar, p_at_bar: P_AT_BAR }
+    }
+
+    /// The prior for what DNS questions carry, by what the names are for.
+    pub(crate) const fn of_questions(usage: Use, carried: Carried) -> Self {
+        let (median, p98, bar) = match (usage, carried) {
+            // Two or three names of words; a hash or an identifier here and there.
+            (Use::Unused, Carried::Names) => (4, 96, 512),
+            // A content network's shards, a browser's measuring points.
+            (Use::Used, Carried::Names) => (8, 256, 2 * KIB),
+            // A cloud's control plane by region and product, over a day.
+            (Use::Familiar, Carried::Names) => (16, KIB, 8 * KIB),
+            // The records of mail senders; the hash that proves a domain's ownership (17 bytes).
+            (Use::Unused, Carried::FreeForm) => (1, 24, 96),
+            (Use::Used, Carried::FreeForm) => (1, 48, 192),
+            (Use::Familiar, Carried::FreeForm) => (1, 128, KIB),
+            // A key or a policy has about 500 bytes.
+            (Use::Unused, Carried::Answers) => (64, 2 * KIB, 16 * KIB),
+            (Use::Used, Carried::Answers) => (64, 4 * KIB, 32 * KIB),
+            (Use::Familiar, Carried::Answers) => (64, 8 * KIB, 128 * KIB),
+        };
+        Self { median, p98, bar, p_at_bar: P_AT_BAR_OF_QUESTIONS }
     }
 
     /// P(a session sends at least `bytes`).
@@ -76,7 +104,7 @@ impl SizePrior {
         } else if y <= p98 {
             line((median, 0.5), (p98, 0.02))
         } else {
-            line((p98, 0.02), (bar, P_AT_BAR))
+            line((p98, 0.02), (bar, self.p_at_bar))
         }
     }
 }
@@ -104,14 +132,30 @@ pub(crate) const BLOCKED: Expected = Expected::from_mean_and_deviation(1.0, 1.6)
 
 /// Whether a host name is one of the shipped list of common services, or below one.
 pub(crate) fn is_known_service(host: &str) -> bool {
-    SERVICES
-        .lines()
+    is_listed(host, SERVICES)
+}
+
+/// Whether a domain is one of the shipped list of those that are asked by names made of addresses
+/// and hashes, or below one.
+pub(crate) fn is_lookup_service(domain: &str) -> bool {
+    domain.ends_with(".in-addr.arpa") || is_listed(domain, LOOKUPS)
+}
+
+/// Whether a domain is one of the shipped list of platforms that answer for all names below them.
+pub(crate) fn is_platform(domain: &str) -> bool {
+    is_listed(domain, PLATFORMS)
+}
+
+fn is_listed(host: &str, list: &str) -> bool {
+    list.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .any(|service| is_within(host, service))
 }
 
 const SERVICES: &str = include_str!("priors/services.txt");
+const LOOKUPS: &str = include_str!("priors/lookups.txt");
+const PLATFORMS: &str = include_str!("priors/platforms.txt");
 
 #[cfg(test)]
 mod tests {
@@ -119,23 +163,25 @@ mod tests {
 
     #[test]
     fn priors_fall_and_pass_through_their_points() {
-        for class in Class::ALL {
-            for kind in Kind::ALL {
-                for measure in Measure::ALL {
-                    let prior = SizePrior::of(class, kind, measure);
-                    assert!((prior.survival(0) - 1.0).abs() < 1e-9);
-                    assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
-                    assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);
-                    assert!((prior.survival(prior.bar) / P_AT_BAR - 1.0).abs() < 1e-9);
-                    assert!(prior.survival(prior.bar * 100) < P_AT_BAR / 10.0);
-                }
-            }
+        let uploads = Class::ALL.into_iter().flat_map(|class| {
+            let of_kind =
+                move |kind| Measure::ALL.map(|measure| SizePrior::of(class, kind, measure));
+            Kind::ALL.into_iter().flat_map(of_kind)
+        });
+        let of_use = |usage| Carried::ALL.map(|carried| SizePrior::of_questions(usage, carried));
+        for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)) {
+            assert!((prior.survival(0) - 1.0).abs() < 1e-9);
+            assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
+            assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);
+            assert!((prior.survival(prior.bar) / prior.p_at_bar - 1.0).abs() < 1e-9);
+            assert!(prior.survival(prior.bar * 100) < prior.p_at_bar / 10.0);
         }
     }
 
     #[test]
     fn services_are_clean_names_and_hold_their_subdomains_only() {
-        for line in SERVICES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let lines = [SERVICES, LOOKUPS, PLATFORMS].into_iter().flat_map(str::lines);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             assert_eq!(egret_event::clean_name(line), line);
             assert!(line.contains('.'), "{line}");
         }
@@ -144,5 +190,7 @@ mod tests {
         assert!(!is_known_service("mallory.github.io"));
         assert!(!is_known_service("github.com.example"));
         assert!(!is_known_service("storage.googleapis.com"));
+        assert!(is_lookup_service("4.in-addr.arpa") && is_lookup_service("spamhaus.org"));
+        assert!(!is_lookup_service("4.ip6.arpa") && !is_lookup_service("spamhaus.org.example"));
     }
 }

@@ -18,6 +18,7 @@ use crate::hash::quick;
 use crate::incident::Observed;
 use crate::join::Joins;
 use crate::learned::Place;
+use crate::questions::Questions;
 use crate::seen_set::SeenSet;
 use crate::size::Kind;
 use crate::tally::{Seen, Tally, add_observed};
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) flows: OpenFlows,
     pub(crate) burst: Burst,
     pub(crate) joins: Joins,
+    /// From the first DNS question on.
+    pub(crate) questions: Option<Box<Questions>>,
     /// From the first blocked contact on.
     pub(crate) probes: Option<Box<Probes>>,
     /// Private (address, port) pairs contacted against policy.
@@ -232,6 +235,7 @@ impl Session {
             flows: OpenFlows::default(),
             burst: Burst::default(),
             joins: Joins::default(),
+            questions: None,
             probes: None,
             private: None,
             many: None,
@@ -321,10 +325,19 @@ impl Session {
         }
     }
 
-    /// What was observed at a target; for many, everything of the session.
+    /// What was observed at a target; for many, everything of the session. What went to a domain in
+    /// the names of questions counts there, and for many where it was sent: at the resolver.
     pub(crate) fn observed(&self, target: Target) -> Observed {
         match target {
-            Target::Slot(at) => self.slots[at].tally.observed(),
+            Target::Slot(at) => {
+                let mut observed = self.slots[at].tally.observed();
+                if let Some(asked) = self.asked(target) {
+                    observed.up_bytes = observed.up_bytes.saturating_add(asked.name_bytes);
+                    observed.down_bytes = observed.down_bytes.saturating_add(asked.answer_bytes);
+                    observed.events += u64::from(asked.questions);
+                }
+                observed
+            }
             Target::Many => {
                 let mut sum = self.overflow.observed.clone();
                 self.slots.iter().for_each(|slot| add_observed(&mut sum, &slot.tally.observed()));
@@ -335,10 +348,13 @@ impl Session {
         }
     }
 
-    /// Payload bytes sent to a target.
+    /// Payload bytes sent to a target, in the names of questions too.
     pub(crate) fn up_bytes(&self, target: Target) -> u64 {
         match target {
-            Target::Slot(at) => self.slots[at].tally.up_bytes(),
+            Target::Slot(at) => {
+                let in_names = self.asked(target).map_or(0, |asked| asked.name_bytes);
+                self.slots[at].tally.up_bytes().saturating_add(in_names)
+            }
             Target::Many => self.observed(target).up_bytes,
         }
     }

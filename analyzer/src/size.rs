@@ -1,6 +1,9 @@
-//! What upload sizes are compared with: classes of destinations, kinds of contact, measures.
+//! What sizes are compared with: classes of destinations, kinds of contact, measures, and the
+//! cell that each of them is learned in.
 
 use serde::{Deserialize, Serialize};
+
+use crate::questions::{CARRIED, Carried};
 
 /// How familiar a destination is, for a session's template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,15 +38,62 @@ pub(crate) enum Measure {
     Sum,
 }
 
-/// Histograms per level: three learned classes, three kinds, two measures.
-pub(crate) const CELLS: usize = 18;
+/// What the names below a domain are asked for, for a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Use {
+    /// The session hardly contacts what it asks for.
+    Unused,
+    /// It contacts it.
+    Used,
+    /// The domain is a common service, or known to the template.
+    Familiar,
+}
+
+impl Use {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 3] = [Self::Unused, Self::Used, Self::Familiar];
+
+    /// The end of a sentence that begins "… hold at most 96 bytes".
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Unused => "below a domain that they do not contact",
+            Self::Used => "below a domain that they contact",
+            Self::Familiar => "below a domain that is known here",
+        }
+    }
+}
+
+/// Which histogram of a level a size belongs to. The numbers are part of what is saved: a further
+/// detector takes further ones, and none is used again for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct Cell(u8);
+
+impl Cell {
+    /// Uploads: three learned classes, three kinds, two measures. The first 18 cells.
+    pub(crate) const fn of_upload(class: Class, kind: Kind, measure: Measure) -> Self {
+        Self(((class.learned_as() * 3 + kind as u8) * 2) + measure as u8)
+    }
+
+    /// What DNS questions carried: three uses, three measures.
+    pub(crate) const fn of_questions(usage: Use, carried: Carried) -> Self {
+        Self(UPLOAD_CELLS + usage as u8 * CARRIED as u8 + carried as u8)
+    }
+
+    /// All cells of uploads, in their order.
+    pub(crate) fn uploads() -> impl Iterator<Item = Self> {
+        (0..UPLOAD_CELLS).map(Self)
+    }
+}
+
+/// Cells of uploads.
+pub(crate) const UPLOAD_CELLS: u8 = 18;
 
 impl Class {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 4] = [Self::New, Self::Service, Self::Known, Self::Many];
 
     /// The class that its observations are learned in: a known service is known.
-    const fn learned_as(self) -> usize {
+    const fn learned_as(self) -> u8 {
         match self {
             Self::New => 0,
             Self::Service | Self::Known => 1,
@@ -77,22 +127,17 @@ impl Measure {
     pub(crate) const ALL: [Self; 2] = [Self::Largest, Self::Sum];
 }
 
-/// The index of the histogram for these, below [`CELLS`].
-pub(crate) const fn cell(class: Class, kind: Kind, measure: Measure) -> usize {
-    (class.learned_as() * 3 + kind as usize) * 2 + measure as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_cell_is_used_and_only_services_share_one() {
-        let mut used = [0; CELLS];
+        let mut used = [0; UPLOAD_CELLS as usize];
         for class in Class::ALL {
             for kind in Kind::ALL {
                 for measure in Measure::ALL {
-                    used[cell(class, kind, measure)] += 1;
+                    used[usize::from(Cell::of_upload(class, kind, measure).0)] += 1;
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::Watch;
 use crate::engine::{Engine, EventTime};
+use crate::form2::LearnedForm2;
 use crate::gaps::Gaps;
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
@@ -17,19 +18,34 @@ use crate::shard::partitions;
 
 /// The version that is written: the first byte.
 ///
-/// Older versions had the same beginning, [`Kept`]. Of them only that is read: what was learned
-/// stays, and the sessions that were live then begin anew.
-const VERSION: u8 = 2;
+/// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
+/// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
+/// in an array of 18 ([`crate::form2`]).
+const VERSION: u8 = 3;
+const LAST_WITH_FORM_2: u8 = 2;
 
 /// What outlives sessions: the beginning of every version.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct Kept<L> {
     time: EventTime,
-    learned: Learned,
+    learned: L,
     frozen_at: Option<Timestamp>,
     generation: u32,
-    waiting: BTreeMap<Timestamp, Learned>,
+    waiting: BTreeMap<Timestamp, L>,
     forgotten_destinations: u64,
+}
+
+impl From<Kept<LearnedForm2>> for Kept<Learned> {
+    fn from(old: Kept<LearnedForm2>) -> Self {
+        Self {
+            time: old.time,
+            learned: old.learned.into(),
+            frozen_at: old.frozen_at,
+            generation: old.generation,
+            waiting: old.waiting.into_iter().map(|(at, learned)| (at, learned.into())).collect(),
+            forgotten_destinations: old.forgotten_destinations,
+        }
+    }
 }
 
 /// The rest.
@@ -89,7 +105,12 @@ impl Engine {
     /// When the bytes are not a snapshot of a known version.
     pub fn restore(config: AnalyzerConfig, bytes: &[u8]) -> Result<Self, RestoreError> {
         let (version, rest) = postcard::take_from_bytes::<u8>(bytes)?;
-        let (kept, rest) = postcard::take_from_bytes::<Kept>(rest)?;
+        let (kept, rest): (Kept<Learned>, &[u8]) = if version <= LAST_WITH_FORM_2 {
+            let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm2>>(rest)?;
+            (old.into(), rest)
+        } else {
+            postcard::take_from_bytes(rest)?
+        };
         let mut engine = match version {
             ..VERSION => Self::new(config),
             VERSION => {
@@ -113,5 +134,32 @@ impl Engine {
         engine.waiting = kept.waiting;
         engine.forgotten_destinations = kept.forgotten_destinations;
         Ok(engine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 2: the old form of what was learned, then sessions that cannot be read any more.
+    #[test]
+    fn an_old_snapshot_keeps_what_was_learned_and_begins_its_sessions_anew() {
+        let kept = Kept {
+            time: EventTime::default(),
+            learned: crate::form2::sample(),
+            frozen_at: Some(Timestamp::from_secs(7)),
+            generation: 3,
+            waiting: BTreeMap::from([(Timestamp::from_secs(9), crate::form2::sample())]),
+            forgotten_destinations: 5,
+        };
+        let old = postcard::to_stdvec(&(LAST_WITH_FORM_2, kept, "sessions")).unwrap();
+        let restored = Engine::restore(AnalyzerConfig::default(), &old).unwrap();
+        let learned = Learned::from(crate::form2::sample());
+        assert_eq!(restored.world.baseline.learned(), &learned);
+        assert_eq!(restored.waiting[&Timestamp::from_secs(9)], learned);
+        assert_eq!(restored.world.baseline.frozen_at(), Some(Timestamp::from_secs(7)));
+        assert_eq!(restored.summary().live_sessions, 0);
+        let again = Engine::restore(AnalyzerConfig::default(), &restored.snapshot()).unwrap();
+        assert_eq!(again.baseline_id(), restored.baseline_id());
     }
 }

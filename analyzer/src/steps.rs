@@ -21,6 +21,10 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
         match finding.detector {
             Detector::Policy => case.dossier.rules.iter().for_each(|hits| add(of_rule(hits.rule))),
             Detector::UploadSize => add(of_upload(case)),
+            Detector::DnsTunnel => {
+                add(("T1071.004", "Application Layer Protocol: DNS"));
+                add(("T1048.003", "Exfiltration Over Unencrypted Non-C2 Protocol"));
+            }
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
             Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
@@ -65,11 +69,19 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         ));
     }
     steps.push(ask_owner(case));
+    if case.findings.iter().any(|finding| finding.detector == Detector::DnsTunnel) {
+        steps.push(format!(
+            "Block {name} at the resolver, and executors from asking other resolvers; the names              asked for hold what was taken."
+        ));
+    }
     match case.target {
         Target::Slot(_) if case.observed.contacts_allowed > 0 => {
             steps.push(format!("Block {name} at the proxy or firewall until that is answered."));
         }
-        Target::Slot(_) => steps.push(format!("Confirm that {name} is still blocked.")),
+        Target::Slot(_) if case.observed.contacts_blocked > 0 => {
+            steps.push(format!("Confirm that {name} is still blocked."));
+        }
+        Target::Slot(_) => {}
         Target::Many => steps.push(format!(
             "Stop executor {executor} if nobody can explain it: it tries one destination after \
              another."

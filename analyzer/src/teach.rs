@@ -3,13 +3,17 @@
 //! One session counts once: one largest upload per class, one largest burst per window, one
 //! contact per destination. What it was blocked from teaches nothing about destinations.
 
+use std::collections::BTreeMap;
+
+use crate::detect::dns_tunnel;
 use crate::detect::rate_burst::WINDOWS;
 use crate::detect::upload_size::Subject;
 use crate::incident::Detector;
-use crate::learned::{FLEET, Learned, Scope, Seen};
+use crate::learned::{Asked, FLEET, Learned, SEEN_PER_ASKED, Scope, Seen};
 use crate::priors::THRESHOLD;
+use crate::questions::Carried;
 use crate::session::{Session, Slot};
-use crate::size::{CELLS, Class, Kind, Measure, cell};
+use crate::size::{Cell, Class, Kind, Measure};
 use crate::world::World;
 
 /// Sessions of a template before a destination can be new to it. Until then everything is, and
@@ -40,8 +44,9 @@ impl Session {
 
     /// Adds what it teaches to `delta`; how many entries found no room.
     pub(crate) fn teach(&self, world: &World, delta: &mut Learned) -> u64 {
-        let largest = self.largest_uploads(world);
-        let mut lost = 0;
+        let mut largest = self.largest_uploads(world);
+        largest.extend(self.most_asked(world));
+        let mut lost = self.teach_asked(delta);
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
                 lost += 1;
@@ -55,12 +60,10 @@ impl Session {
         lost
     }
 
-    fn teach_scope(&self, scope: &mut Scope, largest: &[Option<u64>; CELLS]) {
+    fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>) {
         scope.sessions += 1;
-        for (sizes, bytes) in scope.sizes.iter_mut().zip(largest) {
-            if let Some(bytes) = bytes {
-                sizes.add(*bytes);
-            }
+        for (cell, bytes) in largest {
+            scope.sizes.entry(*cell).or_default().add(*bytes);
         }
         for (lane, windows) in scope.bursts.iter_mut().enumerate() {
             for (window, moments) in windows.iter_mut().enumerate().take(WINDOWS) {
@@ -94,15 +97,55 @@ impl Session {
         true
     }
 
+    /// What the questions carried below the domains with more than a few names, for the template;
+    /// how many domains found no room.
+    fn teach_asked(&self, delta: &mut Learned) -> u64 {
+        let mut lost = 0;
+        for (asked, _) in self.asked_domains().filter(|(asked, _)| asked.has_many_names()) {
+            let key = (self.place.template, dns_tunnel::key(asked));
+            let is_full = delta.asked.len() >= MOST_SEEN / SEEN_PER_ASKED;
+            if is_full && !delta.asked.contains_key(&key) {
+                lost += 1;
+                continue;
+            }
+            let known = delta.asked.entry(key).or_insert_with(|| Asked::until(asked.seen.last));
+            known.last = known.last.max(asked.seen.last);
+            for (sizes, bytes) in known.sizes.iter_mut().zip(asked.carried()) {
+                sizes.add(bytes);
+            }
+        }
+        lost
+    }
+
+    /// The most that questions carried per cell, no more than what is reported now.
+    fn most_asked(&self, world: &World) -> BTreeMap<Cell, u64> {
+        let ladder = world.baseline.ladder(&self.place);
+        let mut most = BTreeMap::new();
+        for (asked, contacts) in self.asked_domains() {
+            let Some(subject) = dns_tunnel::Subject::of(&ladder, asked, contacts) else { continue };
+            for (carried, bytes) in Carried::ALL.into_iter().zip(asked.carried()) {
+                let kept: &mut u64 =
+                    most.entry(Cell::of_questions(subject.usage(), carried)).or_default();
+                let bytes = if bytes > *kept && asked.is_notable {
+                    bytes.min(subject.first_below(&ladder, carried, THRESHOLD))
+                } else {
+                    bytes
+                };
+                *kept = bytes.max(*kept);
+            }
+        }
+        most
+    }
+
     /// The largest upload per cell, where any was known. An upload beyond what is reported now
     /// teaches its class no more than that: its destination learns it in full, others do not.
-    fn largest_uploads(&self, world: &World) -> [Option<u64>; CELLS] {
+    fn largest_uploads(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
         let can_be_new = ladder.template_sessions() >= SESSIONS_TO_KNOW;
-        let mut largest = [None; CELLS];
-        let mut keep = |class, kind, measure, bytes| {
-            let kept = &mut largest[cell(class, kind, measure)];
-            *kept = (*kept).max(Some(bytes));
+        let mut largest = BTreeMap::new();
+        let mut keep = |class, kind, measure, bytes: u64| {
+            let kept = largest.entry(Cell::of_upload(class, kind, measure)).or_default();
+            *kept = bytes.max(*kept);
         };
         for slot in self.slots.iter().filter(|slot| slot.tally.has_volume()) {
             let own = slot.novelty.class;

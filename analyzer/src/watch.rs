@@ -1,8 +1,7 @@
 //! A session sees an event: it counts, asks the detectors, and says what changed.
 
-use egret_event::{Contradiction, ContradictionKind, Event, Fact, SmolStr, Timestamp};
+use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
 
-use crate::baseline::Ladder;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
@@ -10,19 +9,20 @@ use crate::detect::{NOTABLE, contradiction, new_destination};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
 use crate::join::{Joined, Out, event_of};
-use crate::session::{MOST_SLOTS, Recent, Session, Slot, Target};
+use crate::session::{MOST_SLOTS, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
-use crate::tally::{Seen, Tally, view};
+use crate::slot::first_looks;
+use crate::tally::{Tally, view};
 use crate::world::World;
 
 impl Session {
     /// Takes in an event of this session. What it causes is appended to `out`.
     pub(crate) fn observe(&mut self, event: &Event, world: &World, out: &mut Out<'_>) {
-        // A DNS question is no contact with the name asked for, and carries nothing to it.
-        if matches!(event.fact, Fact::Dns(_) | Fact::Gap(_) | Fact::Contradiction(_))
-            || is_noise(event)
-        {
+        if matches!(event.fact, Fact::Gap(_) | Fact::Contradiction(_)) || is_noise(event) {
             return;
+        }
+        if let Fact::Dns(asked) = &event.fact {
+            return self.ask(event, asked, world, out.changes);
         }
         let sight = self.joins.see(event);
         let joined;
@@ -84,13 +84,19 @@ impl Session {
             many.findings.retain(|f| f.detector == Detector::Contradiction);
         }
         self.overflow.next_look = 0;
+        if let Some(questions) = &mut self.questions {
+            questions.look_again();
+        }
     }
 
     /// Counts the event where it belongs.
     fn count(&mut self, event: &Event, world: &World) -> Target {
         let domain = &event.destination.domain;
         let target = match self.find(domain) {
-            Some(at) => Target::Slot(at),
+            Some(at) => {
+                self.slots[at].meet(event, &world.baseline.ladder(&self.place));
+                Target::Slot(at)
+            }
             None => self.place_slot(Slot::new(event, &world.baseline.ladder(&self.place))),
         };
         let up_bytes = event.up_bytes().unwrap_or(0);
@@ -287,7 +293,7 @@ impl Session {
     }
 
     /// Makes sure that a slot's dossier exists and says how new the destination is.
-    fn open_dossier(&mut self, target: Target, world: &World) {
+    pub(crate) fn open_dossier(&mut self, target: Target, world: &World) {
         let Target::Slot(at) = target else { return };
         if self.slots[at].dossier.is_some() {
             return;
@@ -322,7 +328,7 @@ impl Session {
     }
 
     /// Adds the change that is due at a target, if any.
-    fn report(
+    pub(crate) fn report(
         &mut self,
         target: Target,
         event: &Event,
@@ -339,7 +345,7 @@ impl Session {
             dossier.note(event);
         }
         if let Some(kind) = dossier.change(event.at, (up_bytes, missed)) {
-            self.renew_size_finding(target, world);
+            self.renew_size_findings(target, world);
             out.extend(self.change(target, kind, world));
         } else if let Some(due) = dossier.opened.and_then(|open| open.growth_due(up_bytes)) {
             // It may have been the last event: then only time can bring the growth out.
@@ -360,7 +366,7 @@ impl Session {
             let dossier = self.dossier(target);
             let due = dossier.opened.and_then(|open| open.growth_due(up_bytes));
             if let Some(kind) = due.and_then(|due| dossier.change(due, (up_bytes, missed))) {
-                self.renew_size_finding(target, world);
+                self.renew_size_findings(target, world);
                 out.extend(self.change(target, kind, world));
             }
         }
@@ -376,7 +382,7 @@ impl Session {
         for target in self.open_targets() {
             let missed = self.mark_of_gaps(target, world);
             if self.dossier(target).obscure(now, missed) {
-                self.renew_size_finding(target, world);
+                self.renew_size_findings(target, world);
                 out.extend(self.change(target, ChangeKind::Obscured, world));
             }
         }
@@ -394,13 +400,21 @@ impl Session {
                 opened.number += 1;
                 opened.changed_at = opened.changed_at.max(at);
             }
-            self.renew_size_finding(target, world);
+            self.renew_size_findings(target, world);
             out.extend(self.change(target, ChangeKind::Ended, world));
         }
     }
 
-    /// Brings a finding about bytes up to the last one: it was made at the last look.
-    fn renew_size_finding(&mut self, target: Target, world: &World) {
+    /// Brings findings about bytes up to the last one: they were made at the last look.
+    fn renew_size_findings(&mut self, target: Target, world: &World) {
+        self.renew_upload_finding(target, world);
+        if let Some(finding) = self.finding_of_questions(target, world) {
+            let sessions = world.baseline.ladder(&self.place).template_sessions();
+            self.dossier(target).set_finding(finding, &world.baseline, sessions);
+        }
+    }
+
+    fn renew_upload_finding(&mut self, target: Target, world: &World) {
         let Target::Slot(at) = target else { return };
         let dossier = self.slots[at].dossier.as_deref();
         let is_upload = |f: &&Finding| f.detector == Detector::UploadSize;
@@ -415,67 +429,5 @@ impl Session {
             return;
         }
         self.dossier(target).set_finding(finding, &world.baseline, ladder.template_sessions());
-    }
-}
-
-impl Slot {
-    fn new(event: &Event, ladder: &Ladder<'_>) -> Self {
-        let domain: SmolStr = event.destination.domain.clone();
-        let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
-        let novelty = new_destination::judge(ladder, &domain, key);
-        let mut slot = Self {
-            domain,
-            key,
-            kind: kind_of(event),
-            novelty,
-            tally: Tally::default(),
-            seen: Seen::at(event.at),
-            only_host: Some(quick(&event.destination.host)),
-            largest: 0,
-            next_look: [0; 2],
-            recent: Recent::since(event.at),
-            judged: (0, None),
-            dossier: None,
-        };
-        slot.next_look = first_looks(&slot.subject(ladder), ladder);
-        slot
-    }
-
-    fn count(&mut self, event: &Event, bytes_of_contact: u64) {
-        self.seen.include(event.at);
-        self.tally.add(event);
-        self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
-        self.largest = self.largest.max(bytes_of_contact);
-        if event.is_contact() {
-            self.recent.contact(event.at);
-        }
-    }
-
-    /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.
-    pub(crate) fn sent(&self) -> [u64; 2] {
-        [self.largest, self.tally.up_bytes()]
-    }
-
-    /// What its uploads are compared with.
-    pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
-        Subject {
-            class: self.novelty.class,
-            kind: self.kind,
-            seen: ladder.seen_by_template(self.key),
-        }
-    }
-}
-
-/// The smallest sizes that are worth a look, by measure.
-fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> [u64; 2] {
-    Measure::ALL.map(|measure| subject.first_below(ladder, measure, NOTABLE))
-}
-
-/// By the first event: what a destination is contacted for seldom changes.
-fn kind_of(event: &Event) -> Kind {
-    match (&event.fact, event.destination.port) {
-        (Fact::Http(_), _) | (_, 80 | 443 | 8080 | 8443) => Kind::Web,
-        (_, 53 | 853) => Kind::Dns,
-        _ => Kind::Other,
     }
 }

@@ -186,6 +186,13 @@ pub fn registrable_domain(host: &str) -> SmolStr {
     psl::domain_str(host).unwrap_or(host).into()
 }
 
+/// Whether a name ends in a suffix under which domains are registered (`com`, `co.uk`), of the list's
+/// public section: whether it could stand for itself.
+pub fn has_public_suffix(name: &str) -> bool {
+    let suffix = psl::suffix(name.as_bytes());
+    suffix.is_some_and(|suffix| suffix.is_known() && suffix.typ() == Some(psl::Type::Icann))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +202,13 @@ mod tests {
         assert_eq!(registrable_domain("a.b.example.co.uk"), "example.co.uk");
         assert_eq!(registrable_domain("mallory.github.io"), "mallory.github.io");
         assert_eq!(registrable_domain("localhost"), "localhost");
+    }
+
+    #[test]
+    fn only_registered_endings_are_public_suffixes() {
+        assert!(has_public_suffix("files.example.co.uk") && has_public_suffix("dev"));
+        assert!(!has_public_suffix("web.default.svc") && !has_public_suffix("a.9f3c"));
+        assert!(!has_public_suffix(""));
     }
 
     #[test]

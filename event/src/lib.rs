@@ -20,7 +20,8 @@ mod units;
 pub use attribution::{Attribution, NamedBy};
 pub use batch::{EventBatch, InputPosition, MAX_BATCH_AGE_MS, MAX_BATCH_EVENTS};
 pub use destination::{
-    Destination, NameSource, clean_labels, clean_name, clean_name_bytes, registrable_domain,
+    Destination, NameSource, clean_labels, clean_name, clean_name_bytes, has_public_suffix,
+    registrable_domain,
 };
 pub use executor::{ExecutorRegistration, RegistrationError};
 pub use fact::{

@@ -10,7 +10,8 @@ use crate::baseline::{Ladder, SizeQuestion};
 use crate::histogram::{LAST_BIN, bin_of, bin_start};
 use crate::incident::{Detector, Finding, Normal, Quantity};
 use crate::learned::Seen;
-use crate::size::{Class, Kind, Measure};
+use crate::priors::SizePrior;
+use crate::size::{Cell, Class, Kind, Measure};
 use crate::words::bytes_words;
 
 /// Both measures are looked at; the smaller probability is doubled for it.
@@ -30,7 +31,11 @@ pub(crate) type Sent = [u64; 2];
 
 impl<'a> Subject<'a> {
     fn question(&self, measure: Measure) -> SizeQuestion<'a> {
-        SizeQuestion { class: self.class, kind: self.kind, measure, seen: self.seen }
+        SizeQuestion {
+            cell: Cell::of_upload(self.class, self.kind, measure),
+            prior: SizePrior::of(self.class, self.kind, measure),
+            own: self.seen.map(|seen| &seen.sizes[measure as usize]),
+        }
     }
 
     /// The tail probability of what was sent, and the measure that gives it.
@@ -46,17 +51,7 @@ impl<'a> Subject<'a> {
 
     /// The smallest size of a measure whose tail probability is below `p`, to the histogram bin.
     pub(crate) fn first_below(&self, ladder: &Ladder<'a>, measure: Measure, p: f64) -> u64 {
-        let sizes = ladder.sizes(self.question(measure));
-        let (mut low, mut high) = (0u16, LAST_BIN);
-        while low < high {
-            let middle = low.midpoint(high);
-            if LOOKS * sizes.survival(bin_start(middle)) < p {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        bin_start(low)
+        ladder.sizes(self.question(measure)).first_below(p / LOOKS)
     }
 
     /// The finding, with its words.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "this crate is a test")]
 
 mod blind;
+mod dns;
 mod joins;
 mod limits;
 mod properties;

@@ -64,6 +64,7 @@ fn event(executor: &mut Executor, now: i64, (whereto, up, manner): (u8, u64, u8)
         6 => executor.flow(ms, bare("169.254.169.254", 80), 100, 100),
         7 | 8 => executor.interval(ms, web(&host), long_flow, (up, 10)),
         9 => lost(executor, ms, whereto),
+        10 => executor.question(ms, &format!("{up:x}.{host}"), (16 - up as u16 % 2 * 15, 200)),
         _ => executor.flow(ms, web(&host), up, 1000),
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use egret_analyzer::{AnalyzerConfig, ChangeKind, Engine, Incident, IncidentChange};
 use egret_event::{
-    Attribution, BlockReason, Destination, Event, EventId, Fact, FlowInterval, FlowPhase,
-    HttpRequest, NameSource, NamedBy, SeenBy, SmolStr, Timestamp, Transport, Verdict, Volume,
+    Attribution, BlockReason, Destination, DnsExchange, Event, EventId, Fact, FlowInterval,
+    FlowPhase, HttpRequest, NameSource, NamedBy, Resolution, SeenBy, SmolStr, Timestamp, Transport,
+    Verdict, Volume,
 };
 
 /// A Saturday in 2026, at the start of an hour.
@@ -98,6 +99,32 @@ impl Executor {
         let mut event = self.flow(ms, destination, 0, 0);
         event.verdict = Verdict::Blocked(BlockReason::NoAnswer);
         event
+    }
+
+    /// A DNS question to a resolver, by type, with the bytes of its answer.
+    pub(crate) fn question(
+        &mut self,
+        ms: i64,
+        name: &str,
+        (query_type, bytes): (u16, u16),
+    ) -> Event {
+        let resolver = Some("10.0.0.53".parse().unwrap());
+        let destination = Destination::named(name, NameSource::DnsQuestion, resolver, 53);
+        let resolution = Resolution {
+            code: 0,
+            addresses: Vec::new(),
+            aliases: Vec::new(),
+            services: Vec::new(),
+            answer_bytes: bytes,
+        };
+        let exchange = DnsExchange {
+            name: egret_event::clean_name(name),
+            query_type,
+            over_tcp: false,
+            edns_bytes: None,
+            resolution: Some(resolution),
+        };
+        self.event(ms, destination, Fact::Dns(Box::new(exchange)))
     }
 
     /// A line in a proxy's log.

@@ -1,0 +1,96 @@
+//! One destination of a session: how it begins and what it counts.
+
+use egret_event::{Event, Fact, SmolStr, Timestamp};
+
+use crate::baseline::Ladder;
+use crate::detect::NOTABLE;
+use crate::detect::new_destination;
+use crate::detect::upload_size::Subject;
+use crate::hash::quick;
+use crate::session::{Recent, Slot};
+use crate::size::{Kind, Measure};
+use crate::tally::{Seen, Tally};
+
+impl Slot {
+    /// Of the first event there.
+    pub(crate) fn new(event: &Event, ladder: &Ladder<'_>) -> Self {
+        Self::of((event.destination.domain.clone(), event.at), event, ladder)
+    }
+
+    /// Of a domain that was asked for since `first` and not contacted.
+    pub(crate) fn of_questions(
+        (domain, first): (SmolStr, Timestamp),
+        event: &Event,
+        ladder: &Ladder<'_>,
+    ) -> Self {
+        Self { only_host: None, ..Self::of((domain, first), event, ladder) }
+    }
+
+    fn of((domain, first): (SmolStr, Timestamp), event: &Event, ladder: &Ladder<'_>) -> Self {
+        let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
+        let novelty = new_destination::judge(ladder, &domain, key);
+        let mut slot = Self {
+            domain,
+            key,
+            kind: kind_of(event),
+            novelty,
+            tally: Tally::default(),
+            seen: Seen::at(first),
+            only_host: Some(quick(&event.destination.host)),
+            largest: 0,
+            next_look: [0; 2],
+            recent: Recent::since(event.at),
+            judged: (0, None),
+            dossier: None,
+        };
+        slot.next_look = first_looks(&slot.subject(ladder), ladder);
+        slot
+    }
+
+    /// Takes the first event that is no question for what the destination is contacted for.
+    pub(crate) fn meet(&mut self, event: &Event, ladder: &Ladder<'_>) {
+        if self.tally == Tally::default() {
+            self.kind = kind_of(event);
+            self.next_look = first_looks(&self.subject(ladder), ladder);
+        }
+    }
+
+    /// Counts an event; what its contact sent so far.
+    pub(crate) fn count(&mut self, event: &Event, bytes_of_contact: u64) {
+        self.seen.include(event.at);
+        self.tally.add(event);
+        self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
+        self.largest = self.largest.max(bytes_of_contact);
+        if event.is_contact() {
+            self.recent.contact(event.at);
+        }
+    }
+
+    /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.
+    pub(crate) fn sent(&self) -> [u64; 2] {
+        [self.largest, self.tally.up_bytes()]
+    }
+
+    /// What its uploads are compared with.
+    pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
+        Subject {
+            class: self.novelty.class,
+            kind: self.kind,
+            seen: ladder.seen_by_template(self.key),
+        }
+    }
+}
+
+/// The smallest sizes that are worth a look, by measure.
+pub(crate) fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> [u64; 2] {
+    Measure::ALL.map(|measure| subject.first_below(ladder, measure, NOTABLE))
+}
+
+/// By the first event: what a destination is contacted for seldom changes.
+fn kind_of(event: &Event) -> Kind {
+    match (&event.fact, event.destination.port) {
+        (Fact::Http(_), _) | (_, 80 | 443 | 8080 | 8443) => Kind::Web,
+        (_, 53 | 853) => Kind::Dns,
+        _ => Kind::Other,
+    }
+}
