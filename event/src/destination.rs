@@ -95,11 +95,8 @@ pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
     // No label is empty, so more than one trailing dot means no more than one.
     let end = name.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
     let trimmed = &name[..end];
-    // Without an early end the compiler looks at many bytes at once.
-    let is_clean =
-        trimmed.iter().fold(true, |so_far, b| so_far & is_plain(*b) & !b.is_ascii_uppercase());
     if trimmed.len() <= MAX_NAME_BYTES
-        && is_clean
+        && trimmed.iter().all(|byte| IS_CLEAN[usize::from(*byte)])
         && let Ok(plain) = std::str::from_utf8(trimmed)
     {
         return plain.into();
@@ -108,6 +105,17 @@ pub fn clean_name_bytes(name: &[u8]) -> SmolStr {
     clean.push(trimmed);
     clean.finish()
 }
+
+/// Whether a byte stands in a clean name as it is.
+const IS_CLEAN: [bool; 256] = {
+    let mut clean = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        clean[byte as usize] = is_plain(byte) && !byte.is_ascii_uppercase();
+        byte += 1;
+    }
+    clean
+};
 
 /// A clean name from the labels of a DNS name, without the root label. A dot inside a label is
 /// escaped, so that it does not look like a boundary.
@@ -128,7 +136,7 @@ pub fn clean_labels<'a>(labels: impl Iterator<Item = &'a [u8]>) -> SmolStr {
 }
 
 /// Whether a byte stands for itself in a clean name, once in lower case.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'\\'
 }
 
@@ -183,7 +191,8 @@ impl CleanName {
 /// The registrable domain of a clean host name by the public suffix list, private section
 /// included; the name itself where it has none (`localhost`, a bare suffix).
 pub fn registrable_domain(host: &str) -> SmolStr {
-    psl::domain_str(host).unwrap_or(host).into()
+    let length = psl::domain(host.as_bytes()).map_or(host.len(), |domain| domain.as_bytes().len());
+    host.get(host.len().saturating_sub(length)..).unwrap_or(host).into()
 }
 
 /// Whether a name ends in a suffix under which domains are registered (`com`, `co.uk`), of the list's
