@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use egret_event::{BlockReason, FlowPhase, Timestamp, Transport, Verdict, Volume};
 
+use super::digits::number;
 use super::entry::{Ends, Entry, FlowRecord};
 use super::recent::Recent;
 use super::record::LineProblem;
-use super::text::{address, number};
+use super::text::address;
 
 /// The names of columns that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -35,10 +35,9 @@ use serde::{Deserialize, Deserializer};
 
 use self::field::Field;
 use self::flat::Value;
+use super::digits::number;
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::text::{
-    address, address_and_port, days_since_epoch, host_and_port, number, path_and_query,
-};
+use super::text::{address, address_and_port, days_since_epoch, host_and_port, path_and_query};
 
 /// Reads a line, without its line end.
 ///

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::text::{json_decoded, number};
+use super::digits::number;
+use super::text::json_decoded;
 
 /// Most entries of a list that are looked at.
 const MAX_LISTED: usize = 64;

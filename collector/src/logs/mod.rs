@@ -7,6 +7,7 @@
 
 mod argus;
 mod complaints;
+mod digits;
 mod entry;
 pub mod envoy;
 mod follow;

@@ -75,6 +75,7 @@ impl Reader {
     ///
     /// # Errors
     /// See [`LineProblem`].
+    #[inline]
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         let Some(dialect) = self.dialect else { return self.guess(line) };
         let read = self.read_as(dialect, line);
@@ -113,6 +114,7 @@ impl Reader {
         read
     }
 
+    #[inline]
     fn read_as<'a>(&mut self, dialect: Dialect, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         match dialect {
             Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),

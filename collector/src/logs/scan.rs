@@ -5,6 +5,8 @@
 //! are wanted ([`Places`]), those of 64 bytes are found at once: the processor then need not guess
 //! how long the next field is.
 
+use wide::u8x16;
+
 /// Bytes that are looked at before `memchr` takes over; beyond, its wide registers win.
 const NEAR_BYTES: usize = 32;
 
@@ -16,8 +18,9 @@ const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
     let wanted = u64::from(byte) * LOW;
     match near(text, |word| zeros(word ^ wanted)) {
-        Ok(found) => Some(found),
-        Err(seen) => memchr::memchr(byte, &text[seen..]).map(|found| seen + found),
+        Near::Found(found) => Some(found),
+        Near::Nowhere => None,
+        Near::Beyond => memchr::memchr(byte, &text[NEAR_BYTES..]).map(|found| NEAR_BYTES + found),
     }
 }
 
@@ -26,25 +29,67 @@ pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
 pub(super) fn find2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
     let (first, second) = (u64::from(one) * LOW, u64::from(other) * LOW);
     match near(text, |word| zeros(word ^ first) | zeros(word ^ second)) {
-        Ok(found) => Some(found),
-        Err(seen) => memchr::memchr2(one, other, &text[seen..]).map(|found| seen + found),
+        Near::Found(found) => Some(found),
+        Near::Nowhere => None,
+        Near::Beyond => {
+            memchr::memchr2(one, other, &text[NEAR_BYTES..]).map(|found| NEAR_BYTES + found)
+        }
     }
 }
 
-/// The first byte of the first words for which `hits` has a bit set, or how many bytes had none.
+/// What a look at the first bytes of a text tells.
+enum Near {
+    /// The first hit.
+    Found(usize),
+    /// There is no hit, and the text is no longer.
+    Nowhere,
+    /// There is no hit, and the text goes on.
+    Beyond,
+}
+
+/// The first of a text's near bytes for which `hits` sets a bit in their word.
 #[inline]
-fn near(text: &[u8], hits: impl Fn(u64) -> u64) -> Result<usize, usize> {
+fn near(text: &[u8], hits: impl Fn(u64) -> u64) -> Near {
     let mut seen = 0;
-    while seen < NEAR_BYTES
-        && let Some(word) = text[seen..].first_chunk::<8>()
-    {
+    while let Some(word) = text[seen..].first_chunk::<8>() {
+        if seen == NEAR_BYTES {
+            return Near::Beyond;
+        }
         let hits = hits(u64::from_le_bytes(*word));
         if hits != 0 {
-            return Ok(seen + hits.trailing_zeros() as usize / 8);
+            return Near::Found(seen + first_byte(hits));
         }
         seen += 8;
     }
-    Err(seen)
+    let rest = &text[seen..];
+    // Nothing is where the text has ended, whatever byte is looked for.
+    match first_byte(hits(word_of(rest))) {
+        found if found < rest.len() => Near::Found(seen + found),
+        _ => Near::Nowhere,
+    }
+}
+
+/// The first byte of a word that has a bit set; 8 if none has.
+#[inline]
+fn first_byte(hits: u64) -> usize {
+    hits.trailing_zeros() as usize / 8
+}
+
+/// A text of at most eight bytes in a word, the first byte lowest, zeros after the last.
+#[inline]
+pub(super) fn word_of(text: &[u8]) -> u64 {
+    match *text {
+        [] => 0,
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        [a, b, c, d, ..] => {
+            let tail = text.last_chunk().map_or(0, |tail| u32::from_le_bytes(*tail));
+            // Where the two overlap they are the same.
+            let tail = u64::from(tail) << (8 * (text.len() - 4));
+            u64::from(u32::from_le_bytes([a, b, c, d])) | tail
+        }
+    }
 }
 
 /// Sets the high bit of the lowest zero byte; above it, bits mean nothing (Henry S. Warren,
@@ -70,7 +115,7 @@ pub(super) struct Places<'a> {
 impl<'a> Places<'a> {
     #[inline]
     pub(super) fn of(byte: u8, text: &'a [u8]) -> Self {
-        Self { text, byte, block: 0, hits: hits_in_block(byte, text) }
+        Self { text, byte, block: 0, hits: hits_in_first_block(byte, text) }
     }
 }
 
@@ -81,8 +126,15 @@ impl Iterator for Places<'_> {
     fn next(&mut self) -> Option<usize> {
         while self.hits == 0 {
             self.block += BLOCK_BYTES;
-            let rest = self.text.get(self.block..)?;
-            self.hits = hits_in_block(self.byte, rest);
+            let left = self.text.len().checked_sub(self.block)?;
+            self.hits = match self.text[self.block..].first_chunk() {
+                Some(block) => hits(self.byte, block),
+                // Those of the text's last bytes, less what was in the block before.
+                None if left > 0 => {
+                    hits(self.byte, self.text.last_chunk()?) >> (BLOCK_BYTES - left)
+                }
+                None => return None,
+            };
         }
         let place = self.block + self.hits.trailing_zeros() as usize;
         self.hits &= self.hits - 1;
@@ -91,7 +143,7 @@ impl Iterator for Places<'_> {
 }
 
 /// A bit for each of the first 64 bytes of `text` that is `byte`.
-fn hits_in_block(byte: u8, text: &[u8]) -> u64 {
+fn hits_in_first_block(byte: u8, text: &[u8]) -> u64 {
     let Some(block) = text.first_chunk::<BLOCK_BYTES>() else {
         let mut block = [!byte; BLOCK_BYTES];
         block[..text.len()].copy_from_slice(text);
@@ -100,19 +152,14 @@ fn hits_in_block(byte: u8, text: &[u8]) -> u64 {
     hits(byte, block)
 }
 
-/// The comparison is of all bytes at once, in wide registers, where the processor has them.
+/// The comparison is of 16 bytes at once.
 #[inline]
 fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
-    let equal = block.map(|other| u8::from(other == byte));
-    let (words, _) = equal.as_chunks::<8>();
-    words.iter().rev().fold(0, |hits, word| hits << 8 | gather(u64::from_le_bytes(*word)))
-}
-
-/// The low bits of eight bytes that are 0 or 1, side by side: the factor moves that of byte `n` to
-/// bit 56 + `n`.
-#[inline]
-fn gather(low_bits: u64) -> u64 {
-    low_bits.wrapping_mul(0x0102_0408_1020_4080) >> 56
+    let wanted = u8x16::splat(byte);
+    let (lanes, _) = block.as_chunks::<16>();
+    lanes.iter().rev().fold(0, |hits, lane| {
+        hits << 16 | u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask())
+    })
 }
 
 #[cfg(test)]

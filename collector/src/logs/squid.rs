@@ -39,16 +39,19 @@ use std::net::IpAddr;
 
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
+use super::digits::number;
 use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::scan::{Places, find, find2};
 use super::text::{
-    address, address_and_port, host_and_port, literal, number, path_and_query, percent_decoded,
+    address, address_and_port, host_and_port, literal, path_and_query, percent_decoded,
 };
 
 /// Length of a line that Squid has cut: its log writer's buffer of 8 KiB less the terminator.
 pub(super) const CUT_BYTES: usize = 8_191;
 
 const CONNECT: &[u8] = b"CONNECT";
+
+const WRONG_VOLUME: LineProblem = LineProblem::Malformed("volume");
 
 /// The status of a tunnel that was opened.
 const ESTABLISHED: u16 = 200;
@@ -57,6 +60,7 @@ const ESTABLISHED: u16 = 200;
 ///
 /// # Errors
 /// See [`LineProblem`].
+#[inline]
 pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
@@ -100,6 +104,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 ///
 /// # Errors
 /// See [`LineProblem`].
+#[inline]
 pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
@@ -113,7 +118,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let target = Target::parse(method, fields.next()?)?;
     let (server, extra) = match line.len() {
         CUT_BYTES.. => (None, Extra::default()),
-        _ => (address_and_port(fields.next()?), Extra::parse(fields.rest())),
+        _ => (address_and_port(fields.next()?), Extra::parse(fields)),
     };
     let server = server.map(|(address, _)| address);
     let verdict = match extra.bump.filter(|_| target.is_tunnel() && outcome.has_looked()) {
@@ -162,15 +167,20 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn next(&mut self) -> Result<&'a [u8], LineProblem> {
+        self.find_next().ok_or(LineProblem::Malformed("too few fields"))
+    }
+
+    #[inline]
+    fn find_next(&mut self) -> Option<&'a [u8]> {
         while self.at < self.line.len() {
             let end = self.spaces.next().unwrap_or(self.line.len());
             let field = &self.line[self.at..end];
             self.at = end + 1;
             if !field.is_empty() {
-                return Ok(field);
+                return Some(field);
             }
         }
-        Err(LineProblem::Malformed("too few fields"))
+        None
     }
 
     /// All that was not handed out yet.
@@ -198,9 +208,10 @@ impl<'a> Fields<'a> {
     }
 
     /// `KEY=BYTES`.
-    fn volume(&mut self, key: &[u8]) -> Result<Option<u64>, LineProblem> {
-        let field = self.next()?;
-        field.strip_prefix(key).map(number).ok_or(LineProblem::Malformed("volume"))
+    #[inline]
+    fn volume<const N: usize>(&mut self, key: &[u8; N]) -> Result<Option<u64>, LineProblem> {
+        let (start, bytes) = self.next()?.split_first_chunk::<N>().ok_or(WRONG_VOLUME)?;
+        if start == key { Ok(number(bytes)) } else { Err(WRONG_VOLUME) }
     }
 }
 
@@ -214,7 +225,10 @@ struct Outcome {
 
 impl Outcome {
     fn of(result: &[u8], status: Option<u16>) -> Self {
-        let denied = result.starts_with(b"TCP_DENIED") && !result.starts_with(b"TCP_DENIED_REPLY");
+        let denied = match result.strip_prefix(b"TCP_DENIED") {
+            Some(rest) => !rest.starts_with(b"_REPLY"),
+            None => false,
+        };
         let is_nothing = matches!(result, b"NONE_NONE" | b"NONE");
         let denied_inside = is_nothing && status == Some(FORBIDDEN);
         let verdict = if (denied && status != Some(PROXY_LOGIN)) || denied_inside {
@@ -370,24 +384,16 @@ struct Extra<'a> {
 impl<'a> Extra<'a> {
     /// Of a key that occurs twice the last counts: what comes before Squid's own fields may be
     /// part of a URL with spaces, which the client wrote.
-    fn parse(mut rest: &'a [u8]) -> Self {
+    fn parse(mut fields: Fields<'a>) -> Self {
         let mut extra = Self::default();
-        // Most of what is left is the user agent, in one piece: one long search is cheaper here
-        // than finding all places ([`Places`]) in what has hardly any.
-        while !rest.is_empty() {
-            let end = find(b' ', rest).unwrap_or(rest.len());
-            let field = &rest[..end];
-            rest = rest.get(end + 1..).unwrap_or_default();
-            if let Some(value) = field.strip_prefix(b"hier=") {
-                extra.way = given(value);
-            } else if let Some(value) = field.strip_prefix(b"user=") {
-                extra.user = given(value);
-            } else if let Some(value) = field.strip_prefix(b"sni=") {
-                extra.sni = given(value);
-            } else if let Some(value) = field.strip_prefix(b"bump=") {
-                extra.bump = given(value);
-            } else if let Some(value) = field.strip_prefix(b"ua=") {
-                extra.user_agent = given(value);
+        while let Some(field) = fields.find_next() {
+            match field {
+                [b'h', b'i', b'e', b'r', b'=', value @ ..] => extra.way = given(value),
+                [b'u', b's', b'e', b'r', b'=', value @ ..] => extra.user = given(value),
+                [b's', b'n', b'i', b'=', value @ ..] => extra.sni = given(value),
+                [b'b', b'u', b'm', b'p', b'=', value @ ..] => extra.bump = given(value),
+                [b'u', b'a', b'=', value @ ..] => extra.user_agent = given(value),
+                _ => {}
             }
         }
         extra

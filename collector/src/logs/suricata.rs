@@ -147,7 +147,7 @@ fn number_of(name: &[u8]) -> u8 {
         b"AH" => 51,
         b"SCTP" => 132,
         digits => {
-            super::text::number(digits).and_then(|n| u8::try_from(n).ok()).unwrap_or(RESERVED)
+            super::digits::number(digits).and_then(|n| u8::try_from(n).ok()).unwrap_or(RESERVED)
         }
     }
 }

@@ -17,10 +17,11 @@ use std::time::Duration;
 
 use egret_event::{BlockReason, FlowPhase, GapReason, Timestamp, Transport, Verdict, Volume};
 
+use super::digits::number;
 use super::entry::{Ends, Entry, FlowRecord, GapRecord};
 use super::recent::Recent;
 use super::record::LineProblem;
-use super::text::{address, number, port};
+use super::text::{address, port};
 
 /// How long a connection may be quiet between two lines: the longest aggregation interval, twice.
 const IDLE: Duration = Duration::from_secs(1200);

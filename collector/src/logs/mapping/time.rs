@@ -4,7 +4,8 @@ use egret_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::field::Value;
-use crate::logs::text::{days_since_epoch, number};
+use crate::logs::digits::number;
+use crate::logs::text::days_since_epoch;
 
 /// How a time or a duration is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

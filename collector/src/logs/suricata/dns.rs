@@ -12,10 +12,11 @@ use egret_event::{Resolution, Timestamp, clean_name_bytes};
 use serde::Deserialize;
 
 use super::Common;
+use crate::logs::digits::number;
 use crate::logs::entry::{DnsRecord, Ends, Entry};
 use crate::logs::json::Raw;
 use crate::logs::record::LineProblem;
-use crate::logs::text::{address, number};
+use crate::logs::text::address;
 
 /// How long an answer may take, as for questions seen on the wire.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,10 +11,11 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::field::{Field, Kind};
+use crate::logs::digits::number;
 use crate::logs::entry::Ends;
 use crate::logs::json::Raw;
 use crate::logs::record::LineProblem;
-use crate::logs::text::{address, number, port};
+use crate::logs::text::{address, port};
 
 /// Most entries of a list in a column (`answers`, `san.dns`, ...) that are looked at.
 const MAX_LISTED: usize = 64;
