@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use wide::u8x16;
 
-use super::scan::word_of;
+use super::scan::{LANE_BYTES, lane_of, word_of};
 
 /// A byte in each of a word's eight.
 const fn in_each(byte: u8) -> u64 {
@@ -23,8 +23,8 @@ const ZEROS: u64 = in_each(b'0');
 /// Most digits of a number: more may not fit 64 bits.
 const MOST_DIGITS: usize = 19;
 
-/// Longest IPv4 address in text and one byte after it, which shows its end.
-const ADDRESS_BYTES: usize = 16;
+/// The longest IPv4 address in text has 15 bytes, and the one after it shows its end.
+const ADDRESS_BYTES: usize = LANE_BYTES;
 
 /// A decimal number of at most 19 digits and nothing else.
 #[inline]
@@ -45,6 +45,12 @@ fn long_number(raw: &[u8]) -> Option<u64> {
     Some(number(head)? * 100_000_000 + value(u64::from_le_bytes(*tail), 8)?)
 }
 
+/// How many digits a text begins with; 16 stands for as many or more.
+#[inline]
+pub(super) fn digits_at_begin(raw: &[u8]) -> usize {
+    no_digits(lane_of(raw)).trailing_zeros().min(LANE_BYTES as u32) as usize
+}
+
 /// The value of the first `length` bytes of a word, 1 to 8 digits.
 #[inline]
 fn value(word: u64, length: usize) -> Option<u64> {
@@ -63,7 +69,7 @@ fn value(word: u64, length: usize) -> Option<u64> {
 /// them. `None`: leave it to the general parser.
 #[inline]
 pub(super) fn dotted_begin(raw: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let begin = begin_of(raw);
+    let begin = lane_of(raw);
     let marks = no_digits(begin);
     let after_first = marks & marks.wrapping_sub(1);
     let after_second = after_first & after_first.wrapping_sub(1);
@@ -86,19 +92,6 @@ pub(super) fn dotted_begin(raw: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
         octet(&text, third + 1, end)?,
     );
     Some((address, &raw[end..]))
-}
-
-/// The first bytes of a text, and zeros where it has fewer.
-#[inline]
-fn begin_of(raw: &[u8]) -> [u8; ADDRESS_BYTES] {
-    if let Some(whole) = raw.first_chunk() {
-        return *whole;
-    }
-    let (head, tail) = match raw.split_at_checked(8) {
-        Some((head, tail)) => (word_of(head), word_of(tail)),
-        None => (word_of(raw), 0),
-    };
-    (u128::from(head) | u128::from(tail) << 64).to_le_bytes()
 }
 
 /// A bit for each byte that is no digit.
@@ -152,6 +145,16 @@ mod tests {
         assert_eq!(number(b"9999999999999999999"), Some(9_999_999_999_999_999_999));
         assert_eq!(number(b"00000000000000000000"), None);
         assert_eq!(number(b""), None);
+    }
+
+    #[test]
+    fn digits_are_counted_up_to_sixteen() {
+        let digits = b"98765432101234567";
+        for length in 0..=digits.len() {
+            let text = [&digits[..length], &b"-1"[..]].concat();
+            assert_eq!(digits_at_begin(&text), length.min(16));
+            assert_eq!(digits_at_begin(&digits[..length]), length.min(16));
+        }
     }
 
     proptest::proptest! {

@@ -1,23 +1,23 @@
 //! Finding bytes that are near each other.
 //!
 //! Fields of a log line are a dozen bytes long. For so few a call into `memchr` costs more than
-//! the search, so the first bytes are looked at here, eight at a time. Where all places of a byte
+//! the search, so the first bytes are looked at here, 16 at a time. Where all places of a byte
 //! are wanted ([`Places`]), those of 64 bytes are found at once: the processor then need not guess
 //! how long the next field is.
 
 use wide::u8x16;
 
-/// Bytes that are looked at before `memchr` takes over; beyond, its wide registers win.
-const NEAR_BYTES: usize = 32;
+/// Bytes that are compared at once.
+pub(super) const LANE_BYTES: usize = 16;
 
-const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
-const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+/// Bytes that are looked at before `memchr` takes over; beyond, its wider registers win.
+const NEAR_BYTES: usize = 2 * LANE_BYTES;
 
 /// Where `byte` first occurs in `text`.
 #[inline]
 pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    let wanted = u64::from(byte) * LOW;
-    match near(text, |word| zeros(word ^ wanted)) {
+    let wanted = u8x16::splat(byte);
+    match near(text, |lane| lane.simd_eq(wanted)) {
         Near::Found(found) => Some(found),
         Near::Nowhere => None,
         Near::Beyond => memchr::memchr(byte, &text[NEAR_BYTES..]).map(|found| NEAR_BYTES + found),
@@ -27,8 +27,8 @@ pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
 /// Where the first of two bytes first occurs in `text`.
 #[inline]
 pub(super) fn find2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
-    let (first, second) = (u64::from(one) * LOW, u64::from(other) * LOW);
-    match near(text, |word| zeros(word ^ first) | zeros(word ^ second)) {
+    let (first, second) = (u8x16::splat(one), u8x16::splat(other));
+    match near(text, |lane| lane.simd_eq(first) | lane.simd_eq(second)) {
         Near::Found(found) => Some(found),
         Near::Nowhere => None,
         Near::Beyond => {
@@ -47,32 +47,39 @@ enum Near {
     Beyond,
 }
 
-/// The first of a text's near bytes for which `hits` sets a bit in their word.
+/// The first of a text's near bytes that `hits` marks.
 #[inline]
-fn near(text: &[u8], hits: impl Fn(u64) -> u64) -> Near {
+fn near(text: &[u8], hits: impl Fn(u8x16) -> u8x16) -> Near {
     let mut seen = 0;
-    while let Some(word) = text[seen..].first_chunk::<8>() {
+    while let Some(lane) = text[seen..].first_chunk() {
         if seen == NEAR_BYTES {
             return Near::Beyond;
         }
-        let hits = hits(u64::from_le_bytes(*word));
+        let hits = hits(u8x16::new(*lane)).to_bitmask();
         if hits != 0 {
-            return Near::Found(seen + first_byte(hits));
+            return Near::Found(seen + hits.trailing_zeros() as usize);
         }
-        seen += 8;
+        seen += LANE_BYTES;
     }
     let rest = &text[seen..];
     // Nothing is where the text has ended, whatever byte is looked for.
-    match first_byte(hits(word_of(rest))) {
+    match hits(u8x16::new(lane_of(rest))).to_bitmask().trailing_zeros() as usize {
         found if found < rest.len() => Near::Found(seen + found),
         _ => Near::Nowhere,
     }
 }
 
-/// The first byte of a word that has a bit set; 8 if none has.
+/// The first bytes of a text, and zeros where it has fewer.
 #[inline]
-fn first_byte(hits: u64) -> usize {
-    hits.trailing_zeros() as usize / 8
+pub(super) fn lane_of(text: &[u8]) -> [u8; LANE_BYTES] {
+    if let Some(whole) = text.first_chunk() {
+        return *whole;
+    }
+    let (head, tail) = match text.split_at_checked(8) {
+        Some((head, tail)) => (word_of(head), word_of(tail)),
+        None => (word_of(text), 0),
+    };
+    (u128::from(head) | u128::from(tail) << 64).to_le_bytes()
 }
 
 /// A text of at most eight bytes in a word, the first byte lowest, zeros after the last.
@@ -90,13 +97,6 @@ pub(super) fn word_of(text: &[u8]) -> u64 {
             u64::from(u32::from_le_bytes([a, b, c, d])) | tail
         }
     }
-}
-
-/// Sets the high bit of the lowest zero byte; above it, bits mean nothing (Henry S. Warren,
-/// Hacker's Delight, section 6-1).
-#[inline]
-fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(LOW) & !word & HIGH
 }
 
 /// Bytes of a text whose hits are found at once.
@@ -152,13 +152,13 @@ fn hits_in_first_block(byte: u8, text: &[u8]) -> u64 {
     hits(byte, block)
 }
 
-/// The comparison is of 16 bytes at once.
+/// A bit for each byte of a block that is `byte`.
 #[inline]
 fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
     let wanted = u8x16::splat(byte);
-    let (lanes, _) = block.as_chunks::<16>();
+    let (lanes, _) = block.as_chunks::<LANE_BYTES>();
     lanes.iter().rev().fold(0, |hits, lane| {
-        hits << 16 | u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask())
+        hits << LANE_BYTES | u64::from(u8x16::new(*lane).simd_eq(wanted).to_bitmask())
     })
 }
 
