@@ -18,7 +18,7 @@ use super::wire::dns::{self, Record, RecordType};
 use super::wire::http::{self, Request};
 use super::wire::tcp::{self, Ending, Link, Refusal, Step};
 use super::wire::tls;
-use super::wire::track::{Ends, Track};
+use super::wire::track::{Ends, Kind, Track, Way};
 use super::world::{self, Host};
 
 /// First port of a session's sockets (Linux's ephemeral range starts here).
@@ -70,8 +70,20 @@ pub(crate) enum Block {
 pub(crate) enum Over {
     /// HTTPS, port 443.
     Tls,
+    /// TLS on another port.
+    TlsOn(u16),
     /// HTTP, port 80.
     Clear,
+}
+
+impl Over {
+    const fn port(self) -> u16 {
+        match self {
+            Self::Tls => 443,
+            Self::TlsOn(port) => port,
+            Self::Clear => 80,
+        }
+    }
 }
 
 /// One request and its answer on a connection.
@@ -252,8 +264,8 @@ impl Session {
         match (self.route, visit.over) {
             (Route::Direct, _) => self.connect_directly(at, visit),
             (Route::Squid | Route::Bump, Over::Clear) => self.forward(at, visit),
-            (Route::Squid, Over::Tls) => self.tunnel(world::SQUID, at, visit),
-            (Route::Bump, Over::Tls) => self.look_inside(at, visit),
+            (Route::Squid, _) => self.tunnel(world::SQUID, at, visit),
+            (Route::Bump, _) => self.look_inside(at, visit),
             (Route::Envoy, _) => self.tunnel(world::ENVOY, at, visit),
         }
     }
@@ -318,6 +330,33 @@ impl Session {
         up_bytes
     }
 
+    /// Exchanges datagrams, or echoes, with a port of `host` and waits for the last one.
+    pub(crate) fn exchange(
+        &mut self,
+        (host, port): (&Host, u16),
+        kind: Kind,
+        datagrams: &[(Way, Vec<u8>)],
+    ) -> Visited {
+        let ends = self.ends((host.address(self.address.is_ipv6()), port).into());
+        let mut track = Track::new(ends, self.dice.u16());
+        let Link { round_trip, per_segment } = host.link();
+        let began = self.now;
+        let mut last = None;
+        for (way, payload) in datagrams {
+            self.now = match (last, way) {
+                (None, _) => self.now,
+                (Some(Way::Up), Way::Down) => self.now + round_trip,
+                _ => self.now + per_segment,
+            };
+            last = Some(*way);
+            let place = track.store(*way, payload);
+            track.push(self.now, *way, kind, place);
+        }
+        let up_bytes = track.up.len() as u64;
+        self.remains.tracks.push(track);
+        Visited { up_bytes, began, ended: self.now }
+    }
+
     fn ends(&mut self, server: SocketAddr) -> Ends {
         let client = SocketAddr::new(self.address, self.next_port);
         self.next_port = self.next_port.checked_add(1).unwrap_or(FIRST_PORT);
@@ -325,11 +364,8 @@ impl Session {
     }
 
     fn connect_directly(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
-        let port = match visit.over {
-            Over::Tls => 443,
-            Over::Clear => 80,
-        };
-        let ends = self.ends((visit.host.address(self.address.is_ipv6()), port).into());
+        let server = (visit.host.address(self.address.is_ipv6()), visit.over.port());
+        let ends = self.ends(server.into());
         let (steps, _) = self.steps(visit);
         self.play((ends, visit.host.link()), at, &steps, visit.ending).0
     }
@@ -337,14 +373,16 @@ impl Session {
     /// What is said on a connection once it stands, and the sizes of each request and answer.
     fn steps(&mut self, visit: &Visit<'_>) -> (Vec<Step>, Vec<Sizes>) {
         let mut steps = match visit.over {
-            Over::Tls => tls::handshake(visit.program.tls, &visit.host.name, &mut self.dice),
             Over::Clear => Vec::new(),
+            Over::Tls | Over::TlsOn(_) => {
+                tls::handshake(visit.program.tls, &visit.host.name, &mut self.dice)
+            }
         };
         let mut said = Vec::new();
         for call in visit.calls {
             steps.push(Step::Pause(call.after));
             said.push(match visit.over {
-                Over::Tls => self.say_sealed(call, &mut steps),
+                Over::Tls | Over::TlsOn(_) => self.say_sealed(call, &mut steps),
                 Over::Clear => self.say_in_clear(call, visit, &mut steps),
             });
         }

@@ -22,6 +22,7 @@ mod dns_trickle;
 mod dns_tunnel;
 mod dns_txt;
 mod doh_tunnel;
+mod ech_quic;
 mod encoded_secret;
 mod env_query;
 mod fleet_drip;
@@ -33,6 +34,7 @@ mod many_destinations;
 mod metadata;
 mod mirror_requests;
 mod model_hub;
+mod other_protocols;
 mod package_publish;
 mod paste;
 mod slow_drip;
@@ -51,7 +53,7 @@ pub(crate) use manner::Pace;
 pub(crate) use mission::Mission;
 
 /// The attacks that the published figures are means of, in their order there.
-pub(crate) const LISTED: [&Kind; 26] = [
+pub(crate) const LISTED: [&Kind; 28] = [
     &bulk_upload::KIND,
     &env_query::KIND,
     &slow_drip::KIND,
@@ -71,6 +73,7 @@ pub(crate) const LISTED: [&Kind; 26] = [
     &paste::KIND,
     &tunnel_service::KIND,
     &fronting::KIND,
+    &ech_quic::KIND,
     &direct_ipv4::KIND,
     &direct_ipv6::KIND,
     &many_destinations::KIND,
@@ -78,6 +81,7 @@ pub(crate) const LISTED: [&Kind; 26] = [
     &blocked_probes::KIND,
     &metadata::KIND,
     &encoded_secret::KIND,
+    &other_protocols::KIND,
 ];
 
 /// Further attacks.
@@ -112,6 +116,10 @@ pub(crate) enum Channel {
     Http,
     /// DNS questions.
     Dns,
+    /// QUIC, or TLS with the same hello.
+    Quic,
+    /// Neither the web nor DNS.
+    Other,
     /// Nothing is carried: attempts are stopped.
     Blocked,
 }
@@ -123,6 +131,8 @@ impl Channel {
             Self::Https => "https",
             Self::Http => "http",
             Self::Dns => "dns",
+            Self::Quic => "quic",
+            Self::Other => "other",
             Self::Blocked => "blocked",
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use egret_event::Timestamp;
 
-use super::{Call, Over, Route, Session, Sizes, Visit, Visited};
+use super::{Call, Route, Session, Sizes, Visit, Visited};
 use crate::simulate::logs::{Access, Insight, envoy_line, squid_line};
 use crate::simulate::programs::Program;
 use crate::simulate::wire::http::{self, Request};
@@ -48,7 +48,6 @@ struct Requests<'a> {
     client: SocketAddr,
     /// What stands before the path: scheme and host.
     base: String,
-    port: u16,
     insight: Insight<'a>,
 }
 
@@ -60,8 +59,7 @@ impl Session {
         at: Timestamp,
         visit: &Visit<'_>,
     ) -> Visited {
-        let port = if visit.over == Over::Tls { 443 } else { 80 };
-        let connect = Connect::to(visit.host, port, visit.program);
+        let connect = Connect::to(visit.host, visit.over.port(), visit.program);
         let (steps, _) = self.steps_behind(&connect, visit);
         self.ask_proxy((proxy, at), &connect, (200, &steps, visit.ending))
     }
@@ -69,7 +67,7 @@ impl Session {
     /// A CONNECT tunnel that the proxy opens: to the client it is the server, and it writes a line
     /// about the tunnel when it has seen the hello, then one about each request inside.
     pub(super) fn look_inside(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
-        let connect = Connect::to(visit.host, 443, visit.program);
+        let connect = Connect::to(visit.host, visit.over.port(), visit.program);
         let (steps, said) = self.steps_behind(&connect, visit);
         let ends = self.ends(world::SQUID_BUMP);
         let (visited, _) = self.play((ends, world::proxy_link()), at, &steps, visit.ending);
@@ -98,7 +96,7 @@ impl Session {
         let base = format!("https://{}", visit.hidden.unwrap_or(name));
         let insight = Insight::Request(sni);
         let client = ends.client;
-        self.log_requests(&Requests { visit, visited, client, base, port: 443, insight }, &said);
+        self.log_requests(&Requests { visit, visited, client, base, insight }, &said);
         visited
     }
 
@@ -177,7 +175,7 @@ impl Session {
         let (visited, _) = self.play((ends, world::proxy_link()), at, &steps, visit.ending);
         let base = format!("http://{}", visit.host.name);
         let (client, insight) = (ends.client, Insight::None);
-        self.log_requests(&Requests { visit, visited, client, base, port: 80, insight }, &said);
+        self.log_requests(&Requests { visit, visited, client, base, insight }, &said);
         visited
     }
 
@@ -199,7 +197,7 @@ impl Session {
 
     /// A line for each request. They share the connection's time evenly: close enough for a log.
     fn log_requests(&mut self, requests: &Requests<'_>, said: &[Sizes]) {
-        let Requests { visit, visited, client, base, port, insight } = requests;
+        let Requests { visit, visited, client, base, insight } = requests;
         let share: Duration = visited.ended.since(visited.began) / (said.len().max(1) as u32);
         let mut ended = visited.began;
         for (call, sizes) in visit.calls.iter().zip(said) {
@@ -214,7 +212,7 @@ impl Session {
                     target: &format!("{base}{}", call.path),
                     host: visit.hidden.unwrap_or(&visit.host.name),
                     agent: visit.program.agent,
-                    upstream: Some((visit.host.v4, *port).into()),
+                    upstream: Some((visit.host.v4, visit.over.port()).into()),
                     status: call.status,
                     up_bytes: sizes.up as u64,
                     up_header_bytes: sizes.up_header as u64,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use egret_event::{Fact, SeenBy};
+use egret_event::{Fact, SeenBy, TlsCarrier};
 
 use super::*;
 
@@ -203,5 +203,95 @@ fn the_table_of_attacks_has_no_name_twice_and_techniques_of_the_right_form() {
         let is_number = digits.is_some_and(|d| d.len() >= 4 && d.parse::<u32>().is_ok());
         assert!(is_number, "{scenario}: {technique:?}");
         assert!(!scenario.about().is_empty() && !scenario.channel().is_empty(), "{scenario}");
+    }
+}
+
+/// A plain attack, and what the collector makes of it.
+fn plain(scenario: &str) -> (Story, Told) {
+    let story = Story::told(&Plan { benign_sessions: 0, ..plan(named(scenario)) });
+    let told = Told::of(&story);
+    (story, told)
+}
+
+/// The attack that goes by `route`, with its session.
+fn by_route<'a>(story: &'a Story, route: &str) -> (&'a SessionTruth, &'a Attack) {
+    story.attacks().into_iter().find(|(_, attack)| attack.route == route).unwrap()
+}
+
+/// Events of an executor during its attack.
+fn during<'a>(
+    events: &'a [Event],
+    (session, attack): (&SessionTruth, &Attack),
+) -> impl Iterator<Item = &'a Event> {
+    let (executor, start, end) = (session.executor.address, attack.start, attack.end);
+    let end = end + Duration::from_secs(1);
+    events
+        .iter()
+        .filter(move |event| event.client.0 == executor && (start..=end).contains(&event.at))
+}
+
+#[test]
+fn the_path_of_a_gist_is_seen_only_by_a_proxy_that_looks_into_tls() {
+    let (story, told) = plain("gist");
+    let paths = |route: &str| -> Vec<String> {
+        let of = by_route(&story, route);
+        let seen = during(&told.capture, of).chain(during(&told.logged, of));
+        seen.filter_map(|event| match &event.fact {
+            Fact::Http(request) => request.path.as_ref().map(ToString::to_string),
+            _ => None,
+        })
+        .collect()
+    };
+    assert_eq!(paths("direct"), Vec::<String>::new());
+    assert_eq!(paths("squid"), Vec::<String>::new());
+    assert_eq!(paths("squid-bump"), ["/gists"]);
+}
+
+#[test]
+fn a_hidden_host_is_seen_only_by_a_proxy_that_looks_into_tls() {
+    let (story, told) = plain("fronting");
+    for (route, sees_it) in [("direct", false), ("squid", false), ("squid-bump", true)] {
+        let of = by_route(&story, route);
+        let mut seen = during(&told.capture, of).chain(during(&told.logged, of));
+        let hidden = &of.1.destination;
+        assert_eq!(seen.any(|event| event.destination.domain == *hidden), sees_it, "{route}");
+    }
+}
+
+#[test]
+fn an_encrypted_hello_shows_the_public_name_and_dns_that_there_is_a_key() {
+    let (story, told) = plain("ech-quic");
+    let mut carriers = Vec::new();
+    for of in story.attacks() {
+        let mut has_key = false;
+        for event in during(&told.capture, of) {
+            match &event.fact {
+                Fact::Tls(hello) => {
+                    let told = (hello.sni.as_deref(), hello.ech);
+                    assert_eq!(told, (Some("cloudflare-ech.com"), true));
+                    carriers.push(hello.carrier);
+                }
+                Fact::Dns(exchange) => {
+                    let services = exchange.resolution.iter().flat_map(|found| &found.services);
+                    has_key |= services.into_iter().any(|service| service.ech);
+                }
+                _ => {}
+            }
+        }
+        assert!(has_key);
+    }
+    assert_eq!(carriers.len(), 2);
+    assert!([TlsCarrier::Quic, TlsCarrier::Tcp].iter().all(|each| carriers.contains(each)));
+}
+
+#[test]
+fn what_goes_straight_to_an_address_has_no_name() {
+    for scenario in ["direct-ipv4", "direct-ipv6", "other-protocols"] {
+        let (story, told) = plain(scenario);
+        for of in story.attacks().into_iter().filter(|(_, attack)| attack.route == "direct") {
+            for event in during(&told.capture, of) {
+                assert!(event.destination.host.is_none(), "{scenario}: {event:?}");
+            }
+        }
     }
 }

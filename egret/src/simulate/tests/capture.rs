@@ -16,7 +16,8 @@ pub(super) struct Seen {
     pub(super) way: Way,
     pub(super) executor: IpAddr,
     pub(super) peer: IpAddr,
-    /// The executor's port, the other side and its port; `None` for ICMP.
+    /// The executor's port, the other side and its port; `None` for ICMP
+    /// errors.
     pub(super) flow: Option<(u16, IpAddr, u16)>,
     pub(super) payload_bytes: u64,
     /// The first SYN of a connection, or one sent again.
@@ -93,8 +94,13 @@ fn read_transport(transport: &TransportSlice<'_>, seen: &mut Seen) {
         }
         TransportSlice::Udp(udp) => (udp.source_port(), udp.destination_port(), udp.payload()),
         TransportSlice::Icmpv4(icmp) => {
-            assert!(matches!(icmp.icmp_type(), Icmpv4Type::DestinationUnreachable(_)));
             assert_eq!(internet_sum(icmp.slice()), 0xffff, "checksum of {seen:?}");
+            if let Icmpv4Type::EchoRequest(echo) | Icmpv4Type::EchoReply(echo) = icmp.icmp_type() {
+                seen.payload_bytes = icmp.payload().len() as u64;
+                seen.flow = Some((echo.id, seen.peer, 0));
+                return;
+            }
+            assert!(matches!(icmp.icmp_type(), Icmpv4Type::DestinationUnreachable(_)));
             let quoted = <[u8; 4]>::try_from(&icmp.payload()[16..20]).unwrap();
             seen.prohibits = Some(quoted.into());
             return;

@@ -24,6 +24,7 @@ impl RecordType {
     pub(crate) const NULL: Self = Self(10);
     pub(crate) const TXT: Self = Self(16);
     pub(crate) const AAAA: Self = Self(28);
+    pub(crate) const HTTPS: Self = Self(65);
 }
 
 /// What an answer holds.
@@ -37,6 +38,8 @@ pub(crate) enum Record {
     Text(Vec<u8>),
     /// Anything.
     Null(Vec<u8>),
+    /// How to reach an HTTPS service: over QUIC, with this key for encrypted hellos (RFC 9460).
+    Service(Vec<u8>),
 }
 
 /// A question and what came of it.
@@ -123,12 +126,24 @@ fn record_content(record: &Record) -> (RecordType, Vec<u8>) {
         Record::Address(IpAddr::V6(address)) => (RecordType::AAAA, address.octets().to_vec()),
         Record::Alias(name) => (RecordType::CNAME, encode_name(name)),
         Record::Null(bytes) => (RecordType::NULL, bytes.clone()),
+        Record::Service(key) => (RecordType::HTTPS, service_content(key)),
         Record::Text(bytes) => {
             let strings = bytes.chunks(255);
             let content = strings.flat_map(|s| std::iter::once(s.len() as u8).chain(s.to_vec()));
             (RecordType::TXT, content.collect())
         }
     }
+}
+
+/// Priority 1, the name asked for itself, then the parameters `alpn` and `ech`.
+fn service_content(key: &[u8]) -> Vec<u8> {
+    let mut content = vec![0, 1, 0];
+    content.extend([0, 1, 0, 3, 2]);
+    content.extend(b"h3");
+    content.extend([0, 5]);
+    content.extend((key.len() as u16).to_be_bytes());
+    content.extend(key);
+    content
 }
 
 /// A name as length-prefixed labels. Labels over 63 bytes are cut: no scenario makes any.

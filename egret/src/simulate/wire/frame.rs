@@ -55,6 +55,16 @@ pub(crate) fn encode(track: &Track, packet: &Packet, number: usize, out: &mut Ve
                 .udp(from.port(), to.port())
                 .write(out, track.payload(packet))
         }
+        Kind::Echo => {
+            // A request and its reply have the same number.
+            let (id, turn) = (track.ends.client.port(), (number / 2) as u16);
+            let network = ip_header(track, packet.way, number, HOP_LIMIT_FROM_FAR);
+            let frame = ethernet(track.ends, packet.way).ip(network);
+            match packet.way {
+                Way::Up => frame.icmpv4_echo_request(id, turn).write(out, track.payload(packet)),
+                Way::Down => frame.icmpv4_echo_reply(id, turn).write(out, track.payload(packet)),
+            }
+        }
         Kind::Prohibited => return encode_prohibited(track, number, out),
     }
     .expect("a frame of at most 1514 bytes fits every length field");

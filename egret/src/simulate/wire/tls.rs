@@ -12,6 +12,9 @@ use crate::simulate::dice::Dice;
 /// Most plaintext in a record (RFC 8446, section 5.1).
 const RECORD_BYTES: usize = 16_384;
 
+/// Bytes before the message in a record: type, version, length.
+pub(crate) const RECORD_HEADER_BYTES: usize = 5;
+
 /// Content type and authentication tag that sealing adds.
 const SEAL_BYTES: usize = 17;
 
@@ -34,6 +37,7 @@ mod ext {
     pub(super) const VERSIONS: u16 = 43;
     pub(super) const PSK_MODES: u16 = 45;
     pub(super) const KEY_SHARE: u16 = 51;
+    pub(super) const QUIC_PARAMETERS: u16 = 57;
     pub(super) const APPLICATION_SETTINGS: u16 = 17_613;
     pub(super) const ECH: u16 = 0xfe0d;
     pub(super) const RENEGOTIATION: u16 = 0xff01;
@@ -60,6 +64,14 @@ pub(crate) struct Client {
 enum Style {
     Plain,
     Greasy,
+    /// As `Greasy`, in QUIC: without the middlebox compatibility of TCP (RFC 9001, section 8.4).
+    Quic,
+}
+
+impl Style {
+    fn is_greasy(self) -> bool {
+        self != Self::Plain
+    }
 }
 
 /// Python's ssl module on OpenSSL 3 (pip, requests).
@@ -187,6 +199,28 @@ pub(crate) static BROWSER: Client = Client {
     alpn: &["h2", "http/1.1"],
 };
 
+/// Chrome 131 over QUIC.
+pub(crate) static BROWSER_QUIC: Client = Client {
+    style: Style::Quic,
+    ciphers: &[0x1301, 0x1302, 0x1303],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::GROUPS,
+        ext::ALPN,
+        ext::SIGNATURES,
+        ext::KEY_SHARE,
+        ext::PSK_MODES,
+        ext::VERSIONS,
+        ext::COMPRESS_CERTIFICATE,
+        ext::APPLICATION_SETTINGS,
+        ext::QUIC_PARAMETERS,
+        ext::ECH,
+    ],
+    groups: BROWSER.groups,
+    signatures: BROWSER.signatures,
+    alpn: &["h3"],
+};
+
 const OPENSSL_SIGNATURES: &[u16] = &[
     0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x081a, 0x081b, 0x081c, 0x0809, 0x080a, 0x080b, 0x0804,
     0x0805, 0x0806, 0x0401, 0x0501, 0x0601,
@@ -223,7 +257,8 @@ const CHANGE_CIPHER: [u8; 6] = [20, 3, 3, 0, 1, 1];
 
 /// `plain` bytes of plaintext as sealed records.
 pub(crate) fn sealed(plain: usize, dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(plain + (plain / RECORD_BYTES + 1) * (SEAL_BYTES + 5));
+    let mut bytes =
+        Vec::with_capacity(plain + (plain / RECORD_BYTES + 1) * (SEAL_BYTES + RECORD_HEADER_BYTES));
     let mut left = plain;
     while left > 0 {
         let length = left.min(RECORD_BYTES);
@@ -242,14 +277,15 @@ pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<
     let grease = |dice: &mut Dice| 0x0a0a + 0x1010 * dice.count(0..16) as u16;
     let mut body = vec![3, 3];
     body.extend(dice.noise(32));
-    body.push(32);
-    body.extend(dice.noise(32));
+    let session = if client.style == Style::Quic { 0 } else { 32 };
+    body.push(session);
+    body.extend(dice.noise(usize::from(session)));
     let mut ciphers = client.ciphers.to_vec();
     let mut order = client.extensions.to_vec();
     if name.parse::<IpAddr>().is_ok() {
         order.retain(|kind| *kind != ext::SERVER_NAME);
     }
-    if client.style == Style::Greasy {
+    if client.style.is_greasy() {
         ciphers.insert(0, grease(dice));
         dice.shuffle(&mut order);
         order.insert(0, grease(dice));
@@ -296,7 +332,7 @@ fn record(message: u8, body: &[u8], minor_version: u8) -> Vec<u8> {
 
 /// The content of one extension; empty for flags and for reserved values.
 fn extension(kind: u16, client: &Client, name: &str, dice: &mut Dice) -> Vec<u8> {
-    let greasy = client.style == Style::Greasy;
+    let greasy = client.style.is_greasy();
     match kind {
         ext::SERVER_NAME => {
             let mut entry = vec![0];
@@ -320,8 +356,10 @@ fn extension(kind: u16, client: &Client, name: &str, dice: &mut Dice) -> Vec<u8>
         ext::VERSIONS => prefixed8(&numbers(&[0x0304, 0x0303])),
         ext::PSK_MODES => vec![1, 1],
         ext::KEY_SHARE => key_share(client, dice),
-        ext::ECH => reserved_ech(dice),
+        ext::ECH => encrypted_hello(dice),
         ext::RENEGOTIATION => vec![0],
+        // max_idle_timeout 30 s, initial_max_data 15 MiB (RFC 9000, section 18.2).
+        ext::QUIC_PARAMETERS => vec![1, 4, 0x80, 0, 0x75, 0x30, 4, 4, 0x80, 0xf0, 0, 0],
         _ => Vec::new(),
     }
 }
@@ -332,7 +370,7 @@ fn key_share(client: &Client, dice: &mut Dice) -> Vec<u8> {
         shares.extend(group.to_be_bytes());
         shares.extend(prefixed16(key));
     };
-    if client.style == Style::Greasy {
+    if client.style.is_greasy() {
         add(0x2a2a, &[0]);
         add(HYBRID_GROUP, &dice.noise(HYBRID_SHARE_BYTES));
     }
@@ -340,9 +378,9 @@ fn key_share(client: &Client, dice: &mut Dice) -> Vec<u8> {
     prefixed16(&shares)
 }
 
-/// Encrypted ClientHello as Chrome sends it to servers that have none: noise in its form
-/// (draft-ietf-tls-esni, section 6.2).
-fn reserved_ech(dice: &mut Dice) -> Vec<u8> {
+/// Encrypted ClientHello: noise to all but the server. Chrome sends the same form to servers that
+/// have none, so that nobody can tell the two apart (RFC 9849, section 6.2).
+fn encrypted_hello(dice: &mut Dice) -> Vec<u8> {
     let mut body = vec![0, 0, 1, 0, 1, dice.count(0..256) as u8];
     body.extend(prefixed16(&dice.noise(32)));
     body.extend(prefixed16(&dice.noise(176)));

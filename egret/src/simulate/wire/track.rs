@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Tcp(Segment),
     /// A UDP datagram.
     Udp,
+    /// An ICMP echo request, or on the way back the reply.
+    Echo,
     /// A router's answer that sending there is prohibited, quoting the flow's first packet.
     Prohibited,
 }
