@@ -306,16 +306,20 @@ fn quick_timestamp(text: &[u8]) -> Option<Timestamp> {
     if marks.iter().any(|(place, mark)| text[*place] != *mark) {
         return None;
     }
-    let field = |from: usize, to: usize| number(&text[from..to]).map(|value| value as i64);
-    let (year, month, day) = (field(0, 4)?, field(5, 7)?, field(8, 10)?);
-    let (hour, minute, second) = (field(11, 13)?, field(14, 16)?, field(17, 19)?);
+    let pair = |at: usize| {
+        let [tens, ones] = [text[at], text[at + 1]].map(|byte| i64::from(byte.wrapping_sub(b'0')));
+        (tens <= 9 && ones <= 9).then_some(tens * 10 + ones)
+    };
+    let (year, month, day) = (pair(0)? * 100 + pair(2)?, pair(5)?, pair(8)?);
+    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
+    let millis = pair(20)? * 10 + pair(21)? % 10;
     // The rest (month lengths, leap seconds) is left to the full parser.
     let plain = (1..=12).contains(&month) && (1..=28).contains(&day);
     if !plain || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-    Some(Timestamp::from_parts(seconds, field(20, 23)? * 1_000_000))
+    Some(Timestamp::from_parts(seconds, millis * 1_000_000))
 }
 
 /// Text that need not be UTF-8, borrowed where JSON does not escape it.
