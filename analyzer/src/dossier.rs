@@ -257,7 +257,7 @@ impl Opened {
 pub(crate) fn weight(detector: Detector) -> f64 {
     match detector {
         Detector::NewDestination => 1.0,
-        Detector::UploadSize | Detector::DnsTunnel => 4.0,
+        Detector::UploadSize | Detector::SlowDrip | Detector::DnsTunnel => 4.0,
         Detector::RateBurst | Detector::BlockedProbes => 2.0,
         Detector::Policy | Detector::Blind => 1.0,
         Detector::Contradiction => 2.0,

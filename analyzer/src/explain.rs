@@ -171,6 +171,7 @@ impl Case<'_> {
             (Some((Detector::RateBurst, f)), _) => {
                 format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
+            (Some((Detector::SlowDrip, _)), _) => format!("{up} sent to {name} little by little"),
             (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)

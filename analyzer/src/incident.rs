@@ -189,6 +189,8 @@ pub enum Detector {
     UploadSize,
     /// D3: contacts come faster than is normal.
     RateBurst,
+    /// D4: little by little, for as long as a session lives.
+    SlowDrip,
     /// D6: DNS questions carry data.
     DnsTunnel,
     /// D7: many distinct destinations were blocked.
@@ -203,10 +205,11 @@ pub enum Detector {
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
+        Self::SlowDrip,
         Self::DnsTunnel,
         Self::BlockedProbes,
         Self::Policy,
@@ -220,6 +223,7 @@ impl Detector {
             Self::NewDestination => "D1",
             Self::UploadSize => "D2",
             Self::RateBurst => "D3",
+            Self::SlowDrip => "D4",
             Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
             Self::Policy => "P",
@@ -234,6 +238,7 @@ impl Detector {
             Self::NewDestination => "new destination",
             Self::UploadSize => "upload size",
             Self::RateBurst => "rate burst",
+            Self::SlowDrip => "slow drip",
             Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
             Self::Policy => "policy",

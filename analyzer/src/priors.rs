@@ -4,6 +4,7 @@
 //! package installs, page views and model calls are not. All are to be replaced by the
 //! evaluation on real sessions.
 
+use crate::detect::slow_drip::{AGES_MIN, MOST_PER_MINUTE, looks};
 use crate::histogram::log_size;
 use crate::moments::Expected;
 use crate::questions::Carried;
@@ -21,6 +22,9 @@ const P_AT_BAR: f64 = 3e-5;
 
 /// The same for what DNS questions carry: three looks, and the same weight.
 const P_AT_BAR_OF_QUESTIONS: f64 = 2e-5;
+
+/// The same for what was sent little by little, before the correction for the looks.
+const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 
 /// The part of sessions that contact a destination which nobody here contacted before. Observed
 /// rates for benign sessions lie between 0.8 and 24 %.
@@ -88,6 +92,24 @@ impl SizePrior {
             (Use::Familiar, Carried::Answers) => (64, 8 * KIB, 128 * KIB),
         };
         Self { median, p98, bar, p_at_bar: P_AT_BAR_OF_QUESTIONS }
+    }
+
+    /// The prior for what a destination that is new here was sent by a session age, of each minute
+    /// no more than [`MOST_PER_MINUTE`]: by the part of the minutes in which something was sent. A
+    /// session that polls or streams for an hour is rare, one that does so for a morning rarer.
+    pub(crate) const fn of_drip(age: usize) -> Self {
+        let (median, p98, bar) = match age {
+            0 => (5, 40, 80),
+            1 => (4, 30, 60),
+            _ => (3, 25, 45),
+        };
+        let percent = AGES_MIN[age] as u64 * MOST_PER_MINUTE as u64 / 100;
+        Self {
+            median: median * percent,
+            p98: p98 * percent,
+            bar: bar * percent,
+            p_at_bar: P_AT_BAR_OF_DRIPS / looks(age),
+        }
     }
 
     /// P(a session sends at least `bytes`).
@@ -160,6 +182,7 @@ const PLATFORMS: &str = include_str!("priors/platforms.txt");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::slow_drip::AGES;
 
     #[test]
     fn priors_fall_and_pass_through_their_points() {
@@ -169,7 +192,8 @@ mod tests {
             Kind::ALL.into_iter().flat_map(of_kind)
         });
         let of_use = |usage| Carried::ALL.map(|carried| SizePrior::of_questions(usage, carried));
-        for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)) {
+        let drips = (0..AGES).map(SizePrior::of_drip);
+        for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)).chain(drips) {
             assert!((prior.survival(0) - 1.0).abs() < 1e-9);
             assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
             assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);

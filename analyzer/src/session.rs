@@ -13,6 +13,7 @@ use crate::detect::blocked_probes::Probes;
 use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
+use crate::detect::slow_drip::Drip;
 use crate::dossier::Dossier;
 use crate::hash::quick;
 use crate::incident::Observed;
@@ -111,6 +112,8 @@ pub(crate) struct Slot {
     pub(crate) largest: u64,
     /// Sizes at which the upload is looked at again, by measure.
     pub(crate) next_look: [u64; 2],
+    /// From the second minute on in which something was sent.
+    pub(crate) drip: Option<Box<Drip>>,
     /// To tell who makes a burst.
     pub(crate) recent: Recent,
     /// The last (host, address, port) that policy judged, and its judgement.
@@ -315,6 +318,11 @@ impl Session {
             self.known_dossier(*target).is_some_and(|dossier| dossier.opened.is_some())
         };
         slots.chain([Target::Many]).filter(is_open).collect()
+    }
+
+    /// How old the session is at a time, in whole minutes.
+    pub(crate) fn age_min(&self, at: Timestamp) -> u32 {
+        u32::try_from(at.since(self.started_at).as_secs() / 60).unwrap_or(u32::MAX)
     }
 
     /// The time of what was observed at a target.

@@ -79,11 +79,19 @@ impl Cell {
         Self(UPLOAD_CELLS + usage as u8 * CARRIED as u8 + carried as u8)
     }
 
+    /// What a destination that is new here was sent little by little by a session age.
+    pub(crate) const fn of_drip(age: usize) -> Self {
+        Self(UPLOAD_CELLS + QUESTION_CELLS + age as u8)
+    }
+
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).map(Self)
     }
 }
+
+/// Cells of what questions carried.
+const QUESTION_CELLS: u8 = 3 * CARRIED as u8;
 
 /// Cells of uploads.
 pub(crate) const UPLOAD_CELLS: u8 = 18;

@@ -1,15 +1,21 @@
 //! One destination of a session: how it begins and what it counts.
 
+use std::time::Duration;
+
 use egret_event::{Event, Fact, SmolStr, Timestamp};
 
 use crate::baseline::Ladder;
 use crate::detect::NOTABLE;
 use crate::detect::new_destination;
+use crate::detect::slow_drip::Drip;
 use crate::detect::upload_size::Subject;
 use crate::hash::quick;
 use crate::session::{Recent, Slot};
 use crate::size::{Kind, Measure};
 use crate::tally::{Seen, Tally};
+
+/// Most destinations are done with sooner, and need no place for a drip.
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Slot {
     /// Of the first event there.
@@ -39,6 +45,7 @@ impl Slot {
             only_host: Some(quick(&event.destination.host)),
             largest: 0,
             next_look: [0; 2],
+            drip: None,
             recent: Recent::since(event.at),
             judged: (0, None),
             dossier: None,
@@ -55,10 +62,16 @@ impl Slot {
         }
     }
 
-    /// Counts an event; what its contact sent so far.
-    pub(crate) fn count(&mut self, event: &Event, bytes_of_contact: u64) {
+    /// Counts an event, in a minute of the session; its contact sent so much so far.
+    pub(crate) fn count(&mut self, event: &Event, bytes_of_contact: u64, minute: u32) {
+        let before = self.tally.up_bytes();
         self.seen.include(event.at);
         self.tally.add(event);
+        let sent = self.tally.up_bytes() - before;
+        if sent > 0 && (self.drip.is_some() || event.at.since(self.seen.first) >= MINUTE) {
+            let drip = self.drip.get_or_insert_with(|| Box::new(Drip::begin(minute, before)));
+            drip.add(minute, sent);
+        }
         self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
         self.largest = self.largest.max(bytes_of_contact);
         if event.is_contact() {

@@ -25,6 +25,10 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
                 add(("T1071.004", "Application Layer Protocol: DNS"));
                 add(("T1048.003", "Exfiltration Over Unencrypted Non-C2 Protocol"));
             }
+            Detector::SlowDrip => {
+                add(("T1030", "Data Transfer Size Limits"));
+                add(("T1041", "Exfiltration Over C2 Channel"));
+            }
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
             Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
@@ -72,6 +76,12 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
     if case.findings.iter().any(|finding| finding.detector == Detector::DnsTunnel) {
         steps.push(format!(
             "Block {name} at the resolver, and executors from asking other resolvers; the names              asked for hold what was taken."
+        ));
+    }
+    if case.findings.iter().any(|finding| finding.detector == Detector::SlowDrip) {
+        steps.push(format!(
+            "Find the program that keeps sending to {name}, and look at what one of its requests \
+             holds: telemetry says so."
         ));
     }
     match case.target {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::detect::dns_tunnel;
 use crate::detect::rate_burst::WINDOWS;
+use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
 use crate::incident::Detector;
 use crate::learned::{Asked, FLEET, Learned, SEEN_PER_ASKED, Scope, Seen};
@@ -46,6 +47,7 @@ impl Session {
     pub(crate) fn teach(&self, world: &World, delta: &mut Learned) -> u64 {
         let mut largest = self.largest_uploads(world);
         largest.extend(self.most_asked(world));
+        largest.extend(self.largest_drips(world));
         let mut lost = self.teach_asked(delta);
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
@@ -95,6 +97,23 @@ impl Session {
             }
         }
         true
+    }
+
+    /// The most that a destination that is new here was sent little by little, by each age that the
+    /// session has reached; no more than what is reported now. Nothing before a destination can be
+    /// new to the template.
+    fn largest_drips(&self, world: &World) -> BTreeMap<Cell, u64> {
+        let ladder = world.baseline.ladder(&self.place);
+        if ladder.template_sessions() < SESSIONS_TO_KNOW {
+            return BTreeMap::new();
+        }
+        let age_min = self.age_min(self.seen.last);
+        let reached = AGES_MIN.iter().filter(|age| age_min >= **age).count();
+        let judged = || self.slots.iter().filter(|slot| slow_drip::is_judged(slot));
+        let most =
+            |age| judged().map(|slot| slot.drip.as_deref().map_or(0, |drip| drip.by(age))).max();
+        let clipped = |age| Some(most(age)?.min(slow_drip::first_below(&ladder, age, THRESHOLD)));
+        (0..reached).filter_map(|age| Some((Cell::of_drip(age), clipped(age)?))).collect()
     }
 
     /// What the questions carried below the domains with more than a few names, for the template;

@@ -2,10 +2,10 @@
 
 use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
 
-use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise};
+use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
-use crate::detect::{NOTABLE, contradiction, new_destination};
+use crate::detect::{NOTABLE, contradiction, new_destination, slow_drip};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
 use crate::join::{Joined, Out, event_of};
@@ -53,6 +53,7 @@ impl Session {
             many_is_touched |= self.check_contact(target, event, world);
         }
         many_is_touched |= self.check_size(target, event, world);
+        self.check_drip(target, event, world);
         if let Some(contradiction) = contradiction {
             many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
         }
@@ -73,6 +74,9 @@ impl Session {
         for slot in &mut self.slots {
             slot.novelty = new_destination::judge(&ladder, &slot.domain, slot.key);
             slot.next_look = first_looks(&slot.subject(&ladder), &ladder);
+            if let Some(drip) = &mut slot.drip {
+                drip.look_again();
+            }
             if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
                 // What observers said stays: no baseline has a part in it.
                 dossier.findings.retain(|f| f.detector == Detector::Contradiction);
@@ -105,7 +109,10 @@ impl Session {
             _ => up_bytes,
         };
         match target {
-            Target::Slot(at) => self.slots[at].count(event, of_contact),
+            Target::Slot(at) => {
+                let minute = self.age_min(event.at);
+                self.slots[at].count(event, of_contact, minute);
+            }
             Target::Many => {
                 let mut tally = Tally::default();
                 tally.add(event);
@@ -268,6 +275,24 @@ impl Session {
             let dossier = self.dossier(Target::Slot(at));
             dossier.note(event);
             dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        }
+    }
+
+    fn check_drip(&mut self, target: Target, event: &Event, world: &World) {
+        let Target::Slot(at) = target else { return };
+        let slot = &mut self.slots[at];
+        let Some(drip) = slot.drip.as_deref_mut().filter(|drip| drip.is_due()) else { return };
+        drip.looked();
+        let drip = *drip;
+        if !slow_drip::is_judged(slot) || is_private(&event.destination) {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let finding = drip.finding(&ladder, &self.origin);
+        if finding.p < NOTABLE {
+            self.open_dossier(target, world);
+            let sessions = ladder.template_sessions();
+            self.dossier(target).set_finding(finding, &world.baseline, sessions);
         }
     }
 

@@ -9,6 +9,7 @@ pub(crate) mod dns_tunnel;
 pub(crate) mod new_destination;
 pub(crate) mod policy;
 pub(crate) mod rate_burst;
+pub(crate) mod slow_drip;
 pub(crate) mod upload_size;
 
 use crate::baseline::Weight;

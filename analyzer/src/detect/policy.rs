@@ -139,7 +139,7 @@ fn is_metadata_service(destination: &Destination) -> bool {
 
 /// Whether this is a private address under no name or an internal one. A private address under
 /// a public name is a proxy on the way to that name, or a name that its owner chose to publish.
-fn is_private(destination: &Destination) -> bool {
+pub(crate) fn is_private(destination: &Destination) -> bool {
     let internal = destination.host.as_deref().is_some_and(is_internal_name);
     match (destination.address, &destination.host) {
         (Some(address), Some(_)) => internal && is_private_address(address),

@@ -4,6 +4,7 @@
 
 mod blind;
 mod dns;
+mod drip;
 mod joins;
 mod limits;
 mod properties;

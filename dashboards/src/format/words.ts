@@ -13,6 +13,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   new_destination: 'New destination',
   upload_size: 'Upload size',
   rate_burst: 'Rate burst',
+  slow_drip: 'Slow drip',
   dns_tunnel: 'DNS tunnel',
   blocked_probes: 'Blocked probes',
   policy: 'Policy',
