@@ -41,14 +41,19 @@ fn costs() -> Vec<u16> {
     let mut counts = Counts::new();
     let lines = LABELS.lines().filter(|line| !line.starts_with('#'));
     lines.flat_map(str::split_whitespace).for_each(|label| counts.add(label));
-    let mut costs = vec![0; SYMBOLS.pow(3)];
-    for before in 0..SYMBOLS * SYMBOLS {
-        for symbol in 0..SYMBOLS {
-            let bits = -counts.probability(before, symbol).log2();
-            costs[before * SYMBOLS + symbol] = (bits * f64::from(PER_BIT)).round() as u16;
-        }
-    }
-    costs
+    let single = leaning(&counts.single, &[1.0 / SYMBOLS as f64; SYMBOLS]);
+    let pairs: Vec<_> = counts.pairs.chunks(SYMBOLS).map(|row| leaning(row, &single)).collect();
+    let rows = counts.triples.chunks(SYMBOLS).enumerate();
+    rows.flat_map(|(before, row)| leaning(row, &pairs[before % SYMBOLS]))
+        .map(|probability| (-probability.log2() * f64::from(PER_BIT)).round() as u16)
+        .collect()
+}
+
+/// P(symbol) in a context where they were counted so often, leaning on the shorter context's belief.
+fn leaning(counts: &[f64], parent: &[f64]) -> Vec<f64> {
+    let sum: f64 = counts.iter().sum();
+    let lean = |(count, parent)| (count + PARENT_WEIGHT * parent) / (sum + PARENT_WEIGHT);
+    counts.iter().zip(parent).map(lean).collect()
 }
 
 /// How often each character came: at all, after one other, after two others.
@@ -73,22 +78,6 @@ impl Counts {
             before = before % SYMBOLS * SYMBOLS + symbol;
         }
     }
-
-    /// P(symbol | the two before it), each context leaning on the shorter one.
-    fn probability(&self, before: usize, symbol: usize) -> f64 {
-        let lean = |counts: &[f64], parent: f64| {
-            let sum: f64 = counts.iter().sum();
-            (counts[symbol] + PARENT_WEIGHT * parent) / (sum + PARENT_WEIGHT)
-        };
-        let after = |counts, context| row(counts, context);
-        let single = lean(&self.single, 1.0 / SYMBOLS as f64);
-        let pair = lean(after(&self.pairs, before % SYMBOLS), single);
-        lean(after(&self.triples, before), pair)
-    }
-}
-
-fn row(counts: &[f64], context: usize) -> &[f64] {
-    &counts[context * SYMBOLS..(context + 1) * SYMBOLS]
 }
 
 fn symbol_of(byte: u8) -> usize {

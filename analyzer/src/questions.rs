@@ -13,7 +13,7 @@ use crate::label_model::{self, PER_BIT};
 use crate::tally::Seen;
 
 /// Domains that a session remembers: about 2 KB with a few names each.
-const MOST_DOMAINS: usize = 12;
+const MOST_DOMAINS: usize = 8;
 
 /// A resolver's search list asks for every name of a session below the network's own domains too
 /// (`pypi.org.example.net`). Names that look like that count a quarter: the measure of such a list
