@@ -2,6 +2,7 @@
 //! session after the other played out.
 
 use std::net::IpAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,14 +32,16 @@ const ROUTES: [(u32, Route); 4] =
     [(5, Route::Direct), (3, Route::Squid), (2, Route::Envoy), (2, Route::Bump)];
 
 /// Booting before the first packet, and shutting down after the last.
-const BOOT_MS: std::ops::Range<u64> = 1_200..4_000;
-const SHUT_DOWN_MS: std::ops::Range<u64> = 500..3_000;
+const BOOT_MS: Range<u64> = 1_200..4_000;
+const SHUT_DOWN_MS: Range<u64> = 500..3_000;
 
-/// Between two activities: the agent thinks.
-const THINK_MS: std::ops::Range<u64> = 500..12_000;
+/// Between two activities: the agent thinks, or, in one session of ten, waits for its person.
+const THINK_MS: Range<u64> = 500..12_000;
+const BREAK_MS: Range<u64> = 120_000..900_000;
+const BREAKS_CHANCE: f64 = 0.1;
 
 /// Beside an attack that takes hours: an agent that waits for its person between two tasks.
-const IDLE_MS: std::ops::Range<u64> = 1_200_000..3_600_000;
+const IDLE_MS: Range<u64> = 1_200_000..3_600_000;
 
 /// The streams of chance that do not belong to a session.
 const STARTS_STREAM: u64 = u64::MAX;
@@ -53,6 +56,8 @@ pub(crate) struct Played {
 /// A session that is to be played.
 struct Slot {
     start: Timestamp,
+    /// Between two activities.
+    pause_ms: Range<u64>,
     attacker: Option<Attacker>,
 }
 
@@ -82,20 +87,25 @@ pub(crate) fn play(plan: &Plan) -> Vec<Played> {
 }
 
 /// The last session begins this long before the scenario's span ends: none lasts longer, but for
-/// those with an attack.
+/// those with an attack, and those with breaks, which begin in the first third.
 const LONGEST_SESSION: Duration = Duration::from_secs(20 * 60);
 
 fn slots(plan: &Plan) -> Vec<Slot> {
     let mut dice = Dice::new(plan.seed, STARTS_STREAM);
     let whole_ms = (plan.scenario.span(plan.manner) - LONGEST_SESSION).as_millis() as u64;
     let mut slots: Vec<Slot> = (0..plan.benign_sessions)
-        .map(|_| Slot { start: plan.start + dice.ms(0..whole_ms), attacker: None })
+        .map(|_| {
+            let has_breaks = dice.chance(BREAKS_CHANCE);
+            let (part_ms, pause_ms) =
+                if has_breaks { (whole_ms / 3, BREAK_MS) } else { (whole_ms, THINK_MS) };
+            Slot { start: plan.start + dice.ms(0..part_ms), pause_ms, attacker: None }
+        })
         .collect();
     for attacker in attackers(plan, &mut dice) {
         let percent = attacker.kind.begins_percent(plan.manner);
         let part = whole_ms / 100 * percent.start..whole_ms / 100 * percent.end;
         let start = plan.start + dice.ms(part);
-        slots.push(Slot { start, attacker: Some(attacker) });
+        slots.push(Slot { start, pause_ms: THINK_MS, attacker: Some(attacker) });
     }
     slots.sort_by_key(|slot| slot.start);
     slots
@@ -131,7 +141,7 @@ fn play_one(
     let mut attack = None;
     for (turn, activity) in drawn.iter().enumerate() {
         (activity.run)(&mut session);
-        session.wait(THINK_MS);
+        session.wait(slot.pause_ms.clone());
         if let (0, Some(attacker)) = (turn, &slot.attacker) {
             let done = attacker.act(&mut session);
             activities.extend(work_beside(&done, template, &mut session));
@@ -195,7 +205,7 @@ fn register(
     (run, number): (u16, usize),
     template: &Template,
     (address, tenant): (IpAddr, &str),
-    lifetime: std::ops::Range<Timestamp>,
+    lifetime: Range<Timestamp>,
 ) -> ExecutorRegistration {
     ExecutorRegistration {
         id: format!("{}-{run:04x}-{number:04}", template.name).into(),

@@ -10,8 +10,11 @@ mod git_clone;
 mod git_push;
 mod llm_loop;
 mod model_download;
+mod notebook;
 mod npm_install;
 mod pip_install;
+mod retries;
+mod scraping;
 mod telemetry;
 mod web_browsing;
 
@@ -47,6 +50,9 @@ pub(crate) static TEMPLATES: [Template; 3] = [
             (2, git_clone::ACTIVITY),
             (1, model_download::ACTIVITY),
             (1, apt_update::ACTIVITY),
+            (2, notebook::ACTIVITY),
+            (1, scraping::ACTIVITY),
+            (1, retries::ACTIVITY),
             (2, telemetry::ACTIVITY),
         ],
     },
@@ -58,6 +64,7 @@ pub(crate) static TEMPLATES: [Template; 3] = [
             (2, git_clone::ACTIVITY),
             (2, git_push::ACTIVITY),
             (1, cargo_build::ACTIVITY),
+            (1, retries::ACTIVITY),
             (2, telemetry::ACTIVITY),
         ],
     },
@@ -66,6 +73,8 @@ pub(crate) static TEMPLATES: [Template; 3] = [
         repertoire: &[
             (5, web_browsing::ACTIVITY),
             (4, llm_loop::ACTIVITY),
+            (2, scraping::ACTIVITY),
+            (1, retries::ACTIVITY),
             (2, telemetry::ACTIVITY),
         ],
     },
@@ -75,6 +84,12 @@ impl Template {
     /// What one session of this kind does.
     pub(crate) fn draw(&self, dice: &mut Dice) -> Vec<&'static Activity> {
         (0..dice.count(ACTIVITIES)).map(|_| self.draw_one(dice)).collect()
+    }
+
+    /// The names of all that it may do.
+    #[cfg(test)]
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &'static str> {
+        self.repertoire.iter().map(|(_, activity)| activity.name)
     }
 
     /// Something that it does.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use egret_event::{Fact, SeenBy, TlsCarrier};
 
 use super::*;
+use crate::simulate::benign::{self, Template};
 
 /// What the collector made of one flow.
 #[derive(Debug, Default)]
@@ -294,4 +295,20 @@ fn what_goes_straight_to_an_address_has_no_name() {
             }
         }
     }
+}
+
+/// The page that says what there is.
+const LIST: &str = include_str!("../SCENARIOS.md");
+
+#[test]
+fn the_page_of_scenarios_lists_what_there_is() {
+    let rows: Vec<String> = Scenario::attacks()
+        .map(|s| format!("| `{s}` | {} | {} | {} |", s.technique(), s.channel(), s.about()))
+        .collect();
+    let listed: Vec<&str> = LIST.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(listed, rows, "egret/src/simulate/SCENARIOS.md has other rows than the table");
+    let profiles: BTreeSet<&str> = benign::TEMPLATES.iter().flat_map(Template::profiles).collect();
+    let listed: BTreeSet<&str> =
+        LIST.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next()).collect();
+    assert_eq!(listed, profiles);
 }

@@ -36,6 +36,8 @@ pub(crate) fn answer(status: u16, body: &[u8]) -> Vec<u8> {
         202 => "Accepted",
         403 => "Forbidden",
         404 => "Not Found",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
         _ => "Unknown",
     };
     let mut bytes = format!(
