@@ -289,6 +289,12 @@ mod tests {
     }
 
     #[test]
+    fn what_a_session_asked_for_takes_no_more_than_4_kib() {
+        // Two sketches of 128 bytes each.
+        assert!(MOST_DOMAINS * (size_of::<AskedDomain>() + 256) <= 4096);
+    }
+
+    #[test]
     fn text_and_private_types_are_in_free_form_and_addresses_are_not() {
         assert!([16, 10, 5, 15, 65_399].into_iter().all(is_free_form));
         assert!(![1, 28, 65, 12, 33].into_iter().any(is_free_form));

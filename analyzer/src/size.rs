@@ -53,7 +53,7 @@ impl Use {
     #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Unused, Self::Used, Self::Familiar];
 
-    /// The end of a sentence that begins "… hold at most 96 bytes".
+    /// The end of a sentence that begins "… ask for at most 96 bytes".
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Unused => "below a domain that they do not contact",

@@ -68,9 +68,11 @@ fn bulk_uploads_are_found_where_they_went_and_nothing_else_is() {
 }
 
 #[test]
-fn a_burst_and_a_sweep_of_blocked_probes_are_each_one_incident() {
+fn a_burst_a_sweep_of_blocked_probes_and_a_dns_tunnel_are_each_one_incident() {
     let folder = tempfile::tempdir().expect("a folder for the test");
-    for (scenario, detector) in [("burst", "rate_burst"), ("blocked-probes", "blocked_probes")] {
+    for (scenario, detector) in
+        [("burst", "rate_burst"), ("blocked-probes", "blocked_probes"), ("dns-txt", "dns_tunnel")]
+    {
         let report = simulate_and_analyze(scenario, folder.path());
         let incidents = report["incidents"].as_array().expect("a list of incidents");
         assert_eq!(incidents.len(), 1, "{scenario}: {:?}", destinations(&report));

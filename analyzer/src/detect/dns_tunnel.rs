@@ -126,10 +126,9 @@ impl<'a> Subject<'a> {
                 p98: normal.p98 as f64,
             }),
             words: format!(
-                "{}; {whose} normally {} at most {} (98 %) {whereto}",
+                "{}; {whose} normally {} {whereto}",
                 self.seen_words(asked, carried),
-                if carried == Carried::Answers { "receive" } else { "hold" },
-                bytes_words(normal.p98),
+                normal_words(carried, normal.p98),
             ),
         }
     }
@@ -157,6 +156,16 @@ impl<'a> Subject<'a> {
                 .push_str(&format!(", and {} came back in answers to these", bytes_words(answers)));
         }
         words
+    }
+}
+
+/// What is normal of a measure, as the middle of a sentence.
+fn normal_words(carried: Carried, p98: u64) -> String {
+    let most = format!("at most {} (98 %)", bytes_words(p98));
+    match carried {
+        Carried::Names => format!("ask for {most}"),
+        Carried::FreeForm => format!("ask for {most} in free form"),
+        Carried::Answers => format!("receive {most} in free form"),
     }
 }
 
