@@ -10,8 +10,9 @@
 //! Bytes alone do not tell a drip from an ordinary session: any page view sends more than a secret
 //! of 10 KB, and telemetry sends more per hour. What a drip cannot do without is coming again and
 //! again. So no more than 100 bytes are counted of a minute: something in every minute then counts
-//! more than any burst. In the logs of real hosts of a day that were looked at for this, ordinary
-//! destinations were sent something in a third of the minutes at most, a C2 channel in nearly all.
+//! more than any burst. In the logs of real hosts (an infected one, a workstation, a phone, 13 that
+//! browse) that were looked at for this, no ordinary destination was sent something in half of the
+//! minutes of its session, and a C2 channel was in 86 % of its first four hours.
 //!
 //! Telemetry does the same where it reports every minute. Therefore only destinations that are new
 //! here (D1) are judged, and none of the shipped services and platforms; and that a destination is
