@@ -258,7 +258,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
     match detector {
         Detector::NewDestination => 1.0,
         Detector::UploadSize | Detector::SlowDrip | Detector::DnsTunnel => 4.0,
-        Detector::RateBurst | Detector::BlockedProbes => 2.0,
+        Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
         Detector::Policy | Detector::Blind => 1.0,
         Detector::Contradiction => 2.0,
     }

@@ -172,6 +172,9 @@ impl Case<'_> {
                 format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
             (Some((Detector::SlowDrip, _)), _) => format!("{up} sent to {name} little by little"),
+            (Some((Detector::Beacon, f)), _) => {
+                format!("{} {} with {name}", f.observed.value, f.observed.unit)
+            }
             (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)

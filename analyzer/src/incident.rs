@@ -191,6 +191,8 @@ pub enum Detector {
     RateBurst,
     /// D4: little by little, for as long as a session lives.
     SlowDrip,
+    /// D5: a new destination is contacted at even intervals.
+    Beacon,
     /// D6: DNS questions carry data.
     DnsTunnel,
     /// D7: many distinct destinations were blocked.
@@ -205,11 +207,12 @@ pub enum Detector {
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
         Self::SlowDrip,
+        Self::Beacon,
         Self::DnsTunnel,
         Self::BlockedProbes,
         Self::Policy,
@@ -224,6 +227,7 @@ impl Detector {
             Self::UploadSize => "D2",
             Self::RateBurst => "D3",
             Self::SlowDrip => "D4",
+            Self::Beacon => "D5",
             Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
             Self::Policy => "P",
@@ -239,6 +243,7 @@ impl Detector {
             Self::UploadSize => "upload size",
             Self::RateBurst => "rate burst",
             Self::SlowDrip => "slow drip",
+            Self::Beacon => "beacon",
             Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
             Self::Policy => "policy",

@@ -26,6 +26,9 @@ const P_AT_BAR_OF_QUESTIONS: f64 = 2e-5;
 /// The same for what was sent little by little, before the correction for the looks.
 const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 
+/// The same for contacts at even intervals: one look, and half of that weight.
+const P_AT_BAR_OF_BEATS: f64 = 6e-5;
+
 /// The part of sessions that contact a destination which nobody here contacted before. Observed
 /// rates for benign sessions lie between 0.8 and 24 %.
 pub(crate) const P_NEW_DESTINATION: f64 = 0.05;
@@ -72,6 +75,11 @@ impl SizePrior {
         };
         Self { median, p98, bar, p_at_bar: P_AT_BAR }
     }
+
+    /// The prior for contacts at even intervals with one new destination: a few sessions poll one
+    /// until something is done, or have a tool that reports to its maker.
+    pub(crate) const OF_BEATS: Self =
+        Self { median: 1, p98: 8, bar: 16, p_at_bar: P_AT_BAR_OF_BEATS };
 
     /// The prior for what DNS questions carry, by what the names are for.
     pub(crate) const fn of_questions(usage: Use, carried: Carried) -> Self {

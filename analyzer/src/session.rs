@@ -9,6 +9,7 @@ use std::sync::Arc;
 use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::detect::beacon::Rhythm;
 use crate::detect::blocked_probes::Probes;
 use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
@@ -114,6 +115,8 @@ pub(crate) struct Slot {
     pub(crate) next_look: [u64; 2],
     /// From the second minute on in which something was sent.
     pub(crate) drip: Option<Box<Drip>>,
+    /// The gaps between contacts, where it is new.
+    pub(crate) rhythm: Option<Box<Rhythm>>,
     /// To tell who makes a burst.
     pub(crate) recent: Recent,
     /// The last (host, address, port) that policy judged, and its judgement.

@@ -84,6 +84,9 @@ impl Cell {
         Self(UPLOAD_CELLS + QUESTION_CELLS + age as u8)
     }
 
+    /// Contacts at even intervals with one new destination.
+    pub(crate) const BEATS: Self = Self(64);
+
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).map(Self)

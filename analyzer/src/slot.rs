@@ -6,12 +6,13 @@ use egret_event::{Event, Fact, SmolStr, Timestamp};
 
 use crate::baseline::Ladder;
 use crate::detect::NOTABLE;
+use crate::detect::beacon::{Rhythm, SMALL_BYTES};
 use crate::detect::new_destination;
 use crate::detect::slow_drip::Drip;
 use crate::detect::upload_size::Subject;
 use crate::hash::quick;
 use crate::session::{Recent, Slot};
-use crate::size::{Kind, Measure};
+use crate::size::{Class, Kind, Measure};
 use crate::tally::{Seen, Tally};
 
 /// Most destinations are done with sooner, and need no place for a drip.
@@ -46,6 +47,7 @@ impl Slot {
             largest: 0,
             next_look: [0; 2],
             drip: None,
+            rhythm: None,
             recent: Recent::since(event.at),
             judged: (0, None),
             dossier: None,
@@ -77,6 +79,15 @@ impl Slot {
         if event.is_contact() {
             self.recent.contact(event.at);
         }
+    }
+
+    /// Contacts at even intervals, if it is a new destination that is sent little.
+    pub(crate) fn beats(&self) -> u64 {
+        let contacts = u64::from(self.tally.contacts());
+        let is_small = self.tally.up_bytes() <= contacts.saturating_mul(SMALL_BYTES);
+        let rhythm =
+            self.rhythm.as_deref().filter(|_| is_small && self.novelty.class == Class::New);
+        rhythm.map_or(0, Rhythm::even_contacts)
     }
 
     /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.

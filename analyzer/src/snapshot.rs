@@ -21,7 +21,7 @@ use crate::shard::partitions;
 /// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
 /// in an array of 18 ([`crate::form2`]).
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 const LAST_WITH_FORM_2: u8 = 2;
 
 /// What outlives sessions: the beginning of every version.

@@ -21,6 +21,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
         match finding.detector {
             Detector::Policy => case.dossier.rules.iter().for_each(|hits| add(of_rule(hits.rule))),
             Detector::UploadSize => add(of_upload(case)),
+            Detector::Beacon => add(("T1071.001", "Application Layer Protocol: Web Protocols")),
             Detector::DnsTunnel => {
                 add(("T1071.004", "Application Layer Protocol: DNS"));
                 add(("T1048.003", "Exfiltration Over Unencrypted Non-C2 Protocol"));
@@ -82,6 +83,12 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         steps.push(format!(
             "Find the program that keeps sending to {name}, and look at what one of its requests \
              holds: telemetry says so."
+        ));
+    }
+    if case.findings.iter().any(|finding| finding.detector == Detector::Beacon) {
+        steps.push(format!(
+            "Find what runs on executor {executor} by a timer: stop the contacts, and see whether \
+             a process, a scheduled job or a package's own hook makes them."
         ));
     }
     match case.target {

@@ -3,6 +3,7 @@
 //! Nothing here knows what is counted or whose it is.
 
 use statrs::function::beta::checked_beta_reg;
+use statrs::function::gamma::checked_gamma_lr;
 
 /// Probabilities are clipped to this range before they are combined, so that no detector alone
 /// decides without limit, and none can veto the others.
@@ -84,6 +85,43 @@ pub(crate) fn combine(parts: impl Iterator<Item = (f64, f64)>) -> f64 {
     (angle / std::f64::consts::PI).clamp(0.0, 1.0)
 }
 
+/// P(X ≤ `x`) of a χ² distribution: the regularized lower incomplete gamma function.
+///
+/// Source: NIST Digital Library of Mathematical Functions, section 8.2, with a = degrees / 2.
+fn chi_square_lower(x: f64, degrees: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    // Only arguments that are no positive numbers fail; then nothing can be said.
+    checked_gamma_lr(degrees / 2.0, x / 2.0).unwrap_or(1.0).clamp(0.0, 1.0)
+}
+
+/// P(intervals are as even as these), if what they lie between happens by chance, at any rate: the
+/// lower tail of Moran's statistic, of their sum and the sum of their natural logarithms.
+///
+/// Source: Moran, Journal of the Royal Statistical Society B 13 (1951), 147-150, with Bartlett's
+/// correction: 2n (ln of the mean - mean of ln) / (1 + (n + 1) / 6n) is about χ² with n - 1 degrees.
+pub(crate) fn interval_tail(intervals: u32, sum: f64, sum_of_logs: f64) -> f64 {
+    let n = f64::from(intervals);
+    if intervals < 2 || sum <= 0.0 {
+        return 1.0;
+    }
+    let spread = ((sum / n).ln() - sum_of_logs / n).max(0.0);
+    chi_square_lower(2.0 * n * spread / (1.0 + (n + 1.0) / (6.0 * n)), n - 1.0)
+}
+
+/// How even intervals are: the shape of the gamma distribution that fits them best, by their sum and
+/// the sum of their natural logarithms. 1 for chance, more for what is more even; their coefficient
+/// of variation is one over its root.
+///
+/// Source: Minka, "Estimating a Gamma distribution" (2002), the closed form that is within 1.5 % of
+/// the most likely one.
+pub(crate) fn interval_shape(intervals: u32, sum: f64, sum_of_logs: f64) -> f64 {
+    let n = f64::from(intervals.max(1));
+    let spread = ((sum / n).ln() - sum_of_logs / n).max(1e-12);
+    (3.0 - spread + ((spread - 3.0).powi(2) + 24.0 * spread).sqrt()) / (12.0 * spread)
+}
+
 /// A sequential test of first contacts: hosts that mean well succeed, scanners fail.
 ///
 /// With P(success | benign) = 0.8 and P(success | scanner) = 0.2, each failure multiplies the
@@ -157,6 +195,38 @@ mod tests {
         );
         assert_close(negative_binomial_tail(5, 20.0, 4.0, 2.5), 0.9805176380632968);
         assert_close(negative_binomial_tail(0, 1.0, 1.0, 1.0), 1.0);
+    }
+
+    /// References: `scipy.stats.chi2.cdf`, SciPy 1.17.
+    #[test]
+    fn chi_square_tails_are_those_of_scipy() {
+        assert_close(chi_square_lower(2.5, 9.0), 0.019116508597186565);
+        assert_close(chi_square_lower(0.5, 19.0), 1.3426505641870612e-12);
+        assert_close(chi_square_lower(30.0, 19.0), 0.9482015411069761);
+        assert_close(chi_square_lower(1e-6, 9.0), 8.443219411593917e-31);
+        assert_close(chi_square_lower(12.0, 40.0), 5.180168937011945e-06);
+        assert_eq!(chi_square_lower(0.0, 9.0), 0.0);
+    }
+
+    #[test]
+    fn even_intervals_are_unlikely_by_chance_whatever_their_length() {
+        for length in [0.5, 60.0, 86_400.0_f64] {
+            assert!(interval_tail(10, 10.0 * length, 10.0 * length.ln()) < 1e-15);
+        }
+        // Half of them a hundredth of the others: more uneven than chance.
+        let sum_of_logs = 5.0 * 1.0_f64.ln() + 5.0 * 100.0_f64.ln();
+        assert!(interval_tail(10, 505.0, sum_of_logs) > 0.9);
+        assert_close(interval_tail(1, 60.0, 60.0_f64.ln()), 1.0);
+    }
+
+    #[test]
+    fn the_shape_of_intervals_is_that_of_the_distribution_they_come_from() {
+        // Sums of a gamma distribution: the mean, and ψ(k) + ln θ for the mean logarithm;
+        // ψ(1) = -γ and ψ(4) = 11/6 - γ (DLMF 5.4.14).
+        let of = |shape: f64, digamma: f64| interval_shape(1000, 1000.0 * shape, 1000.0 * digamma);
+        assert!((of(4.0, 1.2561176684318) / 4.0 - 1.0).abs() < 0.015);
+        assert!((of(1.0, -0.5772156649015) - 1.0).abs() < 0.015);
+        assert!(interval_shape(10, 600.0, 10.0 * 60.0_f64.ln()) > 1e6);
     }
 
     /// References: `zeta * scipy.stats.genpareto.sf(y - u, xi, scale=sigma)`, SciPy 1.17.

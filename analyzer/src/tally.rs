@@ -65,6 +65,11 @@ impl Tally {
         self.wire.allowed.max(self.log.allowed)
     }
 
+    /// All contacts.
+    pub(crate) fn contacts(&self) -> u32 {
+        self.allowed().saturating_add(self.blocked())
+    }
+
     /// Contacts stopped.
     fn blocked(&self) -> u32 {
         self.wire.blocked.max(self.log.blocked)

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::detect::beacon;
 use crate::detect::dns_tunnel;
 use crate::detect::rate_burst::WINDOWS;
 use crate::detect::slow_drip::{self, AGES_MIN};
@@ -48,6 +49,7 @@ impl Session {
         let mut largest = self.largest_uploads(world);
         largest.extend(self.most_asked(world));
         largest.extend(self.largest_drips(world));
+        largest.extend(self.most_beats(world));
         let mut lost = self.teach_asked(delta);
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
@@ -154,6 +156,15 @@ impl Session {
             }
         }
         most
+    }
+
+    /// The most contacts at even intervals with one new destination, no more than what is reported
+    /// now. Until destinations can be known, all are new and nothing is learned.
+    fn most_beats(&self, world: &World) -> Option<(Cell, u64)> {
+        let ladder = world.baseline.ladder(&self.place);
+        let most = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
+        let clipped = if most == 0 { 0 } else { most.min(beacon::first_below(&ladder, THRESHOLD)) };
+        (ladder.template_sessions() >= SESSIONS_TO_KNOW).then_some((Cell::BEATS, clipped))
     }
 
     /// The largest upload per cell, where any was known. An upload beyond what is reported now

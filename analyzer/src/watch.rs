@@ -1,11 +1,13 @@
 //! A session sees an event: it counts, asks the detectors, and says what changed.
 
+use std::time::Duration;
+
 use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
 
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
-use crate::detect::{NOTABLE, contradiction, new_destination, slow_drip};
+use crate::detect::{NOTABLE, beacon, contradiction, new_destination, slow_drip};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
 use crate::join::{Joined, Out, event_of};
@@ -76,6 +78,9 @@ impl Session {
             slot.next_look = first_looks(&slot.subject(&ladder), &ladder);
             if let Some(drip) = &mut slot.drip {
                 drip.look_again();
+            }
+            if let Some(rhythm) = &mut slot.rhythm {
+                rhythm.look_again();
             }
             if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
                 // What observers said stays: no baseline has a part in it.
@@ -184,18 +189,45 @@ impl Session {
         self.slots.iter().filter(|slot| slot.is_open()).count() >= MOST_SLOTS / 2
     }
 
-    /// Bursts and blocked contacts. Whether the dossier about many destinations was touched.
+    /// Rhythms, bursts and blocked contacts. Whether the dossier about many destinations was touched.
     fn check_contact(&mut self, target: Target, event: &Event, world: &World) -> bool {
         let lane = match target {
             Target::Slot(at) if self.slots[at].novelty.class.is_familiar() => Lane::Familiar,
             _ => Lane::New,
         };
+        if let Target::Slot(at) = target {
+            self.check_rhythm(at, event, world);
+        }
         let looks = self.burst.contact(event.at, (lane, view(event)), &self.bars);
         let mut touched = false;
         for look in looks.into_iter().flatten() {
             touched |= self.note_burst(look, target, event, world);
         }
         touched | self.check_probe(event, world)
+    }
+
+    /// Contacts at even intervals with a destination that is new.
+    fn check_rhythm(&mut self, at: usize, event: &Event, world: &World) {
+        let slot = &mut self.slots[at];
+        if slot.novelty.class != Class::New {
+            return;
+        }
+        let rhythm = slot.rhythm.get_or_insert_default();
+        if !rhythm.contact(begin_of(event)) {
+            return;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let contacts = slot.beats();
+        if beacon::tail(&ladder, contacts) >= NOTABLE {
+            return;
+        }
+        let finding = slot.rhythm.as_deref().map(|rhythm| rhythm.finding(&ladder, &self.origin));
+        self.open_dossier(Target::Slot(at), world);
+        let dossier = self.dossier(Target::Slot(at));
+        dossier.note(event);
+        if let Some(finding) = finding {
+            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        }
     }
 
     fn note_burst(&mut self, look: Look, target: Target, event: &Event, world: &World) -> bool {
@@ -454,5 +486,14 @@ impl Session {
             return;
         }
         self.dossier(target).set_finding(finding, &world.baseline, ladder.template_sessions());
+    }
+}
+
+/// When a contact began: flows are told of later, and requests when they have ended.
+fn begin_of(contact: &Event) -> Timestamp {
+    match &contact.fact {
+        Fact::Flow(flow) => flow.from,
+        Fact::Http(request) => contact.at - Duration::from_millis(request.duration_ms.unwrap_or(0)),
+        _ => contact.at,
     }
 }

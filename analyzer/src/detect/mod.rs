@@ -3,6 +3,7 @@
 //! They are functions over plain state that lives in the session, not a trait: the set is
 //! closed, each looks at a different part of an event, and a session is saved as a whole.
 
+pub(crate) mod beacon;
 pub(crate) mod blocked_probes;
 pub(crate) mod contradiction;
 pub(crate) mod dns_tunnel;

@@ -18,6 +18,20 @@ fn sends(
     minutes.map(send).collect()
 }
 
+/// A hundred bytes in each of these minutes, in parts that come by chance: no timer sends them.
+fn drip(executor: &mut Executor, host: &str, minutes: std::ops::Range<i64>) -> Vec<Event> {
+    let mut offsets = (0..).map(|number: u64| chance(number) * MINUTE_MS as f64);
+    let mut parts = Vec::new();
+    for minute in minutes {
+        for part in [10, 30, 20, 40] {
+            let ms = minute * MINUTE_MS + offsets.next().map_or(0, |offset| offset as i64);
+            parts.push((ms, part));
+        }
+    }
+    parts.sort_unstable();
+    parts.into_iter().map(|(ms, bytes)| executor.flow(ms, web(host), bytes, 200)).collect()
+}
+
 fn drips(events: &[Event]) -> Vec<Incident> {
     let mut found = incidents(events);
     found.retain(|incident| {
@@ -30,7 +44,7 @@ fn drips(events: &[Event]) -> Vec<Incident> {
 #[test]
 fn a_hundred_bytes_a_minute_are_found_when_the_session_is_an_hour_old() {
     let mut executor = Executor::new("sandbox-1");
-    let found = drips(&sends(&mut executor, "drop.example", 0..150, 100));
+    let found = drips(&drip(&mut executor, "drop.example", 0..150));
     assert_eq!(destinations(&found), ["drop.example"]);
     let incident = &found[0];
     assert_eq!(incident.opened_at.since(at(0)).as_secs() / 60, 64);
@@ -47,7 +61,7 @@ fn a_hundred_bytes_a_minute_are_found_when_the_session_is_an_hour_old() {
 fn a_drip_that_begins_late_is_found_at_a_later_age() {
     let mut executor = Executor::new("sandbox-1");
     let mut events = sends(&mut executor, "pypi.org", (0..240).step_by(5), 400);
-    events.extend(sends(&mut executor, "drop.example", 40..240, 100));
+    events.extend(drip(&mut executor, "drop.example", 40..240));
     events.sort_by_key(|event| event.at);
     let found = drips(&events);
     assert_eq!(destinations(&found), ["drop.example"]);

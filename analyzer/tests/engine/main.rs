@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this crate is a test")]
 
+mod beacons;
 mod blind;
 mod dns;
 mod drip;

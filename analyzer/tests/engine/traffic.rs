@@ -192,3 +192,9 @@ pub(crate) fn opened(changes: &[IncidentChange]) -> Vec<&IncidentChange> {
 pub(crate) fn destinations(incidents: &[Incident]) -> Vec<SmolStr> {
     incidents.iter().map(|incident| incident.destination.clone()).collect()
 }
+
+/// A number from 0 to 1 that looks like chance, different for every `number`.
+pub(crate) fn chance(number: u64) -> f64 {
+    let mixed = number.wrapping_add(7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1u64 << 53) as f64
+}

@@ -14,6 +14,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   upload_size: 'Upload size',
   rate_burst: 'Rate burst',
   slow_drip: 'Slow drip',
+  beacon: 'Beacon',
   dns_tunnel: 'DNS tunnel',
   blocked_probes: 'Blocked probes',
   policy: 'Policy',
