@@ -176,11 +176,17 @@ pub(crate) fn is_platform(domain: &str) -> bool {
     is_listed(domain, PLATFORMS)
 }
 
+/// Whether a domain is itself one of those platforms, and not what a customer has below one.
+pub(crate) fn is_own_of_platform(domain: &str) -> bool {
+    entries(PLATFORMS).any(|platform| platform == domain)
+}
+
 fn is_listed(host: &str, list: &str) -> bool {
-    list.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .any(|service| is_within(host, service))
+    entries(list).any(|service| is_within(host, service))
+}
+
+fn entries(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 const SERVICES: &str = include_str!("priors/services.txt");
@@ -223,6 +229,8 @@ mod tests {
         assert!(!is_known_service("github.com.example"));
         assert!(!is_known_service("storage.googleapis.com"));
         assert!(is_lookup_service("4.in-addr.arpa") && is_lookup_service("spamhaus.org"));
+        assert!(is_own_of_platform("microsoft.com"));
+        assert!(!is_own_of_platform("mallory.blob.core.windows.net"));
         assert!(!is_lookup_service("4.ip6.arpa") && !is_lookup_service("spamhaus.org.example"));
     }
 }

@@ -11,6 +11,7 @@ use crate::detect::new_destination;
 use crate::detect::slow_drip::Drip;
 use crate::detect::upload_size::Subject;
 use crate::hash::quick;
+use crate::priors::is_own_of_platform;
 use crate::session::{Recent, Slot};
 use crate::size::{Class, Kind, Measure};
 use crate::tally::{Seen, Tally};
@@ -81,13 +82,14 @@ impl Slot {
         }
     }
 
-    /// Contacts at even intervals, if it is a new destination that is sent little.
+    /// Contacts at even intervals, if it is a new destination that is sent little. What a platform
+    /// has of its own does not count: operating systems and their parts report to it by timers.
     pub(crate) fn beats(&self) -> u64 {
         let contacts = u64::from(self.tally.contacts());
         let is_small = self.tally.up_bytes() <= contacts.saturating_mul(SMALL_BYTES);
-        let rhythm =
-            self.rhythm.as_deref().filter(|_| is_small && self.novelty.class == Class::New);
-        rhythm.map_or(0, Rhythm::even_contacts)
+        let is_judged = is_small && self.novelty.class == Class::New;
+        let beats = self.rhythm.as_deref().filter(|_| is_judged).map_or(0, Rhythm::even_contacts);
+        if beats > 0 && is_own_of_platform(&self.domain) { 0 } else { beats }
     }
 
     /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.

@@ -65,6 +65,10 @@ fn services_model_calls_people_and_short_polls_are_no_beacons() {
         beacons(&beacon(&mut Executor::new("sandbox-1"), host, gaps, up))
     };
     assert!(one("api.github.com", (60, 0.1), 900).is_empty(), "a common service");
+    assert!(
+        one("tile-service.weather.microsoft.com", (60, 0.1), 900).is_empty(),
+        "the system's own"
+    );
     assert!(one("models.example.net", (60, 0.3), 12 * KIB).is_empty(), "a whole context each time");
     assert!(one("status.example.net", (10, 0.0), 900).is_empty(), "until a build was done");
     let mut executor = Executor::new("sandbox-1");
