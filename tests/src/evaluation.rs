@@ -44,7 +44,7 @@ impl Extent {
     /// What the published figures stand on: 30,000 ordinary sessions.
     pub const WHOLE: Self = Self {
         attacks: &[],
-        attack_seeds: 10,
+        attack_seeds: 30,
         sessions_beside: 12,
         benign_seeds: 60,
         benign_sessions: 500,

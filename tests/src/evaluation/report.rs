@@ -1,6 +1,6 @@
 //! The page that shows the figures of an evaluation.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use egret::simulate::{Manner, Scenario};
@@ -91,11 +91,24 @@ fn write_price(page: &mut String, figures: &Figures) {
             number(*median_bytes, 0),
         );
     }
-    page.push_str("\nNever found, so not in this table: ");
-    let missed = figures.attacks.iter().filter(|row| row.found.recall.count == 0);
-    let missed: Vec<String> = missed.map(|row| format!("{} {}", row.attack, row.manner)).collect();
-    page.push_str(&if missed.is_empty() { "nothing".to_owned() } else { missed.join(", ") });
-    page.push_str(".\n");
+    let _ = writeln!(page, "\nNever found, so not in this table: {}.", never_found(figures));
+}
+
+/// The attacks that were not found once, with the manners if those were not all.
+fn never_found(figures: &Figures) -> String {
+    let mut missed: BTreeMap<Scenario, Vec<&str>> = BTreeMap::new();
+    for row in figures.attacks.iter().filter(|row| row.found.recall.count == 0) {
+        missed.entry(row.attack).or_default().push(row.manner.word());
+    }
+    let words = missed.into_iter().map(|(attack, manners)| {
+        if manners.len() == Manner::ALL.len() {
+            attack.to_string()
+        } else {
+            format!("{attack} ({})", manners.join(", "))
+        }
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }
 
 /// Recall by what could be seen.

@@ -4,6 +4,7 @@ use super::alphabet::Alphabet;
 use super::{Attack, Mission};
 use crate::simulate::session::{Session, Visited};
 use crate::simulate::wire::dns::{Exchange, LONGEST_LABEL, Record, RecordType};
+use crate::simulate::world::resolver;
 
 /// `bytes` of stolen data as the labels of a name.
 pub(super) fn labels(alphabet: Alphabet, session: &mut Session, bytes: usize) -> String {
@@ -17,9 +18,11 @@ pub(super) fn zone(mission: &Mission) -> String {
     format!("{}.example", mission.handle)
 }
 
-/// A tunnel into `zone` that has asked nothing yet.
+/// A tunnel into `zone` that has asked nothing yet. Many questions are a burst at the resolver too.
 pub(super) fn tunnel(zone: &str, session: &Session) -> Attack {
-    Attack { route: "resolver".to_owned(), ..Attack::towards(zone, session) }
+    let resolver = resolver(session.is_v6()).ip().to_string();
+    let attack = Attack::towards(zone, session);
+    Attack { route: "resolver".to_owned(), seen_as: vec![resolver], ..attack }
 }
 
 /// A question that is answered with `records`.
