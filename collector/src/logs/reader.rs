@@ -78,8 +78,12 @@ impl Reader {
     #[inline]
     pub fn read<'a>(&mut self, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         let Some(dialect) = self.dialect else { return self.guess(line) };
+        // An entry is large: it is made where the caller wants it, and not moved there.
+        if self.is_told {
+            return self.read_as(dialect, line);
+        }
         let read = self.read_as(dialect, line);
-        if self.is_told || !is_malformed(&read) || looks_like(line) == dialect {
+        if !is_malformed(&read) || looks_like(line) == dialect {
             return read;
         }
         // What the line is not in the file's own dialect says more than what it is not in another.
@@ -117,8 +121,8 @@ impl Reader {
     #[inline]
     fn read_as<'a>(&mut self, dialect: Dialect, line: &'a [u8]) -> Result<Entry<'a>, LineProblem> {
         match dialect {
-            Dialect::SquidNative => squid::parse_native(line).map(Entry::Request),
-            Dialect::SquidEgret => squid::parse_egret(line).map(Entry::Request),
+            Dialect::SquidNative => squid::parse_native(line),
+            Dialect::SquidEgret => squid::parse_egret(line),
             Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
             Dialect::Argus => self.argus.read(line),
             Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),

@@ -40,6 +40,7 @@ use std::net::IpAddr;
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
 use super::digits::number;
+use super::entry::Entry;
 use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::scan::{Places, find, find2};
 use super::text::{
@@ -61,7 +62,7 @@ const ESTABLISHED: u16 = 200;
 /// # Errors
 /// See [`LineProblem`].
 #[inline]
-pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
     let duration_ms = number(fields.next()?);
@@ -75,7 +76,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         _ => NativeEnd::parse(fields.rest())?,
     };
     let target = target?;
-    Ok(LogRecord {
+    Ok(Entry::Request(LogRecord {
         at,
         client: (client, 0),
         host: Cow::Borrowed(target.host),
@@ -97,7 +98,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         body_bytes: None,
         client_certificate: None,
         seen_by: SeenBy::Proxy,
-    })
+    }))
 }
 
 /// Reads a line of Egret's own format, without its line end.
@@ -105,7 +106,7 @@ pub fn parse_native(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
 /// # Errors
 /// See [`LineProblem`].
 #[inline]
-pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+pub fn parse_egret(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
     let duration_ms = number(fields.next()?);
@@ -127,7 +128,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         _ => outcome.verdict,
     };
     let (host, named_by, server) = target.behind(extra.sni, server);
-    Ok(LogRecord {
+    Ok(Entry::Request(LogRecord {
         at,
         client,
         host: Cow::Borrowed(host),
@@ -149,7 +150,7 @@ pub fn parse_egret(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
         body_bytes: None,
         client_certificate: None,
         seen_by: SeenBy::Proxy,
-    })
+    }))
 }
 
 /// Fields separated by one or more spaces.

@@ -5,11 +5,18 @@ use super::*;
 const BLOCKED: Verdict = Verdict::Blocked(BlockReason::ProxyDenied);
 
 fn native(line: &str) -> LogRecord<'_> {
-    parse_native(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+    request(parse_native(line.as_bytes())).unwrap_or_else(|problem| panic!("{problem}: {line}"))
 }
 
 fn egret(line: &str) -> LogRecord<'_> {
-    parse_egret(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+    request(parse_egret(line.as_bytes())).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+}
+
+fn request(read: Result<Entry<'_>, LineProblem>) -> Result<LogRecord<'_>, LineProblem> {
+    read.map(|entry| match entry {
+        Entry::Request(record) => record,
+        other => panic!("no request: {other:?}"),
+    })
 }
 
 fn text<'a>(field: &'a Option<Cow<'_, [u8]>>) -> Option<&'a str> {
@@ -299,7 +306,7 @@ fn a_tunnel_that_was_looked_into_counts_once_and_a_terminated_one_is_refused() {
         ("TCP_DENIED/200", "-:-", "bump=splice", Ok(BLOCKED)),
     ] {
         let line = line(result, server, bump);
-        let told = parse_egret(line.as_bytes()).map(|record| record.verdict);
+        let told = request(parse_egret(line.as_bytes())).map(|record| record.verdict);
         assert_eq!(told, expected, "{line}");
     }
 }
