@@ -31,10 +31,12 @@ bench: setup-bench dashboard
 	cargo build --release --locked -p egret -p egret-tests --bins
 	target/release/egret-bench
 
-## evaluate: how many simulated attacks are found, how soon, and at what price in false alarms
+## evaluate: how many simulated attacks are found, how soon, and at what price in false alarms; with
+## DATA=FOLDER, on public data about real hosts too
 evaluate: setup-build dashboard
 	cargo build --release --locked -p egret -p egret-tests --bins
 	target/release/egret-evaluate
+	$(if $(DATA),target/release/egret-evaluate --real "$(DATA)")
 
 ## conformance: what others see in public captures (DATA=FOLDER), next to what egret sees
 conformance: setup-conformance

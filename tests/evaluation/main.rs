@@ -1,11 +1,16 @@
 //! `make evaluate`: how many attacks are found, how soon, and how many false alarms that costs. The
 //! page is kept in `tests/evaluation/RESULTS.md`, the figures in `target/evaluation.json`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
-use egret_tests::evaluation::{Extent, evaluate, report};
+use egret_tests::evaluation::{Extent, evaluate, real, report};
 
 /// Where the page is kept.
 const RESULTS: &str = "tests/evaluation/RESULTS.md";
+
+/// Where the page about real hosts is kept.
+const REAL: &str = "tests/evaluation/REAL.md";
 
 /// Where the figures are kept.
 const FIGURES: &str = "target/evaluation.json";
@@ -15,7 +20,8 @@ fn main() -> Result<()> {
     let is_quick = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => false,
         ["--quick"] => true,
-        _ => bail!("usage: egret-evaluate [--quick]"),
+        ["--real", data] => return keep_real(Path::new(data)),
+        _ => bail!("usage: egret-evaluate [--quick | --real FOLDER]"),
     };
     let figures = evaluate(if is_quick { Extent::QUICK } else { Extent::WHOLE })?;
     let page = report(&figures);
@@ -26,4 +32,10 @@ fn main() -> Result<()> {
         std::fs::write(FIGURES, figures).context("cannot write the figures")?;
     }
     Ok(())
+}
+
+fn keep_real(data: &Path) -> Result<()> {
+    let page = real(data)?;
+    print!("{page}");
+    std::fs::write(REAL, &page).context("cannot write the page")
 }

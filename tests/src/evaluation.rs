@@ -5,6 +5,7 @@
 
 mod bounds;
 mod figures;
+mod real;
 mod report;
 mod trial;
 
@@ -18,6 +19,7 @@ use egret::simulate::{Manner, Scenario};
 
 pub use bounds::{Interval, clopper_pearson};
 pub use figures::{Figures, Found, Row};
+pub use real::real;
 pub use report::report;
 pub use trial::{Attempt, Outcome, Price, Trial};
 

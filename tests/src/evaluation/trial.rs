@@ -91,14 +91,18 @@ impl Trial {
         let holds_something = |path: &&Path| path.metadata().is_ok_and(|file| file.len() > 0);
         let files: Vec<&Path> =
             files.map(|file| file.as_path()).into_iter().filter(holds_something).collect();
-        let incidents = analyze(&written.configuration, &files)?;
+        let incidents = analyze(Some(&written.configuration), &files)?;
         Ok(judge(&truth, &incidents))
     }
 }
 
-fn analyze(configuration: &Path, files: &[&Path]) -> Result<Vec<Incident>> {
+/// The incidents that `egret analyze` finds in files, with a configuration or cold.
+pub(super) fn analyze(configuration: Option<&Path>, files: &[&Path]) -> Result<Vec<Incident>> {
     let mut command = Command::new(egret());
-    command.arg("analyze").arg("--config").arg(configuration).args(["--format", "json"]);
+    command.args(["analyze", "--format", "json"]);
+    if let Some(configuration) = configuration {
+        command.arg("--config").arg(configuration);
+    }
     let output = command.args(files).output().context("egret cannot be started")?;
     if !output.status.success() {
         bail!("egret failed: {}", String::from_utf8_lossy(&output.stderr));
