@@ -76,7 +76,8 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
     steps.push(ask_owner(case));
     if case.findings.iter().any(|finding| finding.detector == Detector::DnsTunnel) {
         steps.push(format!(
-            "Block {name} at the resolver, and executors from asking other resolvers; the names              asked for hold what was taken."
+            "Block {name} at the resolver, and executors from asking other resolvers; the names \
+             asked for hold what was taken."
         ));
     }
     if case.findings.iter().any(|finding| finding.detector == Detector::SlowDrip) {

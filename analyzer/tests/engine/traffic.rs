@@ -171,7 +171,18 @@ pub(crate) fn run(config: AnalyzerConfig, events: &[Event]) -> Vec<IncidentChang
 
 /// The incidents that events open with the default configuration, as they were last reported.
 pub(crate) fn incidents(events: &[Event]) -> Vec<Incident> {
-    last_states(&run(AnalyzerConfig::default(), events))
+    let incidents = last_states(&run(AnalyzerConfig::default(), events));
+    incidents.iter().for_each(assert_reads_well);
+    incidents
+}
+
+/// That what an incident says to people has no run of spaces in it: a line that was broken badly.
+fn assert_reads_well(incident: &Incident) {
+    let why = &incident.explanation;
+    let findings = why.findings.iter().map(|finding| &finding.words);
+    for words in why.next_steps.iter().chain(findings).chain([&why.summary, &incident.title]) {
+        assert!(!words.contains("  "), "{words:?}");
+    }
 }
 
 /// Each incident as it was last reported, in the order of opening.
