@@ -209,7 +209,7 @@ impl Session {
     /// Contacts at even intervals with a destination that is new.
     fn check_rhythm(&mut self, at: usize, event: &Event, world: &World) {
         let slot = &mut self.slots[at];
-        if slot.novelty.class != Class::New {
+        if slot.novelty.class != Class::New || beacon::is_asked_by_timers(event.destination.port) {
             return;
         }
         let rhythm = slot.rhythm.get_or_insert_default();

@@ -35,6 +35,9 @@ const LEAST_GAPS: u32 = 8;
 /// The probability under chance below which gaps are called even. Egret's own choice.
 const EVEN_BELOW: f64 = 1e-3;
 
+/// Probabilities below this are not told apart: nobody knows chance that well.
+const LEAST_TOLD: f64 = 1e-15;
+
 /// The shape from which on gaps are called even, where there are so many that the least evenness
 /// shows: they vary by 58 %. Chance has 1, a jitter of 80 % of the interval 4.7. Egret's own choice.
 const LEAST_SHAPE: f64 = 3.0;
@@ -42,6 +45,12 @@ const LEAST_SHAPE: f64 = 3.0;
 /// What a contact may send in the mean, in bytes: a handshake and a request with its headers and
 /// cookies. Egret's own choice.
 pub(crate) const SMALL_BYTES: u64 = 4 << 10;
+
+/// Whether a port is that of name or time service, which every system asks by timers. What is
+/// hidden in such questions is for others to find: their information (D6) and their size (D2).
+pub(crate) fn is_asked_by_timers(port: u16) -> bool {
+    matches!(port, 53 | 123 | 853)
+}
 
 /// Contacts with one destination, in the order of time: what is needed of their gaps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -95,6 +104,13 @@ impl Rhythm {
         interval_tail(self.gaps, self.sum_s, self.sum_of_logs)
     }
 
+    fn chance_words(&self) -> String {
+        match self.chance() {
+            p if p < LEAST_TOLD => format!("below {LEAST_TOLD:e}"),
+            p => probability_words(p),
+        }
+    }
+
     fn mean_gap_s(&self) -> f64 {
         TOGETHER.as_secs_f64() + self.sum_s / f64::from(self.gaps.max(1))
     }
@@ -126,7 +142,7 @@ impl Rhythm {
                  probability {}; {whose} normally make at most {} (98 %) with a destination that is \
                  new here",
                 self.mean_gap_s(),
-                probability_words(self.chance()),
+                self.chance_words(),
                 normal.p98,
             ),
         }

@@ -71,6 +71,12 @@ fn services_model_calls_people_and_short_polls_are_no_beacons() {
     );
     assert!(one("models.example.net", (60, 0.3), 12 * KIB).is_empty(), "a whole context each time");
     assert!(one("status.example.net", (10, 0.0), 900).is_empty(), "until a build was done");
+    for port in [53, 123] {
+        let mut executor = Executor::new("sandbox-1");
+        let asks =
+            |number: i64| executor.flow(number * MINUTE_MS, bare("192.0.2.53", port), 48, 48);
+        assert!(beacons(&(0..60).map(asks).collect::<Vec<_>>()).is_empty(), "port {port}");
+    }
     let mut executor = Executor::new("sandbox-1");
     let mut ms = 0.0;
     let people: Vec<_> = (0..60)
