@@ -15,9 +15,9 @@ use std::time::Duration;
 use egret_event::{Attribution, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::tail_kind;
+use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion, Sizes};
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 use crate::tails::{interval_shape, interval_tail};
@@ -130,13 +130,7 @@ impl Rhythm {
                 value: contacts as f64,
                 unit: SmolStr::new_static("contacts at even intervals"),
             },
-            normal: Some(Normal {
-                level: normal.weight.level,
-                name: crate::words::name_at(normal.weight.level, origin),
-                sessions: normal.weight.sessions,
-                median: normal.median as f64,
-                p98: normal.p98 as f64,
-            }),
+            normal: Some(normal_size(&normal, origin)),
             words: format!(
                 "{contacts} small contacts about every {:.0} s, as evenly as chance makes them with \
                  probability {}; {whose} normally make at most {} (98 %) with a destination that is \

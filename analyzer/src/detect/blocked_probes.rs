@@ -7,9 +7,9 @@
 use egret_event::{Attribution, SmolStr};
 use serde::{Deserialize, Serialize};
 
-use super::tail_kind;
+use super::{normal, tail_kind};
 use crate::baseline::Ladder;
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::BLOCKED;
 use crate::seen_set::SeenSet;
 use crate::tails::RandomWalk;
@@ -67,13 +67,7 @@ impl Probes {
                 value: f64::from(self.blocked.count()),
                 unit: SmolStr::new_static("distinct blocked destinations"),
             },
-            normal: Some(Normal {
-                level: weight.level,
-                name: crate::words::name_at(weight.level, origin),
-                sessions: weight.sessions,
-                median: f64::from(median),
-                p98: f64::from(p98),
-            }),
+            normal: Some(normal(&weight, [median, p98].map(f64::from), origin)),
             words: format!(
                 "{} distinct destinations were blocked and {} other new ones reached; {whose} \
                  normally meet at most {p98} (98 %)",

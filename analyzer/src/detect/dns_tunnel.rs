@@ -19,9 +19,9 @@
 
 use egret_event::{Attribution, SmolStr};
 
-use super::tail_kind;
+use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion};
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::learned::Asked;
 use crate::pitman_yor::MIN_DRAWS;
 use crate::priors::{SizePrior, is_known_service, is_lookup_service, is_platform};
@@ -118,13 +118,7 @@ impl<'a> Subject<'a> {
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
             observed: Quantity { value: sums[carried as usize] as f64, unit: unit(carried) },
-            normal: Some(Normal {
-                level: normal.weight.level,
-                name: crate::words::name_at(normal.weight.level, origin),
-                sessions: normal.weight.sessions,
-                median: normal.median as f64,
-                p98: normal.p98 as f64,
-            }),
+            normal: Some(normal_size(&normal, origin)),
             words: format!(
                 "{}; {whose} normally {} {whereto}",
                 self.seen_words(asked, carried),

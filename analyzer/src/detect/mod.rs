@@ -13,8 +13,10 @@ pub(crate) mod rate_burst;
 pub(crate) mod slow_drip;
 pub(crate) mod upload_size;
 
-use crate::baseline::Weight;
-use crate::incident::{Level, Tail};
+use egret_event::Attribution;
+
+use crate::baseline::{NormalSize, Weight};
+use crate::incident::{Level, Normal, Tail};
 
 /// The tail probability below which a detector is worth a closer look (and words).
 pub(crate) const NOTABLE: f64 = 0.01;
@@ -28,4 +30,20 @@ fn tail_kind(p: f64, weight: &Weight) -> Tail {
     } else {
         Tail::Empirical
     }
+}
+
+/// What is normal by half and by 98 % of the sessions, as a finding tells it.
+fn normal(weight: &Weight, [median, p98]: [f64; 2], origin: &Attribution) -> Normal {
+    Normal {
+        level: weight.level,
+        name: crate::words::name_at(weight.level, origin),
+        sessions: weight.sessions,
+        median,
+        p98,
+    }
+}
+
+/// The same of sizes.
+fn normal_size(normal: &NormalSize, origin: &Attribution) -> Normal {
+    self::normal(&normal.weight, [normal.median as f64, normal.p98 as f64], origin)
 }

@@ -8,9 +8,9 @@ use egret_event::{Attribution, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use super::{NOTABLE, tail_kind};
+use super::{NOTABLE, normal, tail_kind};
 use crate::baseline::Ladder;
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::{BURST_FAMILIAR, BURST_NEW};
 
 /// Lengths of the windows, in seconds.
@@ -149,13 +149,7 @@ impl Look {
                 value: f64::from(self.count),
                 unit: format!("contacts in {seconds} s").into(),
             },
-            normal: Some(Normal {
-                level: weight.level,
-                name: crate::words::name_at(weight.level, origin),
-                sessions: weight.sessions,
-                median: f64::from(median),
-                p98: f64::from(p98),
-            }),
+            normal: Some(normal(&weight, [median, p98].map(f64::from), origin)),
             words: format!(
                 "{} contacts in {seconds} s; {whose} normally make at most {p98} (98 %) to {whereto}",
                 self.count,

@@ -23,9 +23,9 @@
 use egret_event::{Attribution, SmolStr};
 use serde::{Deserialize, Serialize};
 
-use super::tail_kind;
+use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion};
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::{SizePrior, is_platform};
 use crate::session::Slot;
 use crate::size::{Cell, Class, Kind};
@@ -117,13 +117,7 @@ impl Drip {
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
             observed: Quantity { value: sent as f64, unit: unit(minutes) },
-            normal: Some(Normal {
-                level: normal.weight.level,
-                name: crate::words::name_at(normal.weight.level, origin),
-                sessions: normal.weight.sessions,
-                median: normal.median as f64,
-                p98: normal.p98 as f64,
-            }),
+            normal: Some(normal_size(&normal, origin)),
             words: format!(
                 "sent little by little: {} when the session was {minutes} min old, of each minute \
                  {MOST_PER_MINUTE} bytes at most counted; {whose} have by then sent at most {} (98 %) \

@@ -5,10 +5,10 @@
 
 use egret_event::{Attribution, SmolStr};
 
-use super::tail_kind;
+use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion};
 use crate::histogram::{LAST_BIN, bin_of, bin_start};
-use crate::incident::{Detector, Finding, Normal, Quantity};
+use crate::incident::{Detector, Finding, Quantity};
 use crate::learned::Seen;
 use crate::priors::SizePrior;
 use crate::size::{Cell, Class, Kind, Measure};
@@ -71,13 +71,7 @@ impl<'a> Subject<'a> {
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
             observed: Quantity { value: value as f64, unit: SmolStr::new_static("bytes") },
-            normal: Some(Normal {
-                level: normal.weight.level,
-                name: crate::words::name_at(normal.weight.level, origin),
-                sessions: normal.weight.sessions,
-                median: normal.median as f64,
-                p98: normal.p98 as f64,
-            }),
+            normal: Some(normal_size(&normal, origin)),
             words: format!(
                 "sent {} {manner}; {whose} normally send at most {} (98 %) to {whereto}",
                 bytes_words(value),
