@@ -59,9 +59,7 @@ impl Session {
         };
         // With all places taken by open incidents, there is none for this.
         if target != Target::Many {
-            self.open_dossier(target, world);
-            let sessions = ladder.template_sessions();
-            self.dossier(target).set_finding(finding, &world.baseline, sessions);
+            self.hold(target, finding, world);
         }
     }
 
@@ -70,7 +68,7 @@ impl Session {
         let Target::Slot(at) = target else { return None };
         let slot = &self.slots[at];
         let dossier = slot.dossier.as_deref()?;
-        dossier.findings.iter().find(|finding| finding.detector == Detector::DnsTunnel)?;
+        dossier.finding(Detector::DnsTunnel)?;
         self.questions.as_deref().and_then(|questions| questions.of(&slot.domain))
     }
 

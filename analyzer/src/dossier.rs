@@ -112,6 +112,11 @@ impl Dossier {
         );
     }
 
+    /// What a detector found.
+    pub(crate) fn finding(&self, detector: Detector) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.detector == detector)
+    }
+
     /// Puts a detector's newest finding in. An open incident keeps its strongest: what a later
     /// baseline learned does not take back what was reported.
     pub(crate) fn set_finding(&mut self, finding: Finding, baseline: &Baseline, sessions: u64) {
@@ -181,7 +186,7 @@ impl Dossier {
     /// Egret's own choice.
     fn estimated_severity(&self, p: f64, up_bytes: u64) -> Severity {
         let upload =
-            self.findings.iter().any(|f| f.detector == Detector::UploadSize && f.p < THRESHOLD);
+            self.finding(Detector::UploadSize).is_some_and(|finding| finding.p < THRESHOLD);
         match margin(p) {
             _ if upload && up_bytes >= 100 << 20 => Severity::Critical,
             _ if upload && up_bytes >= 1 << 20 => Severity::High,

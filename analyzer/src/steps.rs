@@ -74,19 +74,20 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         ));
     }
     steps.push(ask_owner(case));
-    if case.findings.iter().any(|finding| finding.detector == Detector::DnsTunnel) {
+    let is_found = |detector| case.findings.iter().any(|finding| finding.detector == detector);
+    if is_found(Detector::DnsTunnel) {
         steps.push(format!(
             "Block {name} at the resolver, and executors from asking other resolvers; the names \
              asked for hold what was taken."
         ));
     }
-    if case.findings.iter().any(|finding| finding.detector == Detector::SlowDrip) {
+    if is_found(Detector::SlowDrip) {
         steps.push(format!(
             "Find the program that keeps sending to {name}, and look at what one of its requests \
              holds: telemetry says so."
         ));
     }
-    if case.findings.iter().any(|finding| finding.detector == Detector::Beacon) {
+    if is_found(Detector::Beacon) {
         steps.push(format!(
             "Find what runs on executor {executor} by a timer: stop the contacts, and see whether \
              a process, a scheduled job or a package's own hook makes them."

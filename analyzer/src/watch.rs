@@ -221,13 +221,10 @@ impl Session {
         if beacon::tail(&ladder, contacts) >= NOTABLE {
             return;
         }
-        let finding = slot.rhythm.as_deref().map(|rhythm| rhythm.finding(&ladder, &self.origin));
-        self.open_dossier(Target::Slot(at), world);
-        let dossier = self.dossier(Target::Slot(at));
-        dossier.note(event);
-        if let Some(finding) = finding {
-            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
-        }
+        let Some(rhythm) = slot.rhythm.as_deref() else { return };
+        let finding = rhythm.finding(&ladder, &self.origin);
+        self.hold(Target::Slot(at), finding, world);
+        self.dossier(Target::Slot(at)).note(event);
     }
 
     fn note_burst(&mut self, look: Look, target: Target, event: &Event, world: &World) -> bool {
@@ -241,17 +238,12 @@ impl Session {
             Target::Many => false,
         };
         let target = if alone { target } else { Target::Many };
-        let known = self.known_dossier(target).and_then(|dossier| {
-            dossier.findings.iter().find(|f| f.detector == Detector::RateBurst)
-        });
+        let known = self.known_dossier(target).and_then(|d| d.finding(Detector::RateBurst));
         if p >= NOTABLE || known.is_some_and(|known| known.p < p) {
             return false;
         }
-        let finding = look.finding(&ladder, &self.origin);
-        self.open_dossier(target, world);
-        let dossier = self.dossier(target);
-        dossier.note(event);
-        dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        self.hold(target, look.finding(&ladder, &self.origin), world);
+        self.dossier(target).note(event);
         target == Target::Many
     }
 
@@ -272,10 +264,9 @@ impl Session {
         let ladder = world.baseline.ladder(&self.place);
         let finding =
             (probes.tail(&ladder) < NOTABLE).then(|| probes.finding(&ladder, &self.origin));
-        let dossier = self.dossier(Target::Many);
-        dossier.note(event);
+        self.dossier(Target::Many).note(event);
         if let Some(finding) = finding {
-            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+            self.hold(Target::Many, finding, world);
         }
         true
     }
@@ -303,10 +294,8 @@ impl Session {
             *next = next_look(sent).max(*next);
         }
         if let Some(finding) = finding {
-            self.open_dossier(Target::Slot(at), world);
-            let dossier = self.dossier(Target::Slot(at));
-            dossier.note(event);
-            dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+            self.hold(Target::Slot(at), finding, world);
+            self.dossier(Target::Slot(at)).note(event);
         }
     }
 
@@ -322,9 +311,7 @@ impl Session {
         let ladder = world.baseline.ladder(&self.place);
         let finding = drip.finding(&ladder, &self.origin);
         if finding.p < NOTABLE {
-            self.open_dossier(target, world);
-            let sessions = ladder.template_sessions();
-            self.dossier(target).set_finding(finding, &world.baseline, sessions);
+            self.hold(target, finding, world);
         }
     }
 
@@ -342,11 +329,16 @@ impl Session {
         if subject.tail(&ladder, sent).0 >= NOTABLE {
             return false;
         }
-        let finding = subject.finding(&ladder, sent, &self.origin);
-        let dossier = self.dossier(Target::Many);
-        dossier.note(event);
-        dossier.set_finding(finding, &world.baseline, ladder.template_sessions());
+        self.hold(Target::Many, subject.finding(&ladder, sent, &self.origin), world);
+        self.dossier(Target::Many).note(event);
         true
+    }
+
+    /// Holds a finding against a target.
+    pub(crate) fn hold(&mut self, target: Target, finding: Finding, world: &World) {
+        self.open_dossier(target, world);
+        let sessions = world.baseline.ladder(&self.place).template_sessions();
+        self.dossier(target).set_finding(finding, &world.baseline, sessions);
     }
 
     /// Makes sure that a slot's dossier exists and says how new the destination is.
@@ -466,16 +458,14 @@ impl Session {
     fn renew_size_findings(&mut self, target: Target, world: &World) {
         self.renew_upload_finding(target, world);
         if let Some(finding) = self.finding_of_questions(target, world) {
-            let sessions = world.baseline.ladder(&self.place).template_sessions();
-            self.dossier(target).set_finding(finding, &world.baseline, sessions);
+            self.hold(target, finding, world);
         }
     }
 
     fn renew_upload_finding(&mut self, target: Target, world: &World) {
         let Target::Slot(at) = target else { return };
         let dossier = self.slots[at].dossier.as_deref();
-        let is_upload = |f: &&Finding| f.detector == Detector::UploadSize;
-        let Some(last) = dossier.and_then(|dossier| dossier.findings.iter().find(is_upload)) else {
+        let Some(last) = dossier.and_then(|dossier| dossier.finding(Detector::UploadSize)) else {
             return;
         };
         let ladder = world.baseline.ladder(&self.place);
@@ -485,7 +475,7 @@ impl Session {
             // Nothing more was sent: what it was judged by stays.
             return;
         }
-        self.dossier(target).set_finding(finding, &world.baseline, ladder.template_sessions());
+        self.hold(target, finding, world);
     }
 }
 
