@@ -57,12 +57,15 @@ impl Slot {
         slot
     }
 
+    /// Whether there was nothing but questions for it.
+    pub(crate) fn is_only_asked_for(&self) -> bool {
+        self.tally == Tally::default()
+    }
+
     /// Takes the first event that is no question for what the destination is contacted for.
     pub(crate) fn meet(&mut self, event: &Event, ladder: &Ladder<'_>) {
-        if self.tally == Tally::default() {
-            self.kind = kind_of(event);
-            self.next_look = first_looks(&self.subject(ladder), ladder);
-        }
+        self.kind = kind_of(event);
+        self.next_look = first_looks(&self.subject(ladder), ladder);
     }
 
     /// Counts an event, in a minute of the session; its contact sent so much so far.

@@ -103,7 +103,9 @@ impl Session {
         let domain = &event.destination.domain;
         let target = match self.find(domain) {
             Some(at) => {
-                self.slots[at].meet(event, &world.baseline.ladder(&self.place));
+                if self.slots[at].is_only_asked_for() {
+                    self.slots[at].meet(event, &world.baseline.ladder(&self.place));
+                }
                 Target::Slot(at)
             }
             None => self.place_slot(Slot::new(event, &world.baseline.ladder(&self.place))),
