@@ -162,9 +162,11 @@ impl Session {
     /// now. Until destinations can be known, all are new and nothing is learned.
     fn most_beats(&self, world: &World) -> Option<(Cell, u64)> {
         let ladder = world.baseline.ladder(&self.place);
+        if ladder.template_sessions() < SESSIONS_TO_KNOW {
+            return None;
+        }
         let most = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
-        let clipped = if most == 0 { 0 } else { most.min(beacon::first_below(&ladder, THRESHOLD)) };
-        (ladder.template_sessions() >= SESSIONS_TO_KNOW).then_some((Cell::BEATS, clipped))
+        Some((Cell::BEATS, most.min(beacon::first_below(&ladder, THRESHOLD))))
     }
 
     /// The largest upload per cell, where any was known. An upload beyond what is reported now

@@ -224,7 +224,7 @@ impl Session {
             return;
         }
         let Some(rhythm) = slot.rhythm.as_deref() else { return };
-        let finding = rhythm.finding(&ladder, &self.origin);
+        let finding = rhythm.finding(contacts, &ladder, &self.origin);
         self.hold(Target::Slot(at), finding, world);
         self.dossier(Target::Slot(at)).note(event);
     }

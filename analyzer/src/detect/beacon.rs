@@ -115,9 +115,13 @@ impl Rhythm {
         TOGETHER.as_secs_f64() + self.sum_s / f64::from(self.gaps.max(1))
     }
 
-    /// The finding, with its words.
-    pub(crate) fn finding(&self, ladder: &Ladder<'_>, origin: &Attribution) -> Finding {
-        let contacts = self.even_contacts();
+    /// The finding about so many even contacts, with its words.
+    pub(crate) fn finding(
+        &self,
+        contacts: u64,
+        ladder: &Ladder<'_>,
+        origin: &Attribution,
+    ) -> Finding {
         let p = tail(ladder, contacts);
         let normal = sizes(ladder).normal();
         let whose = crate::words::whose(normal.weight.level, origin);
