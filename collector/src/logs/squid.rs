@@ -226,10 +226,8 @@ struct Outcome {
 
 impl Outcome {
     fn of(result: &[u8], status: Option<u16>) -> Self {
-        let denied = match result.strip_prefix(b"TCP_DENIED") {
-            Some(rest) => !rest.starts_with(b"_REPLY"),
-            None => false,
-        };
+        let denied =
+            result.strip_prefix(b"TCP_DENIED").is_some_and(|rest| !rest.starts_with(b"_REPLY"));
         let is_nothing = matches!(result, b"NONE_NONE" | b"NONE");
         let denied_inside = is_nothing && status == Some(FORBIDDEN);
         let verdict = if (denied && status != Some(PROXY_LOGIN)) || denied_inside {
