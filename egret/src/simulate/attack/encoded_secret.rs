@@ -3,7 +3,7 @@
 use super::alphabet::{BASE32, BASE64_URL, HEX, environment};
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::CURL;
-use crate::simulate::session::{Call, Over, Route, Session, Visit};
+use crate::simulate::session::{Call, Over, Route, Session};
 
 /// The environment's first lines: two keys and a password.
 const SECRET_BYTES: usize = 130;
@@ -46,19 +46,14 @@ fn sealed(session: &mut Session, mission: &Mission) -> Attack {
 /// One secret, in an encoding that the session has chosen; every second session reverses it first.
 fn act(session: &mut Session, mission: &Mission, over: Over) -> Attack {
     let host = mission.host("img");
-    let mut attack = Attack::to(&host, session);
     let mut secret = environment(&mut session.dice, SECRET_BYTES);
     let alphabet = *session.dice.pick(&[BASE64_URL, HEX, BASE32]);
     if session.dice.chance(0.5) {
         secret.reverse();
     }
     let mut left = secret.into_iter().cycle();
-    mission.pace.each(session, |session, bytes| {
+    mission.send_over(over, session, (&host, &CURL), |_, bytes| {
         let piece: Vec<u8> = left.by_ref().take(bytes).collect();
-        let path = format!("/i/{}.png", alphabet.encode(&piece));
-        let get = [Call::get(path, PICTURE_BYTES)];
-        let visit = Visit { over, ..Visit::https(&host, &CURL, &get) };
-        attack.add(session.visit(&visit), bytes);
-    });
-    attack
+        vec![Call::get(format!("/i/{}.png", alphabet.encode(&piece)), PICTURE_BYTES)]
+    })
 }

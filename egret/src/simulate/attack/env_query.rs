@@ -3,7 +3,7 @@
 use super::alphabet::{BASE64_URL, environment};
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::REQUESTS;
-use crate::simulate::session::{Call, Over, Route, Session, Visit};
+use crate::simulate::session::{Call, Over, Route, Session};
 
 /// A transparent pixel.
 const PIXEL_BYTES: usize = 43;
@@ -43,12 +43,8 @@ fn sealed(session: &mut Session, mission: &Mission) -> Attack {
 
 fn act(session: &mut Session, mission: &Mission, over: Over) -> Attack {
     let host = mission.host("px");
-    let mut attack = Attack::to(&host, session);
-    mission.pace.each(session, |session, bytes| {
-        let query = BASE64_URL.encode(&environment(&mut session.dice, bytes));
-        let get = [Call::get(format!("/p.gif?d={query}"), PIXEL_BYTES)];
-        let visit = Visit { over, ..Visit::https(&host, &REQUESTS, &get) };
-        attack.add(session.visit(&visit), bytes);
-    });
-    attack
+    mission.send_over(over, session, (&host, &REQUESTS), |dice, bytes| {
+        let query = BASE64_URL.encode(&environment(dice, bytes));
+        vec![Call::get(format!("/p.gif?d={query}"), PIXEL_BYTES)]
+    })
 }

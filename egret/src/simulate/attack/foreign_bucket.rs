@@ -11,14 +11,7 @@ pub(super) static KIND: Kind = Kind {
     technique: "T1537",
     channel: Channel::Https,
     found_by: &["foreign_tenant", "upload_size", "new_destination"],
-    paces: [
-        // A data set in one object.
-        Pace { contacts: 1..2, bytes: 300_000..1_500_000, apart_ms: 0..1 },
-        // In parts, as a multipart upload sends them.
-        Pace { contacts: 5..13, bytes: 20_000..200_000, apart_ms: 500..30_000 },
-        // An object every few minutes: 1.2 MB over half a working day.
-        Pace { contacts: 40..61, bytes: 8_000..40_000, apart_ms: 240_000..600_000 },
-    ],
+    paces: Pace::OF_AN_ARCHIVE,
     roles: &Role::each_way(act),
     sessions: 1,
 };

@@ -63,6 +63,14 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// An archive, in the order of [`Manner::ALL`]: in one piece; in parts of any size, as a
+    /// multipart upload sends them; a file every few minutes, 1.2 MB over half a working day.
+    pub(crate) const OF_AN_ARCHIVE: [Self; 3] = [
+        Self { contacts: 1..2, bytes: 300_000..1_500_000, apart_ms: 0..1 },
+        Self { contacts: 5..13, bytes: 20_000..200_000, apart_ms: 500..30_000 },
+        Self { contacts: 40..61, bytes: 8_000..40_000, apart_ms: 240_000..600_000 },
+    ];
+
     /// Has `contact` make each contact with the bytes that it is to carry.
     pub(crate) fn each(&self, session: &mut Session, mut contact: impl FnMut(&mut Session, usize)) {
         for turn in 0..session.dice.count(self.contacts.clone()) {

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::CURL;
-use crate::simulate::session::{Call, Over, Session, Visit};
+use crate::simulate::session::{Call, Over, Session};
 use crate::simulate::world::internal;
 
 /// The same on every machine of the large clouds (link-local, RFC 3927).
@@ -34,18 +34,14 @@ pub(super) static KIND: Kind = Kind {
 /// Nothing leaves by it: what it gives is what later attacks carry out.
 fn act(session: &mut Session, mission: &Mission) -> Attack {
     let host = internal(&SERVICE.to_string(), SERVICE);
-    let mut attack = Attack::to(&host, session);
     let mut turn = 0;
-    mission.pace.each(session, |session, _| {
+    mission.send_over(Over::Clear, session, (&host, &CURL), |_, _| {
         let call = match turn % ANSWERS.len() {
             0 => Call { method: "PUT", ..Call::get("/latest/api/token", ANSWERS[0]) },
             1 => Call::get("/latest/meta-data/iam/security-credentials/", ANSWERS[1]),
             _ => Call::get("/latest/meta-data/iam/security-credentials/node", ANSWERS[2]),
         };
         turn += 1;
-        let calls = [call];
-        let visit = Visit { over: Over::Clear, ..Visit::https(&host, &CURL, &calls) };
-        attack.add(session.visit(&visit), 0);
-    });
-    attack
+        vec![call]
+    })
 }

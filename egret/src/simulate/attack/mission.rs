@@ -3,7 +3,7 @@
 use super::{Attack, Pace};
 use crate::simulate::dice::Dice;
 use crate::simulate::programs::Program;
-use crate::simulate::session::{Call, Session, Visit};
+use crate::simulate::session::{Call, Over, Session, Visit};
 use crate::simulate::world::{Host, hostile};
 
 /// Words that attackers' names are made of. They say nothing, so that no name gives itself away.
@@ -55,12 +55,24 @@ impl Mission {
         &self,
         session: &mut Session,
         (host, program): (&Host, &'static Program),
+        calls: impl FnMut(&mut Dice, usize) -> Vec<Call>,
+    ) -> Attack {
+        self.send_over(Over::Tls, session, (host, program), calls)
+    }
+
+    /// As [`Self::send`], in connections of another kind.
+    pub(crate) fn send_over(
+        &self,
+        over: Over,
+        session: &mut Session,
+        (host, program): (&Host, &'static Program),
         mut calls: impl FnMut(&mut Dice, usize) -> Vec<Call>,
     ) -> Attack {
         let mut attack = Attack::to(host, session);
         self.pace.each(session, |session, bytes| {
             let calls = calls(&mut session.dice, bytes);
-            attack.add(session.visit(&Visit::https(host, program, &calls)), bytes);
+            let visit = Visit { over, ..Visit::https(host, program, &calls) };
+            attack.add(session.visit(&visit), bytes);
         });
         attack
     }

@@ -3,7 +3,7 @@
 
 use super::{Attack, Channel, Kind, Mission, Pace, Role};
 use crate::simulate::programs::GO;
-use crate::simulate::session::{Call, Over, Route, Session, Visit};
+use crate::simulate::session::{Call, Over, Route, Session};
 use crate::simulate::wire::track::{Kind as Datagram, Way};
 
 /// Content of an echo, as large as fits an Ethernet frame, less some.
@@ -86,11 +86,7 @@ fn datagrams(
 /// No DNS, no server name, no usual port.
 fn tls(session: &mut Session, mission: &Mission) -> Attack {
     let host = mission.address(false);
-    let mut attack = Attack::to(&host, session);
-    mission.pace.each(session, |session, bytes| {
-        let post = [Call::post("/", bytes, 2)];
-        let visit = Visit { over: Over::TlsOn(TLS_PORT), ..Visit::https(&host, &GO, &post) };
-        attack.add(session.visit(&visit), bytes);
-    });
-    attack
+    mission.send_over(Over::TlsOn(TLS_PORT), session, (&host, &GO), |_, bytes| {
+        vec![Call::post("/", bytes, 2)]
+    })
 }
