@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use egret::simulate::{Load, write_load_capture};
 use egret_event::Timestamp;
@@ -107,8 +107,10 @@ pub fn load(trial: Trial) -> Account {
     let mut egret = start(&spaces, path, trial);
     let before = when_capturing(&spaces, &egret);
     let mut server = spaces.command(&spaces.outside, "iperf3");
-    server.args(["--server", "--one-off", "--bind", SINK]);
-    let server = Process::start(server, &path.join("iperf3-server.log"));
+    server.args(["--server", "--one-off", "--forceflush", "--bind", SINK]);
+    let mut server = Process::start(server, &path.join("iperf3-server.log"));
+    // Its client gives up at once where nobody listens.
+    server.wait_for_output("Server listening");
     let seconds = trial.seconds.to_string();
     let limit = (trial.seconds + 120).to_string();
     let mut upload = spaces.command(&spaces.executor, "timeout");
@@ -119,8 +121,8 @@ pub fn load(trial: Trial) -> Account {
     let small = Process::start(small, &path.join("tcpreplay.log"));
     let upload = Process::start(upload, &path.join("iperf3.log"));
     let patience = Duration::from_secs(u64::from(trial.seconds) + 130);
-    upload.wait_for_end(patience);
-    small.wait_for_end(patience);
+    upload.wait_for_success(patience);
+    small.wait_for_success(patience);
     drop(server);
     let mut account = settle(&spaces, &egret, before);
     let told = account.gap_packets.saturating_sub(account.early_drops);
@@ -254,16 +256,15 @@ fn gap_packets(egret: &Running) -> u64 {
 /// tells of `dropped` or its time for that is over; and its history.
 fn incident(egret: &Running, dropped: u64) -> (u64, Vec<String>) {
     let path = format!("v1/incidents?executor={EXECUTOR}&destination={SINK}");
-    let mut waited = Duration::ZERO;
+    let told_by = Instant::now() + TOLD_WITHIN;
     until("the upload's incident", || {
         std::thread::sleep(LOOK_PAUSE);
-        waited += LOOK_PAUSE;
         let listed = egret.get(&path)?;
         let incident = &listed["items"][0];
         let gaps = incident["explanation"]["gaps"].as_array()?.iter();
         let told = gaps.filter(|gap| gap["reason"] == "kernel_drop");
         let told: u64 = told.filter_map(|gap| gap["count"].as_u64()).sum();
-        if told < dropped && waited < TOLD_WITHIN {
+        if told < dropped && Instant::now() < told_by {
             return None;
         }
         let detail = egret.get(&format!("v1/incidents/{}", incident["id"].as_str()?))?;

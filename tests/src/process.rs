@@ -51,14 +51,18 @@ impl Process {
         });
     }
 
-    /// Waits until it ends by itself, but not for longer than `most`.
-    pub fn wait_for_end(mut self, most: std::time::Duration) {
+    /// Waits until it has done its work and ended, but not for longer than `most`.
+    pub fn wait_for_success(mut self, most: std::time::Duration) {
         let pause = std::time::Duration::from_millis(50);
-        let mut left = most;
-        while self.child.try_wait().expect("a child has a status").is_none() {
-            assert!(!left.is_zero(), "{} goes on:\n{}", self.log.display(), self.output());
+        let end = std::time::Instant::now() + most;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child has a status") {
+                let log = self.log.display();
+                assert!(status.success(), "{log}: ended with {status}:\n{}", self.output());
+                return;
+            }
+            assert!(std::time::Instant::now() < end, "{} goes on", self.log.display());
             std::thread::sleep(pause);
-            left = left.saturating_sub(pause);
         }
     }
 
