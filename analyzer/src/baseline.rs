@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use egret_event::{EventId, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::histogram::{Histogram, LAST_BIN, bin_start, log_size};
 use crate::incident::Level;
@@ -14,6 +15,10 @@ use crate::pitman_yor::{Draws, MIN_DRAWS};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 use crate::tails::ParetoTail;
+
+/// θ for tenants' places. Less than for destinations: sessions of one kind leave things at few places,
+/// and a few dozen of them show which. Egret's own choice.
+const TENANCY_STRENGTH: f64 = 2.0;
 
 /// What was learned until `frozen_at`, and what follows from it.
 #[derive(Debug)]
@@ -29,7 +34,18 @@ pub(crate) struct Baseline {
 #[derive(Debug, Default)]
 struct Derived {
     draws: Draws,
+    /// By the kind of [`TenancyKey`]; one draw is a session.
+    tenancies: BTreeMap<u8, Draws>,
     tails: BTreeMap<Cell, ParetoTail>,
+}
+
+/// A tenant's place on a service, as levels keep it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct TenancyKey {
+    /// What the service is used for, and what was done ([`crate::detect::foreign_tenant`]).
+    pub(crate) kind: u8,
+    /// A hash of the service and the tenant.
+    pub(crate) place: u64,
 }
 
 fn content_of(learned: &Learned) -> Vec<u8> {
@@ -46,10 +62,14 @@ impl Baseline {
         for (key, scope) in &learned.scopes {
             let fitted = scope.sizes.iter().map(|(cell, sizes)| Some((*cell, sizes.fit_tail()?)));
             let tails = fitted.flatten().collect();
-            derived.insert(*key, Derived { draws: Draws::default(), tails });
+            derived.insert(*key, Derived { tails, ..Derived::default() });
         }
         for ((scope, _), seen) in &learned.seen {
             derived.entry(*scope).or_default().draws.add_value(seen.sessions);
+        }
+        for ((scope, key), tenancy) in &learned.tenancies {
+            let kinds = &mut derived.entry(*scope).or_default().tenancies;
+            kinds.entry(key.kind).or_default().add_value(tenancy.sessions);
         }
         Self { learned, derived, id, frozen_at, generation }
     }
@@ -119,6 +139,13 @@ struct Rung<'a> {
     derived: &'a Derived,
 }
 
+impl Rung<'_> {
+    /// The draws of a kind of place, without the sessions that did nothing of the kind.
+    fn tenancies(&self, key: TenancyKey) -> Draws {
+        self.derived.tenancies.get(&key.kind).copied().unwrap_or_default()
+    }
+}
+
 /// How much a level counts in a belief that was joined from several.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Weight {
@@ -170,6 +197,49 @@ impl<'a> Ladder<'a> {
     /// What the template's sessions asked for below a domain.
     pub(crate) fn asked_by_template(&self, domain: u64) -> Option<&'a Asked> {
         self.baseline.learned.asked.get(&(self.template, domain))
+    }
+
+    /// P(a session acts at this place or at one as unfamiliar), and where that comes from. Sessions that
+    /// do nothing of the kind are draws too.
+    pub(crate) fn tenancy(&self, key: TenancyKey, prior: f64) -> (f64, Weight) {
+        let (mut p, mut weight) = (prior, Weight::of_prior());
+        for rung in self.rungs() {
+            let count = self.tenancy_sessions(rung.key, key);
+            let draws = Draws { total: rung.scope.sessions, ..rung.tenancies(key) };
+            p = draws.familiarity_by(TENANCY_STRENGTH, count, p);
+            weight.narrow(rung.level, rung.scope.sessions);
+        }
+        (p, weight)
+    }
+
+    /// The part of the template's sessions that act at places which still do not count as seen. Fewer
+    /// than a few such sessions make no habit.
+    pub(crate) fn rate_of_new_tenancies(&self, key: TenancyKey) -> f64 {
+        let Some(rung) = &self.rungs[3] else { return 0.0 };
+        let draws = rung.tenancies(key);
+        let new = draws.once + 2 * draws.twice;
+        if new < MIN_DRAWS { 0.0 } else { new as f64 / rung.scope.sessions.max(new) as f64 }
+    }
+
+    /// Whether the template's sessions have places of this kind that count as seen.
+    pub(crate) fn has_tenancies(&self, key: TenancyKey) -> bool {
+        let draws = self.rungs[3].map_or_else(Draws::default, |rung| rung.tenancies(key));
+        draws.values > draws.once + draws.twice
+    }
+
+    /// Sessions of the template that acted at a place.
+    pub(crate) fn tenancy_by_template(&self, key: TenancyKey) -> u64 {
+        self.tenancy_sessions(self.template, key)
+    }
+
+    /// All sessions that acted at a place.
+    pub(crate) fn tenancy_by_fleet(&self, key: TenancyKey) -> u64 {
+        self.tenancy_sessions(FLEET, key)
+    }
+
+    fn tenancy_sessions(&self, scope: u64, key: TenancyKey) -> u64 {
+        let tenancy = self.baseline.learned.tenancies.get(&(scope, key));
+        tenancy.map_or(0, |tenancy| tenancy.sessions)
     }
 
     fn seen(&self, scope: u64, destination: u64) -> Option<&'a Seen> {

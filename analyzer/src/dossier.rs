@@ -258,11 +258,14 @@ impl Opened {
 }
 
 /// How much a detector's evidence counts. Novelty counts least because it is common; what was
-/// sent most because it is what exfiltration is made of. Egret's own choice.
+/// sent, and to whom, most because it is what exfiltration is made of. Egret's own choice.
 pub(crate) fn weight(detector: Detector) -> f64 {
     match detector {
         Detector::NewDestination => 1.0,
-        Detector::UploadSize | Detector::SlowDrip | Detector::DnsTunnel => 4.0,
+        Detector::UploadSize
+        | Detector::SlowDrip
+        | Detector::DnsTunnel
+        | Detector::ForeignTenant => 4.0,
         Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
         Detector::Policy | Detector::Blind => 1.0,
         Detector::Contradiction => 2.0,

@@ -3,6 +3,7 @@
 use egret_event::{SmolStr, Timestamp};
 
 use crate::detect::dns_tunnel::is_about_answers;
+use crate::detect::foreign_tenant::purpose_of;
 use crate::detect::policy::{Rule, RuleHits};
 use crate::dossier::{Dossier, margin, pull};
 use crate::gaps::covered;
@@ -14,6 +15,7 @@ use crate::priors::THRESHOLD;
 use crate::session::{Session, Target};
 use crate::steps::{next_steps, techniques};
 use crate::tally::Seen;
+use crate::tenancy::Purpose;
 use crate::words::{
     bytes_words, count_words, duration_words, missed_words, percent_words, probability_words,
 };
@@ -176,6 +178,7 @@ impl Case<'_> {
                 format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
             (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
+            (Some((Detector::ForeignTenant, f)), _) => foreign_title(name, f),
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
@@ -289,6 +292,12 @@ impl Case<'_> {
     fn gaps(&self, world: &World) -> Vec<GapSeen> {
         world.gaps.of(&self.session.origin.segment, self.seen).cloned().collect()
     }
+}
+
+fn foreign_title(name: &str, finding: &Finding) -> String {
+    let bytes = bytes_words(finding.observed.value as u64);
+    let whereto = purpose_of(finding).map_or("a service", Purpose::words);
+    format!("{bytes} left with a stranger at {whereto}: {name}")
 }
 
 fn contradiction_title(name: &str, finding: &Finding) -> String {

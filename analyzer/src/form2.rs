@@ -12,14 +12,14 @@ use crate::moments::Moments;
 use crate::size::{Cell, UPLOAD_CELLS};
 
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[cfg_attr(test, derive(serde::Serialize, Clone))]
 pub(crate) struct LearnedForm2 {
     scopes: BTreeMap<u64, ScopeForm2>,
     seen: BTreeMap<(u64, u64), Seen>,
 }
 
 #[derive(Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
+#[cfg_attr(test, derive(serde::Serialize, Clone))]
 struct ScopeForm2 {
     sessions: u64,
     sizes: [Histogram; UPLOAD_CELLS as usize],
@@ -30,7 +30,7 @@ struct ScopeForm2 {
 impl From<LearnedForm2> for Learned {
     fn from(old: LearnedForm2) -> Self {
         let scopes = old.scopes.into_iter().map(|(key, scope)| (key, scope.into()));
-        Self { scopes: scopes.collect(), seen: old.seen, asked: BTreeMap::new() }
+        Self { scopes: scopes.collect(), seen: old.seen, ..Self::default() }
     }
 }
 

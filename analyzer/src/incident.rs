@@ -197,6 +197,8 @@ pub enum Detector {
     DnsTunnel,
     /// D7: many distinct destinations were blocked.
     BlockedProbes,
+    /// D8: something is left with a stranger on a service that everybody uses.
+    ForeignTenant,
     /// P: something that policy forbids.
     Policy,
     /// D10: two observers of the same egress contradict each other.
@@ -207,7 +209,7 @@ pub enum Detector {
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -215,6 +217,7 @@ impl Detector {
         Self::Beacon,
         Self::DnsTunnel,
         Self::BlockedProbes,
+        Self::ForeignTenant,
         Self::Policy,
         Self::Contradiction,
         Self::Blind,
@@ -230,6 +233,7 @@ impl Detector {
             Self::Beacon => "D5",
             Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
+            Self::ForeignTenant => "D8",
             Self::Policy => "P",
             Self::Contradiction => "D10",
             Self::Blind => "B",
@@ -246,6 +250,7 @@ impl Detector {
             Self::Beacon => "beacon",
             Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
+            Self::ForeignTenant => "foreign tenant",
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",
             Self::Blind => "blind source",

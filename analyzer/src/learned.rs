@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use egret_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::TenancyKey;
 use crate::detect::rate_burst::WINDOWS;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
@@ -21,6 +22,9 @@ pub(crate) const FLEET: u64 = 0;
 /// Destinations that are remembered for each domain that is remembered for what was asked below
 /// it: only few domains have more than a few names. Egret's own choice.
 pub(crate) const SEEN_PER_ASKED: usize = 10;
+
+/// The same for each place of a tenant: few sessions leave something at more than one. Egret's own choice.
+pub(crate) const SEEN_PER_TENANCY: usize = 5;
 
 /// The levels that a session belongs to, each by the hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +59,8 @@ pub(crate) struct Learned {
     pub(crate) seen: BTreeMap<(u64, u64), Seen>,
     /// What names below a domain were asked for, by (template, domain).
     pub(crate) asked: BTreeMap<(u64, u64), Asked>,
+    /// Where something was left on services that everybody uses, by (scope, place).
+    pub(crate) tenancies: BTreeMap<(u64, TenancyKey), Tenancy>,
 }
 
 /// What was learned about the sessions of one scope.
@@ -92,6 +98,23 @@ pub(crate) struct Asked {
     pub(crate) last: Timestamp,
     /// What the questions of a session carried, by [`crate::questions::Carried`].
     pub(crate) sizes: [Histogram; CARRIED],
+}
+
+/// What was learned about one tenant's place in one scope.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tenancy {
+    /// Sessions that left something there, or (by its key) fetched something.
+    pub(crate) sessions: u64,
+    /// The last time.
+    pub(crate) last: Timestamp,
+}
+
+impl Tenancy {
+    /// Adds what others learned about it.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.sessions += other.sessions;
+        self.last = self.last.max(other.last);
+    }
 }
 
 impl Asked {
@@ -163,6 +186,10 @@ impl Learned {
         for (key, asked) in &other.asked {
             self.asked.entry(*key).or_insert_with(|| Asked::until(asked.last)).merge(asked);
         }
+        for (key, tenancy) in &other.tenancies {
+            let none = Tenancy { sessions: 0, ..*tenancy };
+            self.tenancies.entry(*key).or_insert(none).merge(tenancy);
+        }
     }
 
     /// Forgets the least known entries beyond the limits; how many destinations were forgotten.
@@ -186,7 +213,27 @@ impl Learned {
                 self.seen.remove(key);
             }
         }
-        (before - self.seen.len()) as u64 + self.shrink_asked(max_seen / SEEN_PER_ASKED)
+        (before - self.seen.len()) as u64
+            + self.shrink_asked(max_seen / SEEN_PER_ASKED)
+            + self.shrink_tenancies(max_seen / SEEN_PER_TENANCY)
+    }
+
+    /// As [`Self::shrink_to`], for tenants' places.
+    fn shrink_tenancies(&mut self, most: usize) -> u64 {
+        let before = self.tenancies.len();
+        self.tenancies.retain(|(scope, _), _| self.scopes.contains_key(scope));
+        let excess = self.tenancies.len().saturating_sub(most);
+        if excess > 0 {
+            let ranked = |(key, tenancy): (&(u64, TenancyKey), &Tenancy)| {
+                (tenancy.sessions, tenancy.last, *key)
+            };
+            let mut rank: Vec<_> = self.tenancies.iter().map(ranked).collect();
+            rank.select_nth_unstable(excess - 1);
+            for (_, _, key) in &rank[..excess] {
+                self.tenancies.remove(key);
+            }
+        }
+        (before - self.tenancies.len()) as u64
     }
 
     /// As [`Self::shrink_to`], for the domains that were asked for.
@@ -240,6 +287,10 @@ mod tests {
             asked.sizes.iter_mut().for_each(|sizes| sizes.add(*bytes));
             let key = (*scope, *destination);
             delta.asked.entry(key).or_insert_with(|| Asked::until(at)).merge(&asked);
+            let place = TenancyKey { kind: *bytes as u8 % 3, place: *destination };
+            let once = Tenancy { sessions: 1, last: at };
+            let none = Tenancy { sessions: 0, ..once };
+            delta.tenancies.entry((*scope, place)).or_insert(none).merge(&once);
         }
         delta
     }
@@ -272,8 +323,9 @@ mod tests {
             let forgotten = learned.shrink_to(2, most);
             prop_assert!(learned.seen.len() <= most && learned.scopes.len() <= 2);
             prop_assert!(learned.asked.len() <= most / SEEN_PER_ASKED);
-            let kept = learned.seen.len() + learned.asked.len();
-            prop_assert_eq!(before.seen.len() + before.asked.len(), kept + forgotten as usize);
+            prop_assert!(learned.tenancies.len() <= most / SEEN_PER_TENANCY);
+            let entries = |of: &Learned| of.seen.len() + of.asked.len() + of.tenancies.len();
+            prop_assert_eq!(entries(&before), entries(&learned) + forgotten as usize);
             prop_assert!(!before.seen.keys().any(|(scope, _)| *scope == FLEET)
                 || learned.scopes.contains_key(&FLEET));
         }

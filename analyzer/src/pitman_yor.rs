@@ -37,14 +37,19 @@ impl Draws {
     /// P(the next draw is this value or one as unfamiliar), when it was drawn `draws` times at
     /// this level and the parent level says `parent`.
     pub(crate) fn familiarity(&self, draws: u64, parent: f64) -> f64 {
+        self.familiarity_by(STRENGTH, draws, parent)
+    }
+
+    /// As [`Self::familiarity`], with another strength θ of the parent's belief.
+    pub(crate) fn familiarity_by(&self, strength: f64, draws: u64, parent: f64) -> f64 {
         let [n, values, once, twice] =
             [self.total, self.values, self.once, self.twice].map(|count| count as f64);
         let discount = if once > 0.0 { once / (once + 2.0 * twice) } else { 0.0 };
         let own = if draws >= MIN_DRAWS { draws as f64 - discount } else { 0.0 };
         // Values below MIN_DRAWS do not count as seen: their mass goes to the unfamiliar too.
         let unseen = once * (1.0 - discount) + twice * (2.0 - discount);
-        let escape = (STRENGTH + discount * values + unseen) / (STRENGTH + n);
-        (own / (STRENGTH + n) + escape * parent).min(1.0)
+        let escape = (strength + discount * values + unseen) / (strength + n);
+        (own / (strength + n) + escape * parent).min(1.0)
     }
 }
 

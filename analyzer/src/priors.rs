@@ -29,6 +29,10 @@ const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 /// The same for contacts at even intervals: one look, and half of that weight.
 const P_AT_BAR_OF_BEATS: f64 = 6e-5;
 
+/// Sessions of a template before a destination or a tenant can be new to it. Until then everything is, and
+/// uploads to everyday destinations would pass for uploads to new ones. Egret's own choice.
+pub(crate) const SESSIONS_TO_KNOW: u64 = 30;
+
 /// The part of sessions that contact a destination which nobody here contacted before. Observed
 /// rates for benign sessions lie between 0.8 and 24 %.
 pub(crate) const P_NEW_DESTINATION: f64 = 0.05;

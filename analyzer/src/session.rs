@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::beacon::Rhythm;
 use crate::detect::blocked_probes::Probes;
+use crate::detect::foreign_tenant::Places;
 use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     pub(crate) questions: Option<Box<Questions>>,
     /// From the first blocked contact on.
     pub(crate) probes: Option<Box<Probes>>,
+    /// From the first act at a tenant's place on.
+    pub(crate) places: Option<Box<Places>>,
     /// Private (address, port) pairs contacted against policy.
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
@@ -104,6 +107,8 @@ pub(crate) struct Slot {
     /// The domain's key in baselines.
     pub(crate) key: u64,
     pub(crate) kind: Kind,
+    /// Whether it may be a service that many tenants share.
+    pub(crate) is_shared: bool,
     pub(crate) novelty: Novelty,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
@@ -243,6 +248,7 @@ impl Session {
             joins: Joins::default(),
             questions: None,
             probes: None,
+            places: None,
             private: None,
             many: None,
             due_s: 0,

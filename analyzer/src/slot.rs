@@ -38,6 +38,7 @@ impl Slot {
         let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
         let novelty = new_destination::judge(ladder, &domain, key);
         let mut slot = Self {
+            is_shared: crate::tenancy::is_listed(&domain),
             domain,
             key,
             kind: kind_of(event),

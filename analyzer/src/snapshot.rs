@@ -11,6 +11,7 @@ use crate::baseline::Baseline;
 use crate::blind::Watch;
 use crate::engine::{Engine, EventTime};
 use crate::form2::LearnedForm2;
+use crate::form5::LearnedForm5;
 use crate::gaps::Gaps;
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
@@ -20,9 +21,11 @@ use crate::shard::partitions;
 ///
 /// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
-/// in an array of 18 ([`crate::form2`]).
-const VERSION: u8 = 5;
+/// in an array of 18 ([`crate::form2`]), and up to version 5 it knew nothing of tenants
+/// ([`crate::form5`]).
+const VERSION: u8 = 6;
 const LAST_WITH_FORM_2: u8 = 2;
+const LAST_WITH_FORM_5: u8 = 5;
 
 /// What outlives sessions: the beginning of every version.
 #[derive(Serialize, Deserialize)]
@@ -35,16 +38,30 @@ struct Kept<L> {
     forgotten_destinations: u64,
 }
 
-impl From<Kept<LearnedForm2>> for Kept<Learned> {
-    fn from(old: Kept<LearnedForm2>) -> Self {
-        Self {
-            time: old.time,
-            learned: old.learned.into(),
-            frozen_at: old.frozen_at,
-            generation: old.generation,
-            waiting: old.waiting.into_iter().map(|(at, learned)| (at, learned.into())).collect(),
-            forgotten_destinations: old.forgotten_destinations,
+impl<L: Into<Learned>> Kept<L> {
+    /// The same in today's form.
+    fn renewed(self) -> Kept<Learned> {
+        Kept {
+            time: self.time,
+            learned: self.learned.into(),
+            frozen_at: self.frozen_at,
+            generation: self.generation,
+            waiting: self.waiting.into_iter().map(|(at, learned)| (at, learned.into())).collect(),
+            forgotten_destinations: self.forgotten_destinations,
         }
+    }
+}
+
+/// What is kept of a snapshot of some version, and the bytes after it.
+fn take_kept(version: u8, bytes: &[u8]) -> Result<(Kept<Learned>, &[u8]), postcard::Error> {
+    if version <= LAST_WITH_FORM_2 {
+        let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm2>>(bytes)?;
+        Ok((old.renewed(), rest))
+    } else if version <= LAST_WITH_FORM_5 {
+        let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm5>>(bytes)?;
+        Ok((old.renewed(), rest))
+    } else {
+        postcard::take_from_bytes(bytes)
     }
 }
 
@@ -105,12 +122,7 @@ impl Engine {
     /// When the bytes are not a snapshot of a known version.
     pub fn restore(config: AnalyzerConfig, bytes: &[u8]) -> Result<Self, RestoreError> {
         let (version, rest) = postcard::take_from_bytes::<u8>(bytes)?;
-        let (kept, rest): (Kept<Learned>, &[u8]) = if version <= LAST_WITH_FORM_2 {
-            let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm2>>(rest)?;
-            (old.into(), rest)
-        } else {
-            postcard::take_from_bytes(rest)?
-        };
+        let (kept, rest) = take_kept(version, rest)?;
         let mut engine = match version {
             ..VERSION => Self::new(config),
             VERSION => {
@@ -141,25 +153,36 @@ impl Engine {
 mod tests {
     use super::*;
 
-    /// Version 2: the old form of what was learned, then sessions that cannot be read any more.
-    #[test]
-    fn an_old_snapshot_keeps_what_was_learned_and_begins_its_sessions_anew() {
+    /// What is kept of an old version, then sessions that cannot be read any more.
+    fn snapshot_of<L: Serialize + Clone>(version: u8, learned: L) -> Vec<u8> {
         let kept = Kept {
             time: EventTime::default(),
-            learned: crate::form2::sample(),
+            learned: learned.clone(),
             frozen_at: Some(Timestamp::from_secs(7)),
             generation: 3,
-            waiting: BTreeMap::from([(Timestamp::from_secs(9), crate::form2::sample())]),
+            waiting: BTreeMap::from([(Timestamp::from_secs(9), learned)]),
             forgotten_destinations: 5,
         };
-        let old = postcard::to_stdvec(&(LAST_WITH_FORM_2, kept, "sessions")).unwrap();
-        let restored = Engine::restore(AnalyzerConfig::default(), &old).unwrap();
+        postcard::to_stdvec(&(version, kept, "sessions")).unwrap()
+    }
+
+    #[test]
+    fn an_old_snapshot_keeps_what_was_learned_and_begins_its_sessions_anew() {
         let learned = Learned::from(crate::form2::sample());
-        assert_eq!(restored.world.baseline.learned(), &learned);
-        assert_eq!(restored.waiting[&Timestamp::from_secs(9)], learned);
-        assert_eq!(restored.world.baseline.frozen_at(), Some(Timestamp::from_secs(7)));
-        assert_eq!(restored.summary().live_sessions, 0);
-        let again = Engine::restore(AnalyzerConfig::default(), &restored.snapshot()).unwrap();
-        assert_eq!(again.baseline_id(), restored.baseline_id());
+        let Learned { scopes, seen, asked, .. } = learned.clone();
+        let form5 = LearnedForm5 { scopes, seen, asked };
+        let old = [
+            snapshot_of(LAST_WITH_FORM_2, crate::form2::sample()),
+            snapshot_of(LAST_WITH_FORM_5, form5),
+        ];
+        for old in old {
+            let restored = Engine::restore(AnalyzerConfig::default(), &old).unwrap();
+            assert_eq!(restored.world.baseline.learned(), &learned);
+            assert_eq!(restored.waiting[&Timestamp::from_secs(9)], learned);
+            assert_eq!(restored.world.baseline.frozen_at(), Some(Timestamp::from_secs(7)));
+            assert_eq!(restored.summary().live_sessions, 0);
+            let again = Engine::restore(AnalyzerConfig::default(), &restored.snapshot()).unwrap();
+            assert_eq!(again.baseline_id(), restored.baseline_id());
+        }
     }
 }

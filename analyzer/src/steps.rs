@@ -2,11 +2,13 @@
 
 use egret_event::SmolStr;
 
+use crate::detect::foreign_tenant::purpose_of;
 use crate::detect::policy::Rule;
 use crate::explain::Case;
 use crate::incident::{Detector, Technique};
 use crate::session::Target;
 use crate::size::Kind;
+use crate::tenancy::Purpose;
 
 /// The techniques that the findings point to, strongest first. Source: MITRE ATT&CK v16.
 pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
@@ -21,6 +23,9 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
         match finding.detector {
             Detector::Policy => case.dossier.rules.iter().for_each(|hits| add(of_rule(hits.rule))),
             Detector::UploadSize => add(of_upload(case)),
+            Detector::ForeignTenant => {
+                purpose_of(finding).into_iter().for_each(|purpose| add(of_purpose(purpose)));
+            }
             Detector::Beacon => add(("T1071.001", "Application Layer Protocol: Web Protocols")),
             Detector::DnsTunnel => {
                 add(("T1071.004", "Application Layer Protocol: DNS"));
@@ -44,6 +49,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
 
 const DISCOVERY_OF_SERVICES: (&str, &str) = ("T1046", "Network Service Discovery");
 const FRONTING: (&str, &str) = ("T1090.004", "Proxy: Domain Fronting");
+const WEB_SERVICE: (&str, &str) = ("T1567", "Exfiltration Over Web Service");
 const OTHER_PROTOCOL: (&str, &str) = ("T1048", "Exfiltration Over Alternative Protocol");
 
 fn of_rule(rule: Rule) -> (&'static str, &'static str) {
@@ -54,10 +60,28 @@ fn of_rule(rule: Rule) -> (&'static str, &'static str) {
     }
 }
 
+fn of_purpose(purpose: Purpose) -> (&'static str, &'static str) {
+    match purpose {
+        Purpose::Code | Purpose::Snippet => {
+            ("T1567.001", "Exfiltration Over Web Service: Exfiltration to Code Repository")
+        }
+        Purpose::Bucket => ("T1537", "Transfer Data to Cloud Account"),
+        Purpose::Drop => {
+            ("T1567.002", "Exfiltration Over Web Service: Exfiltration to Cloud Storage")
+        }
+        Purpose::Paste => {
+            ("T1567.003", "Exfiltration Over Web Service: Exfiltration to Text Storage Sites")
+        }
+        Purpose::Chat => ("T1567.004", "Exfiltration Over Web Service: Exfiltration Over Webhook"),
+        Purpose::Tunnel => ("T1572", "Protocol Tunneling"),
+        Purpose::Images | Purpose::Hub | Purpose::Files | Purpose::Registry => WEB_SERVICE,
+    }
+}
+
 fn of_upload(case: &Case<'_>) -> (&'static str, &'static str) {
     match case.target {
         Target::Slot(at) if case.session.slots[at].kind != Kind::Web => OTHER_PROTOCOL,
-        _ => ("T1567", "Exfiltration Over Web Service"),
+        _ => WEB_SERVICE,
     }
 }
 
@@ -79,6 +103,13 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         steps.push(format!(
             "Block {name} at the resolver, and executors from asking other resolvers; the names \
              asked for hold what was taken."
+        ));
+    }
+    if is_found(Detector::ForeignTenant) {
+        steps.push(format!(
+            "Find out whose account at {name} it is, and whose token was used: the owner's, one that the \
+             task was given, or one that came with what it read. If it is a stranger's, ask the service to \
+             take down what was left there."
         ));
     }
     if is_found(Detector::SlowDrip) {

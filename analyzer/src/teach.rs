@@ -7,20 +7,19 @@ use std::collections::BTreeMap;
 
 use crate::detect::beacon;
 use crate::detect::dns_tunnel;
+use crate::detect::foreign_tenant::Places;
 use crate::detect::rate_burst::WINDOWS;
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
 use crate::incident::Detector;
-use crate::learned::{Asked, FLEET, Learned, SEEN_PER_ASKED, Scope, Seen};
-use crate::priors::THRESHOLD;
+use crate::learned::{
+    Asked, FLEET, Learned, SEEN_PER_ASKED, SEEN_PER_TENANCY, Scope, Seen, Tenancy,
+};
+use crate::priors::{SESSIONS_TO_KNOW, THRESHOLD};
 use crate::questions::Carried;
 use crate::session::{Session, Slot};
 use crate::size::{Cell, Class, Kind, Measure};
 use crate::world::World;
-
-/// Sessions of a template before a destination can be new to it. Until then everything is, and
-/// uploads to everyday destinations would pass for uploads to new ones. Egret's own choice.
-const SESSIONS_TO_KNOW: u64 = 30;
 
 /// Entries of one partition's delta. Beyond them new names are not learned in this epoch; the
 /// loss is counted.
@@ -60,6 +59,7 @@ impl Session {
             for slot in self.slots.iter().filter(|slot| slot.tally.allowed() > 0) {
                 lost += u64::from(!self.teach_seen(slot, key, delta));
             }
+            lost += self.teach_tenancies(key, delta);
         }
         lost
     }
@@ -99,6 +99,24 @@ impl Session {
             }
         }
         true
+    }
+
+    /// Where something was left, and for the fleet also from whom something was fetched; how many places
+    /// found no room.
+    fn teach_tenancies(&self, scope: u64, delta: &mut Learned) -> u64 {
+        let mut lost = 0;
+        let places = self.places.as_deref().into_iter().flat_map(Places::allowed);
+        for place in places.filter(|place| scope == FLEET || !place.key.is_read()) {
+            let key = (scope, place.key);
+            let is_full = delta.tenancies.len() >= MOST_SEEN / SEEN_PER_TENANCY;
+            if is_full && !delta.tenancies.contains_key(&key) {
+                lost += 1;
+                continue;
+            }
+            let once = Tenancy { sessions: 1, last: place.last };
+            delta.tenancies.entry(key).or_insert(Tenancy { sessions: 0, ..once }).merge(&once);
+        }
+        lost
     }
 
     /// The most that a destination that is new here was sent little by little, by each age that the

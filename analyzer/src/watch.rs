@@ -56,6 +56,7 @@ impl Session {
         }
         many_is_touched |= self.check_size(target, event, world);
         self.check_drip(target, event, world);
+        self.check_tenant(target, event, world);
         if let Some(contradiction) = contradiction {
             many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
         }

@@ -10,4 +10,5 @@ mod joins;
 mod limits;
 mod properties;
 mod scenarios;
+mod tenants;
 mod traffic;

@@ -65,6 +65,8 @@ fn event(executor: &mut Executor, now: i64, (whereto, up, manner): (u8, u64, u8)
         7 | 8 => executor.interval(ms, web(&host), long_flow, (up, 10)),
         9 => lost(executor, ms, whereto),
         10 => executor.question(ms, &format!("{up:x}.{host}"), (16 - up as u16 % 2 * 15, 200)),
+        11 => executor.flow(ms, web(&format!("own{whereto}.s3.amazonaws.com")), up, 10),
+        12 => executor.flow(ms, web("paste.rs"), up, 10),
         _ => executor.flow(ms, web(&host), up, 1000),
     }
 }

@@ -17,6 +17,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   beacon: 'Beacon',
   dns_tunnel: 'DNS tunnel',
   blocked_probes: 'Blocked probes',
+  foreign_tenant: 'Foreign tenant',
   policy: 'Policy',
   contradiction: 'Contradiction',
   blind: 'Blind source',
