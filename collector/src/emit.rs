@@ -70,6 +70,16 @@ impl Batcher {
         self.batch.events.len() >= MAX_BATCH_EVENTS
     }
 
+    /// As [`Self::push`], of the event of `at` that `make` makes. It is called once, and what it
+    /// makes is made in its place in the batch.
+    #[inline]
+    pub(crate) fn push_made(&mut self, at: Timestamp, make: impl FnMut() -> Event) -> bool {
+        self.seen(at);
+        let length = self.batch.events.len() + 1;
+        self.batch.events.resize_with(length, make);
+        length >= MAX_BATCH_EVENTS
+    }
+
     /// Whether `events` more can be added.
     pub fn has_room_for(&self, events: usize) -> bool {
         self.batch.events.len() + events <= MAX_BATCH_EVENTS
@@ -78,6 +88,11 @@ impl Batcher {
     /// Notes how far the source's own time has come.
     pub fn seen(&mut self, at: Timestamp) {
         self.batch.seen_until = self.batch.seen_until.max(at);
+    }
+
+    /// How far the source's own time has come.
+    pub(crate) fn seen_until(&self) -> Timestamp {
+        self.batch.seen_until
     }
 
     /// Notes where the source stands.

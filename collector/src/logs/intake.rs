@@ -175,14 +175,11 @@ impl Intake {
         self.report_unread(at, emit)?;
         self.last_at = self.last_at.max(Some(at));
         self.batcher.seen(at);
-        let Some(event) = self.scribe.event(entry, ids, offset) else {
+        if !self.scribe.write(entry, ids, offset, &mut self.batcher) {
             self.tally.not_egress += 1;
             return Ok(());
-        };
-        self.tally.passed += 1;
-        if self.batcher.push(event) && beside.is_none() {
-            return self.hand_over(emit);
         }
+        self.tally.passed += 1;
         self.tell_beside(beside, ids, offset, emit)
     }
 
@@ -194,12 +191,10 @@ impl Intake {
         offset: u64,
         emit: &mut Emit<'_>,
     ) -> Result<(), Closed> {
-        let event = beside.and_then(|more| self.scribe.event(&more, ids.beside(), offset));
-        let is_full = match event {
-            Some(event) => self.batcher.push(event),
-            None => !self.batcher.has_room_for(1),
-        };
-        if is_full { self.hand_over(emit) } else { Ok(()) }
+        if let Some(more) = beside {
+            self.scribe.write(&more, ids.beside(), offset, &mut self.batcher);
+        }
+        if self.batcher.has_room_for(1) { Ok(()) } else { self.hand_over(emit) }
     }
 
     /// Notes a line that could not be read: one gap tells of all in a row.

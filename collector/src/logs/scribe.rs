@@ -14,7 +14,7 @@ use super::memo::Memo;
 use super::record::{Coding, LogRecord, Written};
 use super::text::{literal, printable};
 use crate::attribution::Clients;
-use crate::{AttributionTable, Claim};
+use crate::{AttributionTable, Batcher, Claim};
 
 /// Longest method kept, in bytes.
 const MAX_METHOD_BYTES: usize = 32;
@@ -81,30 +81,47 @@ impl Scribe {
         &self.source
     }
 
-    /// The event of a line at `offset`. `None`: its client is not watched.
-    pub(crate) fn event(&mut self, entry: &Entry<'_>, ids: Ids, offset: u64) -> Option<Event> {
-        match entry {
-            Entry::Request(record) => self.request_event(record, ids, offset),
+    /// Adds the event of a line at `offset` to a batch that has room for it. `false`: there is
+    /// none, because its client is not watched.
+    pub(crate) fn write(
+        &mut self,
+        entry: &Entry<'_>,
+        ids: Ids,
+        offset: u64,
+        batch: &mut Batcher,
+    ) -> bool {
+        let event = match entry {
+            Entry::Request(record) => return self.write_request(record, ids, offset, batch),
             Entry::Flow(record) => self.flow_event(record, ids, offset),
             Entry::Dns(record) => self.dns_event(record, ids, offset),
             Entry::Tls(ends, hello) => {
                 let named = hello.sni.as_ref().map(|sni| (sni.as_bytes(), NameSource::Sni));
-                let base = self.between(ends, named, ids, offset)?;
-                Some(Event { fact: Fact::Tls(hello.clone()), ..base })
+                let base = self.between(ends, named, ids, offset);
+                base.map(|base| Event { fact: Fact::Tls(hello.clone()), ..base })
             }
             Entry::Certificate(ends, certificate) => {
                 let named = certificate.sni.as_ref().map(|sni| (sni.as_bytes(), NameSource::Sni));
-                let base = self.between(ends, named, ids, offset)?;
-                Some(Event { fact: Fact::Certificate(certificate.clone()), ..base })
+                let base = self.between(ends, named, ids, offset);
+                base.map(|base| Event { fact: Fact::Certificate(certificate.clone()), ..base })
             }
             Entry::Gap(record) => {
                 let gap = Gap { reason: record.reason, count: record.count, from: record.from };
                 Some(self.gap(gap, record.at, ids, offset))
             }
-        }
+        };
+        event.map(|event| batch.push(event)).is_some()
     }
 
-    fn request_event(&mut self, record: &LogRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {
+    /// As [`Self::write`], of a request: logs of proxies have nothing else, and by the million. The
+    /// event is made in the batch and the request in its box: to make them elsewhere and move them
+    /// took three copies of 288 bytes each, 2 % of the time that a line takes.
+    fn write_request(
+        &mut self,
+        record: &LogRecord<'_>,
+        ids: Ids,
+        offset: u64,
+        batch: &mut Batcher,
+    ) -> bool {
         let user = record.user.as_deref().map(|user| printable(user, MAX_TEXT_BYTES));
         let subject = record.client_certificate.as_deref();
         let subject = subject.map(|subject| printable(subject, MAX_TEXT_BYTES));
@@ -116,20 +133,23 @@ impl Scribe {
         // A name that was not proven must not put events on somebody else's account.
         let proven = claim.filter(|_| !record.is_login_challenge());
         let (client, port) = record.client;
-        let origin = self.clients.attribute(client, proven, record.at)?;
-        Some(Event {
+        let Some(origin) = self.clients.attribute(client, proven, record.at) else { return false };
+        // Both are taken once.
+        let (mut origin, mut user) = (Some(origin), user);
+        batch.push_made(record.at, || Event {
             id: ids.lines.id(offset),
             at: record.at,
             source: self.source.clone(),
             also_seen_by: None,
-            origin,
+            origin: origin.take().unwrap_or_else(|| Arc::clone(&self.nobody)),
             client: (client.to_canonical(), port),
             destination: self.destination(record),
             verdict: record.verdict,
             up: volume(record.up_bytes),
             down: volume(record.down_bytes),
-            fact: Fact::Http(Box::new(self.request(record, user))),
-        })
+            fact: Fact::Http(Box::write(Box::new_uninit(), self.request(record, user.take()))),
+        });
+        true
     }
 
     fn flow_event(&mut self, record: &FlowRecord<'_>, ids: Ids, offset: u64) -> Option<Event> {

@@ -64,9 +64,9 @@ impl<'a, 'b> Intake<'a, 'b> {
             Outcome::Duplicate => lost.duplicate += records,
             Outcome::Flow(flow) => {
                 let ids = ids.of(scribe.source(), export);
-                match scribe.event(&Entry::Flow(flow), ids, u64::from(record.offset)) {
-                    Some(event) => outlet.push(event),
-                    None => lost.not_egress += records,
+                let (flow, offset) = (Entry::Flow(flow), u64::from(record.offset));
+                if !outlet.write(|batch| scribe.write(&flow, ids, offset, batch)) {
+                    lost.not_egress += records;
                 }
             }
         });

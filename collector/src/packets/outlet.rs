@@ -43,6 +43,16 @@ impl<'a, 'b> Outlet<'a, 'b> {
         }
     }
 
+    /// Hands `write` the batch to add at most one event to. Whether it did.
+    pub(crate) fn write(&mut self, write: impl FnOnce(&mut Batcher) -> bool) -> bool {
+        let is_written = write(&mut self.batcher);
+        self.seen_until = self.seen_until.max(self.batcher.seen_until());
+        if !self.batcher.has_room_for(1) {
+            self.flush();
+        }
+        is_written
+    }
+
     /// Notes how far time has come.
     pub(crate) fn seen(&mut self, at: Timestamp) {
         self.seen_until = self.seen_until.max(at);

@@ -145,12 +145,7 @@ impl<'a, 'b> Intake<'a, 'b> {
 
     /// Whether it was an event of somebody who is watched.
     fn tell(&mut self, entry: &Entry<'_>, ids: Ids, repeats: u64) -> bool {
-        let event = self.scribe.event(entry, ids, repeats);
-        let is_told = event.is_some();
-        if let Some(event) = event {
-            self.outlet.push(event);
-        }
-        is_told
+        self.outlet.write(|batch| self.scribe.write(entry, ids, repeats, batch))
     }
 
     /// Counts a message that is too long to be read.
