@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egret::simulate::{Load, write_load_capture};
 use egret_event::Timestamp;
@@ -15,7 +15,7 @@ use crate::namespaces::{EXECUTOR, GATEWAY, GATEWAY_INTERFACE, Namespaces};
 use crate::process::Process;
 use crate::rows;
 use crate::running::{Place, Running, received};
-use crate::wait::until;
+use crate::wait::{Deadline, until};
 
 /// Where iperf3 sends to.
 const SINK: &str = "203.0.113.7";
@@ -256,7 +256,7 @@ fn gap_packets(egret: &Running) -> u64 {
 /// tells of `dropped` or its time for that is over; and its history.
 fn incident(egret: &Running, dropped: u64) -> (u64, Vec<String>) {
     let path = format!("v1/incidents?executor={EXECUTOR}&destination={SINK}");
-    let told_by = Instant::now() + TOLD_WITHIN;
+    let told_by = Deadline::after(TOLD_WITHIN);
     until("the upload's incident", || {
         std::thread::sleep(LOOK_PAUSE);
         let listed = egret.get(&path)?;
@@ -264,7 +264,7 @@ fn incident(egret: &Running, dropped: u64) -> (u64, Vec<String>) {
         let gaps = incident["explanation"]["gaps"].as_array()?.iter();
         let told = gaps.filter(|gap| gap["reason"] == "kernel_drop");
         let told: u64 = told.filter_map(|gap| gap["count"].as_u64()).sum();
-        if told < dropped && Instant::now() < told_by {
+        if told < dropped && !told_by.has_passed() {
             return None;
         }
         let detail = egret.get(&format!("v1/incidents/{}", incident["id"].as_str()?))?;

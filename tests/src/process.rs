@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::wait::until;
+use crate::wait::{Deadline, until};
 
 /// A child process with its output in a file; killed when dropped.
 #[derive(Debug)]
@@ -54,14 +54,14 @@ impl Process {
     /// Waits until it has done its work and ended, but not for longer than `most`.
     pub fn wait_for_success(mut self, most: std::time::Duration) {
         let pause = std::time::Duration::from_millis(50);
-        let end = std::time::Instant::now() + most;
+        let deadline = Deadline::after(most);
         loop {
             if let Some(status) = self.child.try_wait().expect("a child has a status") {
                 let log = self.log.display();
                 assert!(status.success(), "{log}: ended with {status}:\n{}", self.output());
                 return;
             }
-            assert!(std::time::Instant::now() < end, "{} goes on", self.log.display());
+            assert!(!deadline.has_passed(), "{} goes on", self.log.display());
             std::thread::sleep(pause);
         }
     }

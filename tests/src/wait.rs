@@ -9,17 +9,38 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long [`until`] looks.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// A point in time after which nothing is waited for any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// `patience` from now.
+    pub fn after(patience: Duration) -> Self {
+        Self(real_now() + patience)
+    }
+
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        real_now() > self.0
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "other programs take real time")]
+fn real_now() -> Instant {
+    Instant::now()
+}
+
 /// Looks until there is an answer, and returns it.
 ///
 /// # Panics
 /// After a minute and a half, naming `what` was waited for.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
+    let deadline = Deadline::after(PATIENCE);
     loop {
         if let Some(answer) = look() {
             return answer;
         }
-        assert!(Instant::now() < end, "waited in vain for {what}");
+        assert!(!deadline.has_passed(), "waited in vain for {what}");
         thread::sleep(PAUSE);
     }
 }
