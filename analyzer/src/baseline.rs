@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use egret_event::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::{Bar, Calibration};
+use crate::dossier::JudgedBy;
 use crate::histogram::{Histogram, LAST_BIN, bin_start, log_size};
-use crate::incident::Level;
+use crate::incident::{Level, Stage};
 use crate::learned::{Asked, FLEET, Learned, Place, Scope, Seen};
 use crate::moments::Expected;
 use crate::pitman_yor::{Draws, MIN_DRAWS};
@@ -37,6 +39,7 @@ struct Derived {
     /// By the kind of [`TenancyKey`]; one draw is a session.
     tenancies: BTreeMap<u8, Draws>,
     tails: BTreeMap<Cell, ParetoTail>,
+    bar: Bar,
 }
 
 /// A tenant's place on a service, as levels keep it.
@@ -62,7 +65,8 @@ impl Baseline {
         for (key, scope) in &learned.scopes {
             let fitted = scope.sizes.iter().map(|(cell, sizes)| Some((*cell, sizes.fit_tail()?)));
             let tails = fitted.flatten().collect();
-            derived.insert(*key, Derived { tails, ..Derived::default() });
+            let bar = learned.calibrations.get(key).map_or_else(Bar::default, Calibration::bar);
+            derived.insert(*key, Derived { tails, bar, ..Derived::default() });
         }
         for ((scope, _), seen) in &learned.seen {
             derived.entry(*scope).or_default().draws.add_value(seen.sessions);
@@ -101,7 +105,18 @@ impl Baseline {
 
     /// Sessions that were learned from, over the fleet.
     pub(crate) fn sessions(&self) -> u64 {
-        self.learned.scopes.get(&FLEET).map_or(0, |scope| scope.sessions)
+        self.learned.sessions()
+    }
+
+    /// How most sessions' thresholds are set: the templates that at least half of them belong to.
+    pub(crate) fn stage(&self) -> Stage {
+        let is_calibrated = |key| {
+            self.derived.get(key).is_some_and(|derived| derived.bar.stage == Stage::Calibrated)
+        };
+        let calibrated = self.learned.calibrations.keys().filter(|key| is_calibrated(key));
+        let sessions = calibrated.filter_map(|key| Some(self.learned.scopes.get(key)?.sessions));
+        let sum: u64 = sessions.sum();
+        if sum > 0 && 2 * sum >= self.sessions() { Stage::Calibrated } else { Stage::Priors }
     }
 
     /// The levels that an executor is compared with.
@@ -182,6 +197,21 @@ impl<'a> Ladder<'a> {
     /// Sessions of the executor's template that were learned from.
     pub(crate) fn template_sessions(&self) -> u64 {
         self.rungs[3].map_or(0, |rung| rung.scope.sessions)
+    }
+
+    /// Below which combined probability an incident of the template opens.
+    pub(crate) fn bar(&self) -> Bar {
+        let derived = self.baseline.derived.get(&self.template);
+        derived.map_or_else(Bar::default, |derived| derived.bar)
+    }
+
+    /// What findings are said to be judged by.
+    pub(crate) fn judged_by(&self) -> JudgedBy {
+        JudgedBy {
+            baseline: self.baseline.id,
+            frozen_at: self.baseline.frozen_at,
+            template_sessions: self.template_sessions(),
+        }
     }
 
     /// What the template's sessions did at a destination, if that counts as seen.

@@ -1,5 +1,6 @@
 //! The `[analyzer]` section: as written, and as checked.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use egret_event::{HumanDuration, SmolStr, clean_name};
@@ -22,6 +23,8 @@ pub struct RawAnalyzer {
     pub allow: Option<Vec<SmolStr>>,
     /// Policy: private ranges that executors may contact although they are private.
     pub allow_private: Option<Vec<IpNet>>,
+    /// A baseline that `egret learn` wrote, to begin with. Absent: the shipped priors.
+    pub baseline: Option<PathBuf>,
 }
 
 /// The `[analyzer]` section, checked.
@@ -39,6 +42,9 @@ pub struct AnalyzerConfig {
     pub allow: Vec<SmolStr>,
     /// Private ranges that executors may contact.
     pub allow_private: Vec<IpNet>,
+    /// The file with the baseline to begin with. This crate reads no files: see
+    /// [`crate::Engine::with_baseline`].
+    pub baseline: Option<PathBuf>,
 }
 
 /// A value of the `[analyzer]` section that cannot work.
@@ -79,6 +85,7 @@ impl Default for AnalyzerConfig {
             shards: 1,
             allow: Vec::new(),
             allow_private: Vec::new(),
+            baseline: None,
         }
     }
 }
@@ -107,6 +114,7 @@ impl RawAnalyzer {
             shards,
             allow: self.allow.iter().flatten().map(checked_domain).collect::<Result<_, _>>()?,
             allow_private: self.allow_private.clone().unwrap_or_default(),
+            baseline: self.baseline.clone(),
         })
     }
 }

@@ -8,10 +8,10 @@ use egret_event::{DnsExchange, Event, EventId, Fact, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::baseline::Baseline;
+use crate::baseline::Ladder;
+use crate::calibration::Bar;
 use crate::detect::policy::{Rule, RuleHits};
 use crate::incident::{Detector, Evidence, Finding, Severity};
-use crate::priors::THRESHOLD;
 use crate::tails::{combine, evidence};
 use crate::words::bytes_words;
 
@@ -37,6 +37,8 @@ pub(crate) struct Dossier {
     pub(crate) findings: Vec<Finding>,
     pub(crate) rules: Vec<RuleHits>,
     pub(crate) judged_by: Option<JudgedBy>,
+    /// Below which probability it becomes an incident, or became one.
+    pub(crate) bar: Bar,
     pub(crate) opened: Option<Opened>,
 }
 
@@ -119,18 +121,17 @@ impl Dossier {
 
     /// Puts a detector's newest finding in. An open incident keeps its strongest: what a later
     /// baseline learned does not take back what was reported.
-    pub(crate) fn set_finding(&mut self, finding: Finding, baseline: &Baseline, sessions: u64) {
+    pub(crate) fn set_finding(&mut self, finding: Finding, ladder: &Ladder<'_>) {
         let strongest_stays = self.opened.is_some();
         match self.findings.iter_mut().find(|f| f.detector == finding.detector) {
             Some(old) if strongest_stays && old.p < finding.p => return,
             Some(old) => *old = finding,
             None => self.findings.push(finding),
         }
-        self.judged_by = Some(JudgedBy {
-            baseline: baseline.id(),
-            frozen_at: baseline.frozen_at(),
-            template_sessions: sessions,
-        });
+        self.judged_by = Some(ladder.judged_by());
+        if self.opened.is_none() {
+            self.bar = ladder.bar();
+        }
     }
 
     /// Adds what two observers do not agree on. The strongest stays and is told how often there
@@ -167,7 +168,7 @@ impl Dossier {
         let by_rule = self.rules.iter().map(|hits| hits.severity(up_bytes)).max();
         let p = if by_rule.is_some() { 0.0 } else { combined };
         let by_detectors =
-            (combined < THRESHOLD).then(|| self.estimated_severity(combined, up_bytes));
+            (combined < self.bar.threshold).then(|| self.estimated_severity(combined, up_bytes));
         let strong = self.findings.iter().filter(|f| f.p < crate::detect::NOTABLE);
         let detectors = strong
             .fold(u16::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
@@ -185,9 +186,10 @@ impl Dossier {
     /// By how far the evidence is beyond the threshold and how much has gone. The amounts are
     /// Egret's own choice.
     fn estimated_severity(&self, p: f64, up_bytes: u64) -> Severity {
+        let threshold = self.bar.threshold;
         let upload =
-            self.finding(Detector::UploadSize).is_some_and(|finding| finding.p < THRESHOLD);
-        match margin(p) {
+            self.finding(Detector::UploadSize).is_some_and(|finding| finding.p < threshold);
+        match self.bar.margin(p) {
             _ if upload && up_bytes >= 100 << 20 => Severity::Critical,
             _ if upload && up_bytes >= 1 << 20 => Severity::High,
             margin if margin >= 3.0 => Severity::High,
@@ -204,7 +206,7 @@ impl Dossier {
     ) -> Option<crate::ChangeKind> {
         let assessment = self.assess(up_bytes);
         let kind = match &self.opened {
-            None if assessment.p < THRESHOLD => crate::ChangeKind::Opened,
+            None if assessment.p < self.bar.threshold => crate::ChangeKind::Opened,
             Some(open) if open.is_outgrown_by(&assessment, at, up_bytes) => crate::ChangeKind::Grew,
             _ => return None,
         };
@@ -275,11 +277,6 @@ pub(crate) fn weight(detector: Detector) -> f64 {
 /// The part of a finding in the combined evidence, before scaling: never negative.
 pub(crate) fn pull(finding: &Finding) -> f64 {
     (weight(finding.detector) * evidence(finding.p)).max(0.0)
-}
-
-/// Powers of ten by which a probability is below the threshold.
-pub(crate) fn margin(p: f64) -> f64 {
-    (THRESHOLD.log10() - p.max(1e-15).log10()).max(0.0)
 }
 
 fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {

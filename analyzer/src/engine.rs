@@ -87,6 +87,8 @@ pub struct EngineSummary {
     pub baseline_frozen_at: Option<Timestamp>,
     /// Sessions it learned from, over the fleet.
     pub baseline_sessions: u64,
+    /// Sessions that were unlikely and will be learned from when a week has passed.
+    pub waiting_sessions: u64,
     /// How thresholds are set.
     pub stage: Stage,
     /// Events older than the watermark when they came. They are counted in all the same.
@@ -195,7 +197,8 @@ impl Engine {
             baseline: baseline.id(),
             baseline_frozen_at: baseline.frozen_at(),
             baseline_sessions: baseline.sessions(),
-            stage: Stage::Priors,
+            waiting_sessions: self.waiting.values().map(Learned::sessions).sum(),
+            stage: self.world.baseline.stage(),
             late_events: self.time.late_events,
             evicted_sessions: counts.iter().map(|c| c.evicted_sessions).sum(),
             evicted_destinations: self.forgotten_destinations
@@ -233,6 +236,8 @@ impl Engine {
                 if previous.is_none() {
                     self.time.beat = watermark.floor(BEAT);
                     self.time.epoch = watermark.floor(self.world.config.epoch);
+                    // What waited in a baseline that was brought along may be due.
+                    self.fold(self.time.epoch);
                 } else {
                     self.beat(watermark, out);
                 }

@@ -5,7 +5,7 @@ use egret_event::{SmolStr, Timestamp};
 use crate::detect::dns_tunnel::is_about_answers;
 use crate::detect::foreign_tenant::purpose_of;
 use crate::detect::policy::{Rule, RuleHits};
-use crate::dossier::{Dossier, margin, pull};
+use crate::dossier::{Dossier, pull};
 use crate::gaps::covered;
 use crate::incident::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, GapSeen, Incident, IncidentChange,
@@ -122,8 +122,12 @@ impl Case<'_> {
             id: self.session.incident_id(self.target),
             title: self.title(),
             severity: assessment.severity,
-            score: if by_rule { rule_score(assessment.severity) } else { score(assessment.p) },
-            stage: if by_rule { Stage::Rules } else { Stage::Priors },
+            score: if by_rule {
+                rule_score(assessment.severity)
+            } else {
+                score(self.dossier.bar.margin(assessment.p))
+            },
+            stage: if by_rule { Stage::Rules } else { self.dossier.bar.stage },
             origin: (*self.session.origin).clone(),
             session: self.session.name.clone(),
             destination: self.session.destination(self.target),
@@ -145,7 +149,7 @@ impl Case<'_> {
         Explanation {
             summary: self.summary(p_combined, frozen_at, world),
             p_combined,
-            threshold: THRESHOLD,
+            threshold: self.dossier.bar.threshold,
             baseline: judged.map_or(world.baseline.id(), |by| by.baseline),
             baseline_frozen_at: frozen_at,
             baseline_sessions: judged.map_or(0, |by| by.template_sessions),
@@ -240,8 +244,23 @@ impl Case<'_> {
         } else {
             "A rule says so; nothing was estimated for it.".to_owned()
         });
+        sentences.extend(self.calibration_words());
         sentences.extend(self.blind_words(world));
         sentences.join(" ")
+    }
+
+    /// How the threshold came about, where that is not by the shipped priors.
+    fn calibration_words(&self) -> Option<String> {
+        let bar = self.dossier.bar;
+        let is_calibrated = self.dossier.rules.is_empty() && bar.stage == Stage::Calibrated;
+        is_calibrated.then(|| {
+            format!(
+                "It is reported below {}: by {} of this template, no more than one in 1000 gets \
+                 there.",
+                probability_words(bar.threshold),
+                count_words(bar.sessions, "session"),
+            )
+        })
     }
 
     /// What could not be seen meanwhile, and what that means for the numbers.
@@ -308,10 +327,10 @@ fn contradiction_title(name: &str, finding: &Finding) -> String {
     }
 }
 
-/// From the combined probability: 0.5 at the threshold, towards 1 with every power of ten below
-/// it, 0.82 after three and 0.96 after eight; 1 would be certainty, which no estimate reaches.
-fn score(p: f64) -> f64 {
-    1.0 - 0.5 * (-margin(p) / 3.0).exp()
+/// From the powers of ten by which the combined probability is below the threshold: 0.5 at the
+/// threshold, 0.82 after three and 0.96 after eight; 1 would be certainty, which no estimate reaches.
+fn score(margin: f64) -> f64 {
+    1.0 - 0.5 * (-margin / 3.0).exp()
 }
 
 /// Rules have no probability: their score follows the severity.
@@ -330,8 +349,8 @@ mod tests {
 
     #[test]
     fn the_score_rises_with_the_evidence_and_starts_at_one_half() {
-        assert!((score(1e-4) - 0.5).abs() < 1e-12);
-        let scores: Vec<f64> = [1e-4, 1e-5, 1e-8, 1e-15].map(score).to_vec();
+        assert!((score(0.0) - 0.5).abs() < 1e-12);
+        let scores: Vec<f64> = [0.0, 1.0, 4.0, 11.0].map(score).to_vec();
         assert!(scores.is_sorted() && scores[3] < 1.0, "{scores:?}");
     }
 }

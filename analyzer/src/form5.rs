@@ -1,5 +1,5 @@
-//! What was learned, in the form of snapshots of versions 3 to 5: without tenants' places. Read, and never
-//! written.
+//! What was learned, in the form of snapshots of versions 3 to 5: without tenants' places and
+//! calibrations. Read, and never written.
 
 use std::collections::BTreeMap;
 

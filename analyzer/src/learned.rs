@@ -9,6 +9,7 @@ use egret_event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::TenancyKey;
+use crate::calibration::Calibration;
 use crate::detect::rate_burst::WINDOWS;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
@@ -61,6 +62,8 @@ pub(crate) struct Learned {
     pub(crate) asked: BTreeMap<(u64, u64), Asked>,
     /// Where something was left on services that everybody uses, by (scope, place).
     pub(crate) tenancies: BTreeMap<(u64, TenancyKey), Tenancy>,
+    /// How unlikely sessions were, by template.
+    pub(crate) calibrations: BTreeMap<u64, Calibration>,
 }
 
 /// What was learned about the sessions of one scope.
@@ -169,7 +172,12 @@ impl Scope {
 impl Learned {
     /// Whether nothing was learned.
     pub(crate) fn is_empty(&self) -> bool {
-        self.scopes.is_empty()
+        self.scopes.is_empty() && self.calibrations.is_empty()
+    }
+
+    /// Sessions that were learned from, over the fleet.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.scopes.get(&FLEET).map_or(0, |scope| scope.sessions)
     }
 
     /// Adds all that `other` learned.
@@ -190,6 +198,9 @@ impl Learned {
             let none = Tenancy { sessions: 0, ..*tenancy };
             self.tenancies.entry(*key).or_insert(none).merge(tenancy);
         }
+        for (key, calibration) in &other.calibrations {
+            self.calibrations.entry(*key).or_default().merge(calibration);
+        }
     }
 
     /// Forgets the least known entries beyond the limits; how many destinations were forgotten.
@@ -202,6 +213,7 @@ impl Learned {
         for (_, _, key) in rank.into_iter().take(excess) {
             self.scopes.remove(&key);
         }
+        self.shrink_calibrations(max_scopes);
         let before = self.seen.len();
         self.seen.retain(|(scope, _), _| self.scopes.contains_key(scope));
         let excess = self.seen.len().saturating_sub(max_seen);
@@ -234,6 +246,16 @@ impl Learned {
             }
         }
         (before - self.tenancies.len()) as u64
+    }
+
+    fn shrink_calibrations(&mut self, most: usize) {
+        let excess = self.calibrations.len().saturating_sub(most);
+        let mut rank: Vec<_> =
+            self.calibrations.iter().map(|(key, known)| (known.sessions(), *key)).collect();
+        rank.sort_unstable();
+        for (_, key) in rank.into_iter().take(excess) {
+            self.calibrations.remove(&key);
+        }
     }
 
     /// As [`Self::shrink_to`], for the domains that were asked for.

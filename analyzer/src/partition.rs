@@ -52,7 +52,7 @@ pub(crate) struct Partition {
 pub(crate) struct Taught {
     /// By ordinary sessions.
     pub(crate) now: Learned,
-    /// By sessions in which something was unlikely.
+    /// By sessions in which something was unlikely, and the scores of all.
     pub(crate) later: Learned,
 }
 
@@ -237,6 +237,9 @@ impl Partition {
         self.counts.evicted_destinations += u64::from(session.overflow.destinations);
         let delta = if session.is_wary() { &mut self.taught.later } else { &mut self.taught.now };
         self.counts.unlearned += session.teach(world, delta);
+        // Likely or not, all wait: or else the unlikely ones would be missing for a week.
+        let scored = session.teach_score(world, &mut self.taught.later);
+        self.counts.unlearned += u64::from(!scored);
     }
 
     /// Gives what was taught since the last call.

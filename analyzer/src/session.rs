@@ -9,6 +9,7 @@ use std::sync::Arc;
 use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::Score;
 use crate::detect::beacon::Rhythm;
 use crate::detect::blocked_probes::Probes;
 use crate::detect::foreign_tenant::Places;
@@ -61,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
     pub(crate) many: Option<Box<Dossier>>,
+    /// The strongest combined evidence that there was at any time, for calibration.
+    pub(crate) score: Score,
     /// When its partition looks at it again, in whole seconds: silence may have ended it, or
     /// growth may be told.
     pub(crate) due_s: i64,
@@ -251,6 +254,7 @@ impl Session {
             places: None,
             private: None,
             many: None,
+            score: Score::default(),
             due_s: 0,
             growth_due_s: None,
         }

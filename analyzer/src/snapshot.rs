@@ -21,11 +21,14 @@ use crate::shard::partitions;
 ///
 /// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
-/// in an array of 18 ([`crate::form2`]), and up to version 5 it knew nothing of tenants
-/// ([`crate::form5`]).
+/// in an array of 18 ([`crate::form2`]), and up to version 5 it knew nothing of tenants and
+/// of thresholds ([`crate::form5`]).
 const VERSION: u8 = 6;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
+
+/// What a baseline in a file begins with.
+const BASELINE_MARK: &[u8] = b"egret baseline\n";
 
 /// What outlives sessions: the beginning of every version.
 #[derive(Serialize, Deserialize)]
@@ -79,6 +82,9 @@ pub enum RestoreError {
     /// They do not decode.
     #[error("cannot read the engine snapshot: {0} (delete it to start with an empty engine)")]
     Unreadable(#[from] postcard::Error),
+    /// They are no baseline at all.
+    #[error("this is no baseline: `egret learn` writes them")]
+    NoBaseline,
     /// A newer version wrote them.
     #[error("cannot read the engine snapshot: a newer egret wrote it (form {0})")]
     Newer(u8),
@@ -98,22 +104,53 @@ pub enum RestoreError {
 impl Engine {
     /// The state, for [`Engine::restore`]. Configuration is not part of it.
     pub fn snapshot(&self) -> Vec<u8> {
+        let live = Live {
+            gaps: self.world.gaps.clone(),
+            watch: self.watch.clone(),
+            partitions: partitions(&self.shards).map(Partition::save).collect(),
+        };
+        in_bytes(&(VERSION, self.kept(), live))
+    }
+
+    fn kept(&self) -> Kept<Learned> {
         let baseline = &self.world.baseline;
-        let kept = Kept {
+        Kept {
             time: self.time,
             learned: baseline.learned().clone(),
             frozen_at: baseline.frozen_at(),
             generation: baseline.generation(),
             waiting: self.waiting.clone(),
             forgotten_destinations: self.forgotten_destinations,
-        };
-        let live = Live {
-            gaps: self.world.gaps.clone(),
-            watch: self.watch.clone(),
-            partitions: partitions(&self.shards).map(Partition::save).collect(),
-        };
-        postcard::to_stdvec(&(VERSION, kept, live))
-            .expect("every part has a known length and no part fails to serialize")
+        }
+    }
+
+    /// What was learned, for [`Engine::with_baseline`]: what was frozen, and what waits.
+    pub fn baseline(&self) -> Vec<u8> {
+        [BASELINE_MARK, &in_bytes(&(VERSION, self.kept()))].concat()
+    }
+
+    /// An engine that begins with what another one learned. Time begins with its first event.
+    ///
+    /// # Errors
+    /// When the bytes are none of [`Engine::baseline`] of a known version.
+    pub fn with_baseline(config: AnalyzerConfig, bytes: &[u8]) -> Result<Self, RestoreError> {
+        let marked = bytes.strip_prefix(BASELINE_MARK).ok_or(RestoreError::NoBaseline)?;
+        let (version, rest) = postcard::take_from_bytes::<u8>(marked)?;
+        if version > VERSION {
+            return Err(RestoreError::Newer(version));
+        }
+        let (kept, _) = take_kept(version, rest)?;
+        let mut engine = Self::new(config);
+        engine.keep(Kept { time: EventTime::default(), ..kept });
+        Ok(engine)
+    }
+
+    fn keep(&mut self, kept: Kept<Learned>) {
+        self.world.baseline =
+            Arc::new(Baseline::freeze(kept.learned, kept.frozen_at, kept.generation));
+        self.time = kept.time;
+        self.waiting = kept.waiting;
+        self.forgotten_destinations = kept.forgotten_destinations;
     }
 
     /// An engine that goes on where the snapshot was taken, on any number of shards.
@@ -140,13 +177,14 @@ impl Engine {
             }
             _ => return Err(RestoreError::Newer(version)),
         };
-        engine.world.baseline =
-            Arc::new(Baseline::freeze(kept.learned, kept.frozen_at, kept.generation));
-        engine.time = kept.time;
-        engine.waiting = kept.waiting;
-        engine.forgotten_destinations = kept.forgotten_destinations;
+        engine.keep(kept);
         Ok(engine)
     }
+}
+
+fn in_bytes(state: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(state)
+        .expect("every part has a known length and no part fails to serialize")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::calibration::Calibration;
 use crate::detect::beacon;
 use crate::detect::dns_tunnel;
 use crate::detect::foreign_tenant::Places;
@@ -62,6 +63,20 @@ impl Session {
             lost += self.teach_tenancies(key, delta);
         }
         lost
+    }
+
+    /// Adds its score to the calibration of its template's threshold; whether there was room.
+    pub(crate) fn teach_score(&self, world: &World, delta: &mut Learned) -> bool {
+        let template = self.place.template;
+        if !Calibration::begins_after(world.baseline.ladder(&self.place).template_sessions()) {
+            return true;
+        }
+        let known = &mut delta.calibrations;
+        let has_room = known.len() < MOST_SCOPES || known.contains_key(&template);
+        if has_room {
+            known.entry(template).or_default().add(self.score);
+        }
+        has_room
     }
 
     fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
 
+use crate::calibration::Score;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{Subject, next_look};
@@ -87,7 +88,7 @@ impl Session {
                 // What observers said stays: no baseline has a part in it.
                 dossier.findings.retain(|f| f.detector == Detector::Contradiction);
                 let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
-                dossier.set_finding(novelty, &world.baseline, ladder.template_sessions());
+                dossier.set_finding(novelty, &ladder);
             }
         }
         if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
@@ -340,8 +341,8 @@ impl Session {
     /// Holds a finding against a target.
     pub(crate) fn hold(&mut self, target: Target, finding: Finding, world: &World) {
         self.open_dossier(target, world);
-        let sessions = world.baseline.ladder(&self.place).template_sessions();
-        self.dossier(target).set_finding(finding, &world.baseline, sessions);
+        let ladder = world.baseline.ladder(&self.place);
+        self.dossier(target).set_finding(finding, &ladder);
     }
 
     /// Makes sure that a slot's dossier exists and says how new the destination is.
@@ -353,7 +354,7 @@ impl Session {
         let ladder = world.baseline.ladder(&self.place);
         let slot = &self.slots[at];
         let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
-        self.dossier(target).set_finding(novelty, &world.baseline, ladder.template_sessions());
+        self.dossier(target).set_finding(novelty, &ladder);
     }
 
     /// Tells a contradiction and adds it to what is held against the target; whether the dossier
@@ -396,10 +397,15 @@ impl Session {
         if matches!(target, Target::Slot(_)) {
             dossier.note(event);
         }
-        if let Some(kind) = dossier.change(event.at, (up_bytes, missed)) {
+        let score = Score::of(dossier.combined());
+        let change = dossier.change(event.at, (up_bytes, missed));
+        self.score = self.score.max(score);
+        if let Some(kind) = change {
             self.renew_size_findings(target, world);
             out.extend(self.change(target, kind, world));
-        } else if let Some(due) = dossier.opened.and_then(|open| open.growth_due(up_bytes)) {
+        } else if let Some(due) =
+            self.dossier(target).opened.and_then(|open| open.growth_due(up_bytes))
+        {
             // It may have been the last event: then only time can bring the growth out.
             let due_s = due.as_secs().saturating_add(1);
             self.growth_due_s = Some(self.growth_due_s.map_or(due_s, |other| other.min(due_s)));

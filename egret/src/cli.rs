@@ -29,6 +29,8 @@ pub enum Command {
     Run(ConfigArgs),
     /// Analyze captures and logs and print the incidents; nothing is deployed or written.
     Analyze(AnalyzeArgs),
+    /// Learn what is normal from captures and logs that there are already, into a file to begin with.
+    Learn(LearnArgs),
     /// Write captures and logs of an attack among ordinary traffic.
     Simulate(SimulateArgs),
     /// Simulate attacks, run the whole pipeline on them, and serve the dashboard.
@@ -77,7 +79,36 @@ pub struct AnalyzeArgs {
     /// Exit with status 3 if there is an incident of at least this severity.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub fail_on: Option<SeverityArg>,
+    /// Who had which address when.
+    #[command(flatten)]
+    pub executors: ExecutorsArg,
     /// Segments, executors and policy; sources and outputs in it are not used.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// Executors that had an address only for a time.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ExecutorsArg {
+    /// Executors with the times at which each had its address: a JSON array of what the API's
+    /// registration takes (`id`, `address`, `template`, `tenant`, `session`, `from`, `until`).
+    #[arg(long = "executors", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// What to learn from.
+#[derive(Debug, Args)]
+pub struct LearnArgs {
+    /// Captures (pcap, pcapng), NetFlow and IPFIX, and logs of proxies and sensors, in any mix.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The file to write; name it in `analyzer.baseline`.
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Who had which address when.
+    #[command(flatten)]
+    pub executors: ExecutorsArg,
+    /// Segments, and executors with their templates. A baseline that it names is learned on top of.
     #[command(flatten)]
     pub config: ConfigArgs,
 }

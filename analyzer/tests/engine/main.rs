@@ -7,6 +7,7 @@ mod blind;
 mod dns;
 mod drip;
 mod joins;
+mod learning;
 mod limits;
 mod properties;
 mod scenarios;

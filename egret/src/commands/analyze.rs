@@ -1,26 +1,18 @@
 //! `egret analyze`: files in, incidents printed; nothing is deployed or written.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity, join_into};
-use egret_collector::{
-    AttributionTable, Context, Recognized, Refused, SourceConfig, SourceKind, recognize,
-};
-use egret_event::{Event, EventId, Ledger, LedgerReading, SmolStr, Timestamp};
-use indicatif::{ProgressBar, ProgressStyle};
+use egret_event::{Event, EventId, Timestamp};
 use serde::Serialize;
 
+use super::learn::new_engine;
+use super::read::{InputReport, attribution, read};
 use crate::cli::{AnalyzeArgs, Format};
-use crate::clock;
 use crate::config::load_without_targets;
-use crate::roles::merge::{Input, merge};
 use crate::terminal::{bytes, shown, table};
 
 /// Exit status when `--fail-on` found what it looks for.
@@ -39,19 +31,6 @@ pub struct Report {
     pub from: Option<Timestamp>,
     /// Time of the last event.
     pub until: Option<Timestamp>,
-}
-
-/// What was read of one file.
-#[derive(Debug, Serialize)]
-pub struct InputReport {
-    /// The file.
-    pub path: String,
-    /// What it was recognized as.
-    pub kind: String,
-    /// The account: packets or lines.
-    pub ledger: LedgerReading,
-    /// Why it could not be read to its end, if so.
-    pub error: Option<String>,
 }
 
 /// Analyzes the files and prints what was found.
@@ -88,34 +67,14 @@ pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
 /// Analyzes the files.
 pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
     let loaded = load_without_targets(&args.config)?;
-    let collector = &loaded.config.collector;
-    let attribution = if collector.segments.is_empty() && collector.executors.is_empty() {
-        AttributionTable::any_initiator()
-    } else {
-        AttributionTable::new(collector.segments.clone(), collector.executors.clone())
-    };
-    let files = open(&args.files, &Arc::new(attribution))?;
-    let progress = show_progress(&files, args.format)?;
-    let mut found = Found::new(Engine::new(loaded.config.analyzer));
-    let ledgers: Vec<Arc<Ledger>> =
-        files.iter().map(|file| Arc::clone(&file.input.context.ledger)).collect();
-    let mut inputs: Vec<InputReport> = files.iter().map(InputReport::of).collect();
-    let mut printed = Ok(());
-    let outcomes = merge(files.into_iter().map(|file| file.input).collect(), &mut |mut batch| {
-        found.observe(&mut batch.events);
-        if args.format == Format::Events {
-            printed = print_events(&batch.events);
-        }
-        if printed.is_ok() { Ok(()) } else { Err(Refused::Closed) }
-    });
-    progress.end();
-    printed?;
-    for finished in outcomes {
-        inputs[finished.index].error = finished.outcome.err().map(|e| e.to_string());
-    }
-    for (input, ledger) in inputs.iter_mut().zip(ledgers) {
-        input.ledger = ledger.read();
-    }
+    let config = loaded.config;
+    let mut found = Found::new(new_engine(&config.analyzer)?);
+    let with_progress = args.format == Format::Table;
+    let attribution = attribution(&config.collector, &args.executors)?;
+    let inputs = read(&args.files, attribution, with_progress, &mut |events| {
+        found.observe(events);
+        if args.format == Format::Events { print_events(events) } else { Ok(()) }
+    })?;
     Ok(found.report(inputs))
 }
 
@@ -126,47 +85,6 @@ fn print_events(events: &[Event]) -> Result<()> {
         out.write_all(b"\n")?;
     }
     Ok(out.flush()?)
-}
-
-/// A recognized file.
-struct File {
-    input: Input,
-    kind: &'static str,
-}
-
-impl InputReport {
-    fn of(file: &File) -> Self {
-        let path = file.input.source.name.to_string();
-        Self { path, kind: file.kind.to_owned(), ledger: Ledger::default().read(), error: None }
-    }
-}
-
-fn open(paths: &[PathBuf], attribution: &Arc<AttributionTable>) -> Result<Vec<File>> {
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let (source, kind) = recognized(path)?;
-        let context = Context::new(Arc::clone(attribution), clock::now);
-        files.push(File { input: Input { source, context }, kind });
-    }
-    Ok(files)
-}
-
-fn recognized(path: &Path) -> Result<(SourceConfig, &'static str)> {
-    let name = SmolStr::from(path.display().to_string());
-    let path = path.to_owned();
-    Ok(match recognize(&path)? {
-        Recognized::Capture => {
-            (SourceConfig { name, kind: SourceKind::Capture { path } }, "capture")
-        }
-        Recognized::Log(dialect) => {
-            let kind = SourceKind::Log { path, dialect: Some(dialect), follow: false };
-            (SourceConfig { name, kind }, "log")
-        }
-        Recognized::Netflow => {
-            let kind = SourceKind::Netflow(egret_collector::Input::File(path));
-            (SourceConfig { name, kind }, "netflow")
-        }
-    })
 }
 
 /// What the engine found so far.
@@ -231,50 +149,6 @@ impl Found {
         tracing::debug!(?summary, "analyzed");
         Report { incidents, inputs, events: self.events, from: self.from, until: self.until }
     }
-}
-
-/// A progress bar that follows what the sources have read; drawn on a terminal only.
-struct Progress {
-    bar: ProgressBar,
-    done: Arc<AtomicBool>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Progress {
-    fn end(self) {
-        self.done.store(true, Relaxed);
-        if let Some(thread) = self.thread {
-            thread.thread().unpark();
-            let _ = thread.join();
-        }
-        self.bar.finish_and_clear();
-    }
-}
-
-fn show_progress(files: &[File], format: Format) -> Result<Progress> {
-    let done = Arc::new(AtomicBool::new(false));
-    if format != Format::Table || !std::io::stderr().is_terminal() {
-        return Ok(Progress { bar: ProgressBar::hidden(), done, thread: None });
-    }
-    let mut total = 0;
-    for file in files {
-        let path = Path::new(file.input.source.name.as_str());
-        total += path.metadata().map_or(0, |metadata| metadata.len());
-    }
-    let style =
-        ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
-            .context("the progress bar")?;
-    let bar = ProgressBar::new(total).with_style(style);
-    let counters: Vec<Arc<AtomicU64>> =
-        files.iter().map(|file| Arc::clone(&file.input.context.progress)).collect();
-    let (shared_bar, shared_done) = (bar.clone(), Arc::clone(&done));
-    let thread = std::thread::spawn(move || {
-        while !shared_done.load(Relaxed) {
-            shared_bar.set_position(counters.iter().map(|counter| counter.load(Relaxed)).sum());
-            std::thread::park_timeout(Duration::from_millis(100));
-        }
-    });
-    Ok(Progress { bar, done, thread: Some(thread) })
 }
 
 /// The report for people.

@@ -5,6 +5,8 @@ pub mod check;
 pub mod demo;
 pub mod dlq;
 pub mod doctor;
+pub mod learn;
+pub mod read;
 pub mod run;
 pub mod simulate;
 pub mod token;

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, broadcast, mpsc, watch};
 
 use crate::cli::ConfigArgs;
 use crate::clock;
+use crate::commands::learn::new_engine;
 use crate::config::{Config, load};
 use crate::roles::analyze::{self, Analyze};
 use crate::roles::board::Board;
@@ -278,7 +279,7 @@ fn engine(store: &Store, config: &Config) -> Result<Restored> {
 /// The engine as the last snapshot left it, and where its inputs stood; or a new one.
 fn restore(store: &Store, config: &AnalyzerConfig) -> Result<Restored> {
     let Some(recovery) = store.recover()? else {
-        let engine = Engine::new(config.clone());
+        let engine = new_engine(config)?;
         return Ok(Restored { engine, positions: Vec::new(), worked_until: None });
     };
     let engine = match Engine::restore(config.clone(), &recovery.snapshot) {
@@ -289,7 +290,7 @@ fn restore(store: &Store, config: &AnalyzerConfig) -> Result<Restored> {
         Err(error) => {
             // Reading the logs again would alert on the past again, so the positions are kept.
             tracing::warn!(%error, "cannot use the last snapshot: learning starts anew");
-            Engine::new(config.clone())
+            new_engine(config)?
         }
     };
     let worked_until = Some(recovery.written_at);

@@ -1,5 +1,7 @@
 //! `egret simulate`: captures and logs of an attack among ordinary traffic.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::cli::SimulateArgs;
@@ -21,12 +23,12 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
         println!("{}  {}", shown(&path.display().to_string()), bytes(size));
     }
     println!("{} packets, {} log lines", written.packets, written.lines);
-    let files = [&written.capture, &written.squid_log, &written.envoy_log]
-        .map(|path| shown(&path.display().to_string()));
+    let name = |path: &Path| shown(&path.display().to_string());
     println!(
-        "now try: egret analyze --config {} {}",
-        shown(&args.out.join("egret.toml").display().to_string()),
-        files.join(" ")
+        "now try: egret analyze --config {} --executors {} {}",
+        name(&written.configuration),
+        name(&written.registrations),
+        written.inputs().map(name).collect::<Vec<_>>().join(" ")
     );
     Ok(())
 }

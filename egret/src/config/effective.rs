@@ -47,6 +47,7 @@ fn filled_analyzer(config: &Config) -> RawAnalyzer {
         shards: Some(from.shards),
         allow: Some(from.allow.clone()),
         allow_private: Some(from.allow_private.clone()),
+        baseline: from.baseline.clone(),
     }
 }
 

@@ -90,6 +90,15 @@ pub struct Written {
     pub lines: u64,
 }
 
+impl Written {
+    /// What can be analyzed: the capture and the logs. One that nobody wrote to has no kind that could
+    /// be told, and is left out.
+    pub fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let all = [&self.capture, &self.squid_log, &self.envoy_log].map(PathBuf::as_path);
+        all.into_iter().filter(|path| path.metadata().is_ok_and(|file| file.len() > 0))
+    }
+}
+
 /// Why nothing, or not all, was written.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {

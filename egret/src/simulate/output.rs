@@ -135,7 +135,7 @@ fn configuration_text(plan: &Plan, executors: &[ExecutorRegistration]) -> String
          kind = \"log\"\nname = \"envoy\"\npath = \"envoy.jsonl\"\n\
          dialect = \"envoy-json\"\nfollow = false\n\n\
          # Executors whose address was theirs alone. Those that followed each other at one\n\
-         # address are in executors.json, to be registered with their times.\n",
+         # address are in executors.json, with their times (`egret analyze --executors`).\n",
         plan.scenario, plan.manner, plan.seed, plan.start,
     );
     let mut tenants_of = BTreeMap::new();

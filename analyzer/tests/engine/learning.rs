@@ -1,0 +1,89 @@
+//! What was learned: thresholds from the sessions seen here, and baselines that are brought along.
+
+use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange, RestoreError, Stage};
+
+use crate::traffic::{Executor, chance, opened, web};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Days of ordinary sessions, and sessions of each.
+const DAYS: i64 = 10;
+const PER_DAY: i64 = 400;
+
+/// When all that was learned counts.
+const LATER_MS: i64 = (DAYS + 9) * DAY_MS;
+
+/// Ten days of short sessions: each installs something, one in twenty sends a little to a place of
+/// its own.
+fn after_ten_days() -> Engine {
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    for number in 0..DAYS * PER_DAY {
+        let mut executor = Executor::new(&format!("ordinary-{number}"));
+        let ms = number * (DAY_MS / PER_DAY);
+        let mut events = vec![executor.flow(ms, web("pypi.org"), 3_000, 100_000)];
+        if number % 20 == 0 {
+            let bytes = 1_000 + (20_000.0 * chance(number as u64)) as u64;
+            let place = web(&format!("www.site-{number}.example"));
+            events.push(executor.flow(ms + 1_000, place, bytes, 9_000));
+        }
+        engine.observe(&events, &mut changes);
+    }
+    assert!(opened(&changes).is_empty(), "ordinary sessions do not alert");
+    engine
+}
+
+/// What a session is told that sends `bytes` to a place where nobody was before.
+fn leak(engine: &mut Engine, bytes: u64) -> Vec<IncidentChange> {
+    let mut changes = Vec::new();
+    let mut thief = Executor::new(&format!("thief-{bytes}"));
+    engine.observe(&[thief.flow(LATER_MS, web("drop.example.net"), bytes, 500)], &mut changes);
+    changes
+}
+
+#[test]
+fn thresholds_are_calibrated_when_thousands_of_sessions_have_waited_for_a_week() {
+    const BYTES: u64 = 150 << 10;
+    let mut engine = after_ten_days();
+    assert_eq!(engine.summary().stage, Stage::Priors, "what waits does not count yet");
+    assert!(leak(&mut Engine::new(AnalyzerConfig::default()), BYTES).is_empty(), "cold");
+    let mut changes = Vec::new();
+    engine.tick(crate::traffic::at(LATER_MS - 3_600_000), &mut changes);
+    assert_eq!(engine.summary().stage, Stage::Calibrated);
+    let changes = leak(&mut engine, BYTES);
+    let incident = &opened(&changes)[0].incident;
+    assert_eq!(incident.stage, Stage::Calibrated);
+    let why = &incident.explanation;
+    assert!(why.p_combined < why.threshold && why.threshold > 1e-4, "{why:?}");
+    assert!(why.summary.contains("no more than one in 1000 gets there"), "{}", why.summary);
+}
+
+#[test]
+fn a_baseline_that_is_brought_along_judges_as_where_it_was_learned() {
+    let mut engine = after_ten_days();
+    engine.finish(&mut Vec::new());
+    let learned = engine.baseline();
+    let mut elsewhere = Engine::with_baseline(AnalyzerConfig::default(), &learned).unwrap();
+    for bytes in [10 << 10, 150 << 10, 5 << 20] {
+        let [here, there] = [&mut engine, &mut elsewhere].map(|engine| leak(engine, bytes));
+        assert_eq!(here.len(), there.len(), "{bytes}");
+        for (here, there) in here.iter().zip(&there) {
+            assert_eq!(here.incident.stage, there.incident.stage);
+            assert_eq!(here.incident.explanation.p_combined, there.incident.explanation.p_combined);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_baseline_is_refused() {
+    let engine = Engine::new(AnalyzerConfig::default());
+    let refused =
+        |bytes: &[u8]| Engine::with_baseline(AnalyzerConfig::default(), bytes).unwrap_err();
+    assert!(matches!(refused(&engine.snapshot()), RestoreError::NoBaseline));
+    assert!(matches!(refused(b""), RestoreError::NoBaseline));
+    let baseline = engine.baseline();
+    assert!(matches!(refused(&baseline[..baseline.len() - 1]), RestoreError::Unreadable(_)));
+    let mut newer = baseline;
+    newer[b"egret baseline\n".len()] = 200;
+    assert!(matches!(refused(&newer), RestoreError::Unreadable(_) | RestoreError::Newer(_)));
+}
