@@ -103,6 +103,7 @@ fn every_scalar_key_has_an_effect() {
         ("analyzer.shards", "3"),
         ("analyzer.allow", "[\"example.org\"]"),
         ("analyzer.allow_private", "[\"10.9.0.0/16\"]"),
+        ("analyzer.baseline", "/tmp/learned"),
         ("store.path", "/tmp/elsewhere.db"),
         ("store.keep_events", "2d"),
         ("store.keep_history", "30d"),

@@ -7,16 +7,19 @@ use egret_tests::evaluation::{Extent, evaluate, report};
 fn loud_attacks_are_found_soon_and_ordinary_sessions_are_left_alone() {
     let figures = evaluate(Extent::QUICK).expect("an evaluation");
     for loud in ["blocked-probes", "bulk-upload", "burst"] {
-        let found = &figures.row(loud, Manner::Plain).expect("it was tried").found;
+        let found = &figures.cold.row(loud, Manner::Plain).expect("it was tried").found;
         assert_eq!(found.recall.count, found.recall.of, "{loud}: {found:?}");
         assert!(found.longest_s < Some(120.0), "{loud}: {found:?}");
     }
-    let bulk = &figures.row("bulk-upload", Manner::Plain).expect("it was tried").found;
+    let bulk = &figures.cold.row("bulk-upload", Manner::Plain).expect("it was tried").found;
     assert!(bulk.median_contacts == Some(1.0), "{bulk:?}");
     assert!(bulk.median_bytes > Some(100_000.0) && bulk.median_bytes < Some(8e6), "{bulk:?}");
-    assert!(figures.false_alarms.of >= 60, "{figures:?}");
-    assert_eq!(figures.false_alarms.count, 0, "{figures:?}");
+    assert!(figures.cold.false_alarms.of >= 60, "{figures:?}");
+    assert_eq!(figures.cold.false_alarms.count, 0, "{figures:?}");
+    let learned = &figures.learned;
+    let bulk = &learned.row("bulk-upload", Manner::Plain).expect("it was tried").found;
+    assert_eq!((bulk.recall.count, learned.false_alarms.count), (bulk.recall.of, 0), "{learned:?}");
     let page = report(&figures);
-    assert!(page.contains("| bulk-upload | T1048 | https | 100.0 % (3/3) |"), "{page}");
+    assert!(page.contains("| bulk-upload | T1048 | https | 100.0 % (3/3) | "), "{page}");
     assert_eq!(evaluate(Extent::QUICK).expect("another one"), figures, "the same again");
 }

@@ -5,6 +5,7 @@
 
 mod bounds;
 mod figures;
+mod history;
 mod real;
 mod report;
 mod trial;
@@ -18,7 +19,8 @@ use anyhow::Result;
 use egret::simulate::{Manner, Scenario};
 
 pub use bounds::{Interval, clopper_pearson};
-pub use figures::{Figures, Found, Row};
+pub use figures::{Figures, Found, Measured, Row};
+pub use history::History;
 pub use real::real;
 pub use report::report;
 pub use trial::{Attempt, Outcome, Price, Trial};
@@ -30,6 +32,8 @@ pub const FIRST_SEED: u64 = 1001;
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
+    /// What is learned from before, for the figures that are not cold.
+    pub history: History,
     /// The attacks. Empty: all of them.
     pub attacks: &'static [&'static str],
     /// Seeds of each attack in each manner.
@@ -45,6 +49,7 @@ pub struct Extent {
 impl Extent {
     /// What the published figures stand on: 30,000 ordinary sessions.
     pub const WHOLE: Self = Self {
+        history: History { seeds: 26, sessions: 500 },
         attacks: &[],
         attack_seeds: 30,
         sessions_beside: 12,
@@ -54,6 +59,7 @@ impl Extent {
 
     /// Enough to see that the evaluation works.
     pub const QUICK: Self = Self {
+        history: History { seeds: 2, sessions: 60 },
         attacks: &["bulk-upload", "slow-drip", "blocked-probes", "burst"],
         attack_seeds: 1,
         sessions_beside: 4,
@@ -62,7 +68,8 @@ impl Extent {
     };
 
     fn trials(self) -> Vec<Trial> {
-        let Self { attacks, attack_seeds, sessions_beside, benign_seeds, benign_sessions } = self;
+        let Self { attacks, attack_seeds, sessions_beside, benign_seeds, benign_sessions, .. } =
+            self;
         let benign = (0..benign_seeds).map(|n| Trial {
             scenario: Scenario::BENIGN,
             manner: Manner::Plain,
@@ -85,19 +92,22 @@ impl Extent {
     }
 }
 
-/// Runs all trials, as many at once as there are cores.
+/// Runs all trials, as many at once as there are cores: each cold, and with what was learned.
 ///
 /// # Errors
 /// When one cannot be written, analyzed or understood.
 pub fn evaluate(extent: Extent) -> Result<Figures> {
+    let learned = extent.history.learn(trial::START)?;
+    let baseline = learned.path();
+    let baselines = [None, Some(baseline.as_path())];
     let trials = extent.trials();
     let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(BTreeMap::new());
     let work = || -> Result<()> {
         while let Some(trial) = trials.get(next.fetch_add(1, Relaxed)) {
-            let outcome = trial.run()?;
+            let both = trial.run(&baselines)?;
             let place = (trial.scenario, trial.manner, trial.seed);
-            outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, outcome);
+            outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, both);
         }
         Ok(())
     };
@@ -110,5 +120,6 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
         })
     })?;
     let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    Ok(Figures::of(extent, outcomes.into_values()))
+    let of = |which: usize| Measured::of(outcomes.values().filter_map(|both| both.get(which)));
+    Ok(Figures::of(extent, of(0), of(1)))
 }

@@ -16,6 +16,17 @@ pub struct Figures {
     pub attack_seeds: (u64, u64),
     /// The first and the last seed of ordinary traffic without an attack.
     pub benign_seeds: (u64, u64),
+    /// Seeds of the ordinary traffic that was learned from, and sessions of each.
+    pub history: (u32, u32),
+    /// With the shipped priors alone.
+    pub cold: Measured,
+    /// With what was learned.
+    pub learned: Measured,
+}
+
+/// How well attacks were found, and at what price.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measured {
     /// Every attack in every manner, in the order of the table of attacks.
     pub attacks: Vec<Row>,
     /// The mean recall of the listed attacks, by manner.
@@ -63,7 +74,20 @@ pub struct Found {
 }
 
 impl Figures {
-    pub(super) fn of(extent: Extent, outcomes: impl Iterator<Item = Outcome>) -> Self {
+    pub(super) fn of(extent: Extent, cold: Measured, learned: Measured) -> Self {
+        let until = |seeds: u64| (FIRST_SEED, FIRST_SEED + seeds.saturating_sub(1));
+        Self {
+            attack_seeds: until(extent.attack_seeds),
+            benign_seeds: until(extent.benign_seeds),
+            history: (extent.history.seeds, extent.history.sessions),
+            cold,
+            learned,
+        }
+    }
+}
+
+impl Measured {
+    pub(super) fn of<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
         let mut attempts: BTreeMap<(Scenario, Manner), Vec<Attempt>> = BTreeMap::new();
         let (mut alone, mut beside, mut mistaken, mut others) = ((0, 0), (0, 0), 0, 0);
         for outcome in outcomes {
@@ -75,14 +99,11 @@ impl Figures {
             others += outcome.others;
             if !is_alone {
                 let place = (outcome.scenario, outcome.manner);
-                attempts.entry(place).or_default().extend(outcome.attacks);
+                attempts.entry(place).or_default().extend_from_slice(&outcome.attacks);
             }
         }
         let attacks: Vec<Row> = attempts.into_iter().map(Row::of).collect();
-        let until = |seeds: u64| (FIRST_SEED, FIRST_SEED + seeds.saturating_sub(1));
         Self {
-            attack_seeds: until(extent.attack_seeds),
-            benign_seeds: until(extent.benign_seeds),
             macro_recall: macro_recall(&attacks),
             attacks,
             false_alarms: clopper_pearson(alone.0, alone.1),

@@ -173,7 +173,7 @@ pub fn real(data: &Path) -> Result<String> {
     for (path, known) in &by_path {
         let files = files(data, path)?;
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        let mut incidents = analyze(None, &files)?;
+        let mut incidents = analyze(&[], files)?;
         incidents.sort_by(|one, other| other.score.total_cmp(&one.score));
         for row in known.iter().map(|one| Row::of(one, known, &incidents)) {
             all += 1;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use egret::simulate::{Manner, Scenario};
 
-use super::figures::{Figures, Found, Row};
+use super::figures::{Figures, Found, Measured, Row};
 
 /// How the ways out are called in the page.
 const ROUTES: [(&str, &str); 6] = [
@@ -20,44 +20,49 @@ const ROUTES: [(&str, &str); 6] = [
 /// The page.
 pub fn report(figures: &Figures) -> String {
     let ((first, last), (benign_first, benign_last)) = (figures.attack_seeds, figures.benign_seeds);
+    let (days, sessions) = figures.history;
     let mut page = format!(
         "# How well it detects\n\n\
          Written by `make evaluate`; do not edit. The same commit gives the same figures.\n\n\
          Attacks and ordinary sessions are written by `egret simulate` as a capture and two proxy\n\
          logs. Held out from all tuning: the seeds {first} to {last} of attacks and {benign_first} to \
-         {benign_last} of ordinary\ntraffic. `egret analyze` reads them, cold, with its shipped \
-         priors. Every incident counts as an\nalert; an attack is found if one is about its session \
-         and about where it went. Bounds are Clopper and\nPearson's, 95 %.\n\n"
+         {benign_last} of ordinary\ntraffic. `egret analyze` reads them twice: **cold**, with its \
+         shipped priors, and **learned**, with what\n`egret learn` made of {days} days of ordinary \
+         traffic before (seeds 1 to {days}, {sessions} sessions each). Every incident\ncounts as an \
+         alert; an attack is found if one is about its session and about where it went. Bounds are\n\
+         Clopper and Pearson's, 95 %.\n\n"
     );
     write_recall(&mut page, figures);
-    write_price(&mut page, figures);
-    write_routes(&mut page, figures);
     write_alarms(&mut page, figures);
+    write_price(&mut page, &figures.learned);
+    write_routes(&mut page, &figures.learned);
     page
 }
 
 /// Recall of each attack in each manner, and the means of the listed ones.
 fn write_recall(page: &mut String, figures: &Figures) {
+    let Figures { cold, learned, .. } = figures;
     page.push_str(
-        "## Recall\n\n| attack | technique | channel | plain | jittered | low-and-slow |\n\
-         |---|---|---|---:|---:|---:|\n",
+        "## Recall\n\n\
+         | attack | technique | channel | cold: plain | jittered | low-and-slow | learned: plain | \
+         jittered | low-and-slow |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n",
     );
-    let attacks: BTreeSet<Scenario> = figures.attacks.iter().map(|row| row.attack).collect();
+    let attacks: BTreeSet<Scenario> = cold.attacks.iter().map(|row| row.attack).collect();
     let write = |page: &mut String, attack: Scenario| {
-        let cells = Manner::ALL.map(|manner| recall(figures.row(attack.word(), manner)));
-        let [plain, jittered, slow] = cells;
+        let cells = [cold, learned].map(|measured| {
+            Manner::ALL.map(|manner| recall(measured.row(attack.word(), manner))).join(" | ")
+        });
         let (technique, channel) = (attack.technique(), attack.channel());
-        let _ = writeln!(
-            page,
-            "| {attack} | {technique} | {channel} | {plain} | {jittered} | {slow} |"
-        );
+        let _ = writeln!(page, "| {attack} | {technique} | {channel} | {} |", cells.join(" | "));
     };
     for attack in attacks.iter().filter(|attack| attack.is_listed()) {
         write(page, *attack);
     }
-    let [plain, jittered, slow] =
-        Manner::ALL.map(|manner| percent(figures.macro_recall.get(&manner).copied()));
-    let _ = writeln!(page, "| **mean of these** | | | {plain} | {jittered} | {slow} |");
+    let means = [cold, learned].map(|measured| {
+        let of = |manner| percent(measured.macro_recall.get(&manner).copied());
+        Manner::ALL.map(of).join(" | ")
+    });
+    let _ = writeln!(page, "| **mean of these** | | | {} |", means.join(" | "));
     for attack in attacks.iter().filter(|attack| !attack.is_listed()) {
         write(page, *attack);
     }
@@ -69,9 +74,9 @@ fn recall(row: Option<&Row>) -> String {
 }
 
 /// What an attack had cost when it was found.
-fn write_price(page: &mut String, figures: &Figures) {
+fn write_price(page: &mut String, figures: &Measured) {
     page.push_str(
-        "\n## Until detection\n\nMedians of those found; bytes are stolen ones that had left.\n\n\
+        "\n## Until detection\n\nLearned. Medians of those found; bytes are stolen ones that had left.\n\n\
          | attack | manner | found | at least | at most | s | longest s | contacts | bytes |\n\
          |---|---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
@@ -95,7 +100,7 @@ fn write_price(page: &mut String, figures: &Figures) {
 }
 
 /// The attacks that were not found once, with the manners if those were not all.
-fn never_found(figures: &Figures) -> String {
+fn never_found(figures: &Measured) -> String {
     let mut missed: BTreeMap<Scenario, Vec<&str>> = BTreeMap::new();
     for row in figures.attacks.iter().filter(|row| row.found.recall.count == 0) {
         missed.entry(row.attack).or_default().push(row.manner.word());
@@ -112,9 +117,9 @@ fn never_found(figures: &Figures) -> String {
 }
 
 /// Recall by what could be seen.
-fn write_routes(page: &mut String, figures: &Figures) {
+fn write_routes(page: &mut String, figures: &Measured) {
     page.push_str(
-        "\n## By what can be seen\n\nOn the wire HTTPS shows its server's name and its bytes. A proxy \
+        "\n## By what can be seen\n\nLearned. On the wire HTTPS shows its server's name and its bytes. A proxy \
          that sees tunnels logs the same; one\nthat sees requests (`ssl_bump`) logs each with its \
          path.\n\n| seen | plain | jittered | low-and-slow |\n|---|---:|---:|---:|\n",
     );
@@ -138,27 +143,32 @@ fn write_routes(page: &mut String, figures: &Figures) {
 
 fn write_alarms(page: &mut String, figures: &Figures) {
     page.push_str(
-        "\n## False alarms\n\n| ordinary sessions | how many | with an alert | per 1000 | at most |\n\
-         |---|---:|---:|---:|---:|\n",
+        "\n## False alarms\n\n\
+         | | ordinary sessions | how many | with an alert | per 1000 | at most |\n\
+         |---|---|---:|---:|---:|---:|\n",
     );
-    for (name, alarms) in [
-        ("without an attack anywhere", figures.false_alarms),
-        ("beside an attack", figures.false_alarms_beside_attacks),
-    ] {
-        let share = alarms.share().map_or_else(|| "–".to_owned(), per_1000);
-        let _ = writeln!(
-            page,
-            "| {name} | {} | {} | {share} | {} |",
-            alarms.of,
-            alarms.count,
-            per_1000(alarms.high),
-        );
+    let both = [("cold", &figures.cold), ("learned", &figures.learned)];
+    for (how, measured) in both {
+        for (name, alarms) in [
+            ("without an attack anywhere", measured.false_alarms),
+            ("beside an attack", measured.false_alarms_beside_attacks),
+        ] {
+            let share = alarms.share().map_or_else(|| "–".to_owned(), per_1000);
+            let _ = writeln!(
+                page,
+                "| {how} | {name} | {} | {} | {share} | {} |",
+                alarms.of,
+                alarms.count,
+                per_1000(alarms.high),
+            );
+        }
     }
+    let [cold, learned] = both.map(|(_, measured)| (measured.mistaken, measured.others));
     let _ = writeln!(
         page,
-        "\nSessions with an attack and an alert about something else: {}. Alerts about no session (a \
-         blind\nsource): {}.",
-        figures.mistaken, figures.others
+        "\nSessions with an attack and an alert about something else: {} cold, {} learned. Alerts about \
+         no session\n(a blind source): {} and {}.",
+        cold.0, learned.0, cold.1, learned.1
     );
 }
 

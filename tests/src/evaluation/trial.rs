@@ -1,6 +1,7 @@
 //! One trial: a scenario is written, analyzed by `egret`, and judged.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use crate::binary::egret;
 
 /// When simulated traffic starts: any time will do.
-const START: Timestamp = Timestamp::from_secs(1_767_600_000);
+pub(super) const START: Timestamp = Timestamp::from_secs(1_767_600_000);
 
 /// What is tried.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +75,8 @@ struct Printed {
 }
 
 impl Trial {
-    pub(super) fn run(&self) -> Result<Outcome> {
+    /// Runs it with each of the baselines in turn; `None` is none.
+    pub(super) fn run(&self, baselines: &[Option<&Path>]) -> Result<Vec<Outcome>> {
         let folder = tempfile::tempdir().context("no folder for a trial")?;
         let plan = Plan {
             scenario: self.scenario,
@@ -86,23 +88,27 @@ impl Trial {
         let written = write(&plan, folder.path())?;
         let truth = std::fs::read(&written.truth).context("cannot read what was written")?;
         let truth: Truth = serde_json::from_slice(&truth)?;
-        let files = [&written.capture, &written.squid_log, &written.envoy_log];
-        // A log that nobody wrote to has no kind that could be told.
-        let holds_something = |path: &&Path| path.metadata().is_ok_and(|file| file.len() > 0);
-        let files: Vec<&Path> =
-            files.map(|file| file.as_path()).into_iter().filter(holds_something).collect();
-        let incidents = analyze(Some(&written.configuration), &files)?;
-        Ok(judge(&truth, &incidents))
+        let outcome = |baseline: &Option<&Path>| {
+            let mut options: Vec<OsString> =
+                vec!["--config".into(), written.configuration.clone().into()];
+            options.extend(["--executors".into(), written.registrations.clone().into()]);
+            if let Some(baseline) = baseline {
+                let key = format!("analyzer.baseline={}", baseline.display());
+                options.extend(["--set".into(), key.into()]);
+            }
+            Ok(judge(&truth, &analyze(&options, written.inputs())?))
+        };
+        baselines.iter().map(outcome).collect()
     }
 }
 
-/// The incidents that `egret analyze` finds in files, with a configuration or cold.
-pub(super) fn analyze(configuration: Option<&Path>, files: &[&Path]) -> Result<Vec<Incident>> {
+/// The incidents that `egret analyze` finds in files.
+pub(super) fn analyze<'a>(
+    options: &[OsString],
+    files: impl IntoIterator<Item = &'a Path>,
+) -> Result<Vec<Incident>> {
     let mut command = Command::new(egret());
-    command.args(["analyze", "--format", "json"]);
-    if let Some(configuration) = configuration {
-        command.arg("--config").arg(configuration);
-    }
+    command.args(["analyze", "--format", "json"]).args(options);
     let output = command.args(files).output().context("egret cannot be started")?;
     if !output.status.success() {
         bail!("egret failed: {}", String::from_utf8_lossy(&output.stderr));
