@@ -17,16 +17,17 @@ const FIGURES: &str = "target/evaluation.json";
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let is_quick = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => false,
-        ["--quick"] => true,
+    let (extent, is_kept) = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => (Extent::WHOLE, true),
+        ["--quick"] => (Extent::QUICK, false),
+        ["--tuning"] => (Extent::TUNING, false),
         ["--real", data] => return keep_real(Path::new(data)),
-        _ => bail!("usage: egret-evaluate [--quick | --real FOLDER]"),
+        _ => bail!("usage: egret-evaluate [--quick | --tuning | --real FOLDER]"),
     };
-    let figures = evaluate(if is_quick { Extent::QUICK } else { Extent::WHOLE })?;
+    let figures = evaluate(extent)?;
     let page = report(&figures);
     print!("{page}");
-    if !is_quick {
+    if is_kept {
         std::fs::write(RESULTS, &page).context("cannot write the page")?;
         let figures = serde_json::to_string_pretty(&figures)?;
         std::fs::write(FIGURES, figures).context("cannot write the figures")?;

@@ -27,13 +27,18 @@ pub use trial::{Attempt, Outcome, Price, Trial};
 
 /// The first seed of an evaluation. Tests, demonstrations and whoever tunes a detector use smaller
 /// ones: what these seeds give was not looked at before.
-pub const FIRST_SEED: u64 = 1001;
+const HELD_OUT: u64 = 1001;
+
+/// The first seed of those that detectors are tuned on.
+const TO_TUNE_ON: u64 = 501;
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Extent {
     /// What is learned from before, for the figures that are not cold.
     pub history: History,
+    /// The first seed of attacks and of ordinary traffic.
+    pub first_seed: u64,
     /// The attacks. Empty: all of them.
     pub attacks: &'static [&'static str],
     /// Seeds of each attack in each manner.
@@ -50,6 +55,7 @@ impl Extent {
     /// What the published figures stand on: 30,000 ordinary sessions.
     pub const WHOLE: Self = Self {
         history: History { seeds: 26, sessions: 500 },
+        first_seed: HELD_OUT,
         attacks: &[],
         attack_seeds: 30,
         sessions_beside: 12,
@@ -57,9 +63,14 @@ impl Extent {
         benign_sessions: 500,
     };
 
+    /// For whoever tunes a detector: with seeds that are not held out, and fewer of them.
+    pub const TUNING: Self =
+        Self { first_seed: TO_TUNE_ON, attack_seeds: 6, benign_seeds: 16, ..Self::WHOLE };
+
     /// Enough to see that the evaluation works.
     pub const QUICK: Self = Self {
         history: History { seeds: 2, sessions: 60 },
+        first_seed: HELD_OUT,
         attacks: &["bulk-upload", "slow-drip", "blocked-probes", "burst"],
         attack_seeds: 1,
         sessions_beside: 4,
@@ -68,21 +79,20 @@ impl Extent {
     };
 
     fn trials(self) -> Vec<Trial> {
-        let Self { attacks, attack_seeds, sessions_beside, benign_seeds, benign_sessions, .. } =
-            self;
-        let benign = (0..benign_seeds).map(|n| Trial {
+        let Self { attacks, sessions_beside, benign_sessions, first_seed, .. } = self;
+        let benign = (0..self.benign_seeds).map(|n| Trial {
             scenario: Scenario::BENIGN,
             manner: Manner::Plain,
-            seed: FIRST_SEED + n,
+            seed: first_seed + n,
             benign_sessions,
         });
         let wanted = |s: &Scenario| attacks.is_empty() || attacks.contains(&s.word());
         let attacks = Scenario::attacks().filter(wanted).flat_map(|scenario| {
             Manner::ALL.into_iter().flat_map(move |manner| {
-                (0..attack_seeds).map(move |n| Trial {
+                (0..self.attack_seeds).map(move |n| Trial {
                     scenario,
                     manner,
-                    seed: FIRST_SEED + n,
+                    seed: first_seed + n,
                     benign_sessions: sessions_beside,
                 })
             })

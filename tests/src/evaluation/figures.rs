@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use egret::simulate::{Manner, Scenario};
 use serde::Serialize;
 
+use super::Extent;
 use super::bounds::{Interval, clopper_pearson};
 use super::trial::{Attempt, Outcome, Price};
-use super::{Extent, FIRST_SEED};
 
 /// What an evaluation found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,7 +75,8 @@ pub struct Found {
 
 impl Figures {
     pub(super) fn of(extent: Extent, cold: Measured, learned: Measured) -> Self {
-        let until = |seeds: u64| (FIRST_SEED, FIRST_SEED + seeds.saturating_sub(1));
+        let first = extent.first_seed;
+        let until = |seeds: u64| (first, first + seeds.saturating_sub(1));
         Self {
             attack_seeds: until(extent.attack_seeds),
             benign_seeds: until(extent.benign_seeds),
