@@ -42,7 +42,7 @@ fn long_number(raw: &[u8]) -> Option<u64> {
     if raw.len() > MOST_DIGITS {
         return None;
     }
-    Some(number(head)? * 100_000_000 + value(u64::from_le_bytes(*tail), 8)?)
+    Some(number(head)? * 100_000_000 + eight_digits(*tail)?)
 }
 
 /// How many digits a text begins with; 16 stands for as many or more.
@@ -56,13 +56,40 @@ pub(super) fn digits_at_begin(raw: &[u8]) -> usize {
 fn value(word: u64, length: usize) -> Option<u64> {
     // The last digit goes to the top, and what is below the first becomes zero.
     let digits = (word ^ ZEROS) << (64 - 8 * length);
-    if (digits.wrapping_add(ABOVE_NINE) | digits) & HIGH != 0 {
+    if !are_digits(digits) {
         return None;
     }
     // Neighbours are put together: digits to pairs, pairs to fours, fours to the whole.
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs * 100 + (pairs >> 16);
     Some((fours & 0xffff) * 10_000 + (fours >> 32 & 0xffff))
+}
+
+/// Whether all bytes of a word are below 10.
+#[inline]
+const fn are_digits(word: u64) -> bool {
+    (word.wrapping_add(ABOVE_NINE) | word) & HIGH == 0
+}
+
+/// The values of the digits in a text of the form of `form`, in which a zero stands for any digit
+/// and other bytes for themselves; where these are, the word has zeros.
+#[inline]
+pub(super) fn formed(text: [u8; 8], form: [u8; 8]) -> Option<u64> {
+    let marks = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0 } else { 0xff }));
+    let word = u64::from_le_bytes(text) ^ u64::from_le_bytes(form);
+    (word & marks == 0 && are_digits(word)).then_some(word)
+}
+
+/// Where a number of two digits begins in what [`formed`] gives, that number.
+#[inline]
+pub(super) fn pairs(digits: u64) -> [u8; 8] {
+    (digits * 10 + (digits >> 8)).to_le_bytes()
+}
+
+/// The number that eight digits are.
+#[inline]
+pub(super) fn eight_digits(text: [u8; 8]) -> Option<u64> {
+    value(u64::from_le_bytes(text), 8)
 }
 
 /// Four decimal numbers with dots, the form of nearly all addresses in logs, and what follows
@@ -145,6 +172,23 @@ mod tests {
         assert_eq!(number(b"9999999999999999999"), Some(9_999_999_999_999_999_999));
         assert_eq!(number(b"00000000000000000000"), None);
         assert_eq!(number(b""), None);
+    }
+
+    #[test]
+    fn a_text_has_its_form_or_gives_nothing() {
+        let read = formed(*b":59.042Z", *b":00.000Z").unwrap();
+        assert_eq!(read.to_le_bytes(), [0, 5, 9, 0, 0, 4, 2, 0]);
+        let [_, seconds, _, _, tens, ones, _, _] = pairs(read);
+        assert_eq!((seconds, tens, ones), (59, 4, 42));
+        for at in 0..8 {
+            for other in [b'/', b':', b'.', b' ', 0, 0x80, 0xb0, 0xff] {
+                let mut text = *b":59.042Z";
+                if text[at] != other {
+                    text[at] = other;
+                    assert_eq!(formed(text, *b":00.000Z"), None, "{}", text.escape_ascii());
+                }
+            }
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ use std::net::IpAddr;
 
 use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
-use super::digits::number;
+use super::digits::{eight_digits, formed, number, pairs};
 use super::entry::Entry;
 use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::scan::{Places, find, find2};
@@ -73,7 +73,7 @@ pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
     let target = Target::parse(method, fields.next()?);
     let end = match line.len() {
         CUT_BYTES.. => NativeEnd::default(),
-        _ => NativeEnd::parse(fields.rest())?,
+        _ => NativeEnd::parse(fields)?,
     };
     let target = target?;
     Ok(Entry::Request(LogRecord {
@@ -190,13 +190,13 @@ impl<'a> Fields<'a> {
     }
 
     /// `SECONDS.MILLISECONDS`.
+    #[inline]
     fn timestamp(&mut self) -> Result<Timestamp, LineProblem> {
-        const WRONG: LineProblem = LineProblem::Malformed("time");
-        let (seconds, millis) = self.next()?.split_last_chunk::<4>().ok_or(WRONG)?;
-        let millis = millis.strip_prefix(b".").and_then(number).ok_or(WRONG)?;
-        // Eleven digits reach the year 5138: more is no time.
-        let seconds = number(seconds).filter(|_| seconds.len() <= 11).ok_or(WRONG)?;
-        Ok(Timestamp::from_parts(seconds as i64, millis as i64 * 1_000_000))
+        let field = self.next()?;
+        match field.try_into().ok().and_then(usual_timestamp) {
+            Some(timestamp) => Ok(timestamp),
+            None => timestamp(field).ok_or(LineProblem::Malformed("time")),
+        }
     }
 
     /// `RESULT/STATUS`.
@@ -214,6 +214,27 @@ impl<'a> Fields<'a> {
         let (start, bytes) = self.next()?.split_first_chunk::<N>().ok_or(WRONG_VOLUME)?;
         if start == key { Ok(number(bytes)) } else { Err(WRONG_VOLUME) }
     }
+}
+
+/// `SECONDS.MILLISECONDS` of the years 2001 to 2286, as [`timestamp`] reads it in 1.6 times as many
+/// instructions.
+#[inline]
+fn usual_timestamp(field: &[u8; 14]) -> Option<Timestamp> {
+    let (head, tail) = (field.first_chunk()?, field.last_chunk()?);
+    let tail = formed(*tail, *b"0000.000")?;
+    let [.., last_digit] = tail.to_le_bytes();
+    let [_, _, ones, _, _, hundredths, _, _] = pairs(tail);
+    let seconds = eight_digits(*head)? * 100 + u64::from(ones);
+    let millis = i64::from(hundredths) * 10 + i64::from(last_digit);
+    Some(Timestamp::from_parts(seconds as i64, millis * 1_000_000))
+}
+
+fn timestamp(field: &[u8]) -> Option<Timestamp> {
+    let (seconds, millis) = field.split_last_chunk::<4>()?;
+    let millis = millis.strip_prefix(b".").and_then(number)?;
+    // Eleven digits reach the year 5138: more is no time.
+    let seconds = number(seconds).filter(|_| seconds.len() <= 11)?;
+    Some(Timestamp::from_parts(seconds as i64, millis as i64 * 1_000_000))
 }
 
 /// What Squid did with a request.
@@ -344,7 +365,7 @@ fn given(field: &[u8]) -> Option<&[u8]> {
 }
 
 /// The end of a native line: `USER WAY/SERVER TYPE`.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct NativeEnd<'a> {
     user: &'a [u8],
     way: &'a [u8],
@@ -352,8 +373,31 @@ struct NativeEnd<'a> {
 }
 
 impl<'a> NativeEnd<'a> {
+    #[inline]
+    fn parse(fields: Fields<'a>) -> Result<Self, LineProblem> {
+        let rest = fields.rest();
+        Self::of_three(rest, fields).map_or_else(|| Self::from_behind(rest), Ok)
+    }
+
+    /// The end as it nearly always is: three fields in the `rest` of a line, with a space between
+    /// them. `None`: it is not so, or may not be. Where the spaces are is known already, so this
+    /// takes half the time of a search from behind.
+    #[inline]
+    fn of_three(rest: &[u8], mut fields: Fields<'a>) -> Option<Self> {
+        let (user, hierarchy, kind) =
+            (fields.find_next()?, fields.find_next()?, fields.find_next()?);
+        let is_all = user.len() + hierarchy.len() + kind.len() + 2 == rest.len();
+        let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+        let are_bare = is_bare(user.first()) && is_bare(user.last()) && is_bare(kind.last());
+        if !is_all || !are_bare || kind.ends_with(b"]") {
+            return None;
+        }
+        let slash = find(b'/', hierarchy)?;
+        Some(Self { user, way: &hierarchy[..slash], server: &hierarchy[slash + 1..] })
+    }
+
     /// Reads from the end, because a user name may hold spaces; way and type cannot.
-    fn parse(rest: &'a [u8]) -> Result<Self, LineProblem> {
+    fn from_behind(rest: &'a [u8]) -> Result<Self, LineProblem> {
         const WRONG: LineProblem = LineProblem::Malformed("too few fields");
         let rest = rest.trim_ascii_end();
         // `log_mime_hdrs on` adds the headers in brackets, which users and types never hold.

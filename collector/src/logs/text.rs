@@ -136,12 +136,12 @@ pub(super) fn host_and_port(raw: &[u8]) -> (&[u8], Option<u16>) {
     {
         return (&inner[..end], inner[end + 1..].strip_prefix(b":").and_then(port));
     }
-    match find(b':', raw) {
-        Some(colon) if find(b':', &raw[colon + 1..]).is_none() => {
-            (&raw[..colon], port(&raw[colon + 1..]))
-        }
+    let Some(colon) = find(b':', raw) else { return (raw, None) };
+    let after = &raw[colon + 1..];
+    match port(after) {
         // More than one colon and no brackets: an IPv6 address without a port.
-        _ => (raw, None),
+        None if find(b':', after).is_some() => (raw, None),
+        port => (&raw[..colon], port),
     }
 }
 

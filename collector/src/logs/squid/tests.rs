@@ -320,3 +320,21 @@ fn a_tunnel_without_tls_is_logged_without_a_method() {
     assert_eq!((&*record.method, &*record.host, record.port), (CONNECT, &b"up.example"[..], 25));
     assert_eq!(record.up_bytes, Some(5085));
 }
+
+proptest::proptest! {
+    #[test]
+    fn the_usual_time_is_what_any_other_is(text in "[0-9]{10}\\.[0-9]{3}|[0-9.:/ ]{14}") {
+        let usual = text.as_bytes().try_into().ok().and_then(usual_timestamp);
+        proptest::prop_assert_eq!(usual, timestamp(text.as_bytes()));
+    }
+
+    #[test]
+    fn three_fields_at_the_end_are_what_is_read_from_behind(
+        text in "[a /\\t\\]\\[]{0,12}|[a-z]{1,3} [a-z]{0,3}/[a-z]{0,3} [a-z]{1,3}( |\\t)?",
+    ) {
+        let text = text.as_bytes();
+        if let Some(end) = NativeEnd::of_three(text, Fields::of(text)) {
+            proptest::prop_assert_eq!(Ok(end), NativeEnd::from_behind(text));
+        }
+    }
+}
