@@ -33,9 +33,8 @@ use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use self::field::Field;
-use self::flat::Value;
-use super::digits::number;
+use self::flat::{Flat, Value};
+use super::digits::{formed, number, pairs};
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, days_since_epoch, host_and_port, path_and_query};
 
@@ -43,14 +42,15 @@ use super::text::{address, address_and_port, days_since_epoch, host_and_port, pa
 ///
 /// # Errors
 /// See [`LineProblem`].
+#[inline]
 pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
-    let entry = match Entry::quick(line) {
-        Some(entry) => entry,
-        None => serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?,
-    };
+    let mut entry = Entry::default();
+    if entry.read_quickly(line).is_none() {
+        entry = serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?;
+    }
     let start = entry.start_time.get().ok_or(LineProblem::Malformed("start_time"))?;
     let start = timestamp(start).ok_or(LineProblem::Malformed("start_time"))?;
-    entry.into_record(start)
+    entry.take_record(start)
 }
 
 /// The fields that are read.
@@ -111,7 +111,8 @@ struct Target<'a> {
 
 impl<'a> Entry<'a> {
     /// What was logged of a request or connection that began at `start`.
-    fn into_record(self, start: Timestamp) -> Result<LogRecord<'a>, LineProblem> {
+    #[inline]
+    fn take_record(&mut self, start: Timestamp) -> Result<LogRecord<'a>, LineProblem> {
         let duration_ms = self.duration.0;
         let client = self.client().ok_or(LineProblem::Malformed("client address"))?;
         let upstream = self.upstream_host.get().and_then(address_and_port);
@@ -119,7 +120,7 @@ impl<'a> Entry<'a> {
         let up_bytes = self.up_bytes();
         let down_bytes = self.bytes_sent.0;
         let status = self.status();
-        let target = self.into_target(upstream)?;
+        let target = self.take_target(upstream)?;
         Ok(LogRecord {
             at: start + Duration::from_millis(duration_ms.unwrap_or(0)),
             client,
@@ -145,55 +146,23 @@ impl<'a> Entry<'a> {
         })
     }
 
-    /// Reads a line of the plain form that Envoy writes unless a value needs escapes.
-    fn quick(line: &'a [u8]) -> Option<Self> {
-        let mut entry = Self::default();
-        flat::read(line, Field::at, |field, value| entry.set(field, value))?;
-        Some(entry)
-    }
-
-    fn set(&mut self, field: Field, value: Value<'a>) -> Option<()> {
-        let text = match field {
-            Field::StartTime => &mut self.start_time,
-            Field::Method => &mut self.method,
-            Field::Authority => &mut self.authority,
-            Field::Path => &mut self.path,
-            Field::ResponseCodeDetails => &mut self.response_code_details,
-            Field::ConnectionTerminationDetails => &mut self.connection_termination_details,
-            Field::ResponseFlags => &mut self.response_flags,
-            Field::DownstreamDirectRemoteAddress => &mut self.downstream_direct_remote_address,
-            Field::DownstreamRemoteAddress => &mut self.downstream_remote_address,
-            Field::XForwardedFor => &mut self.x_forwarded_for,
-            Field::UpstreamHost => &mut self.upstream_host,
-            Field::UpstreamCluster => &mut self.upstream_cluster,
-            Field::RequestedServerName => &mut self.requested_server_name,
-            Field::User => &mut self.user,
-            Field::UserAgent => {
-                // The one text that has escapes again and again, and so is not decoded each time.
-                self.is_agent_escaped = matches!(value, Value::Escaped(_));
-                &mut self.user_agent
+    /// Reads a line of the plain form that Envoy writes unless a value needs escapes. `None`: it is
+    /// not of that form, and what was read means nothing.
+    fn read_quickly(&mut self, line: &'a [u8]) -> Option<()> {
+        let mut object = Flat::of(line)?;
+        loop {
+            let (slot, key_bytes) = match self.slot(object.key()) {
+                Some((slot, key_bytes)) => (Some(slot), key_bytes),
+                None => (None, object.key_bytes()?),
+            };
+            let value = object.value(key_bytes)?;
+            if let Some(slot) = slot {
+                slot.fill(value)?;
             }
-            Field::Duration => return Self::set_number(&mut self.duration, value),
-            Field::ResponseCode => return Self::set_number(&mut self.response_code, value),
-            Field::BytesReceived => return Self::set_number(&mut self.bytes_received, value),
-            Field::BytesSent => return Self::set_number(&mut self.bytes_sent, value),
-        };
-        *text = match value {
-            Value::Text(bytes) => Text::of(bytes),
-            Value::Escaped(raw) if matches!(field, Field::UserAgent) => Text::of(raw),
-            Value::Null => Text(None),
-            Value::Escaped(_) | Value::Number(_) => return None,
-        };
-        Some(())
-    }
-
-    fn set_number(counter: &mut Number, value: Value<'a>) -> Option<()> {
-        *counter = Number(match value {
-            Value::Text(text) => number(text),
-            Value::Number(count) => Some(count),
-            Value::Escaped(_) | Value::Null => None,
-        });
-        Some(())
+            if !object.goes_on()? {
+                return Some(());
+            }
+        }
     }
 
     fn status(&self) -> Option<u16> {
@@ -236,14 +205,15 @@ impl<'a> Entry<'a> {
         self.bytes_received.0.map(|bytes| if challenge { 0 } else { bytes })
     }
 
-    fn into_target(self, upstream: Option<(IpAddr, u16)>) -> Result<Target<'a>, LineProblem> {
-        let method = self.method.some();
+    #[inline]
+    fn take_target(&mut self, upstream: Option<(IpAddr, u16)>) -> Result<Target<'a>, LineProblem> {
+        let method = self.method.take();
         let tunnel = method.as_deref().is_none_or(|method| method == b"CONNECT");
-        let sni = self.requested_server_name.some();
-        let path = self.path.some().filter(|_| !tunnel);
+        let sni = self.requested_server_name.take();
+        let path = self.path.take().filter(|_| !tunnel);
         let (path, query_bytes) = path.map(|path| split(path, path_and_query)).unzip();
         let upstream_port = upstream.map(|(_, port)| port);
-        let (host, port, named_by) = match (self.authority.some(), &sni, upstream) {
+        let (host, port, named_by) = match (self.authority.take(), &sni, upstream) {
             (Some(authority), ..) => {
                 let (host, port) = split(authority, host_and_port);
                 let by = if tunnel { NameSource::Connect } else { NameSource::ProxyLog };
@@ -259,7 +229,7 @@ impl<'a> Entry<'a> {
             return Err(LineProblem::NoDestination);
         }
         let coding = if self.is_agent_escaped { Coding::Json } else { Coding::Plain };
-        let user_agent = self.user_agent.some().map(|raw| Written { raw, coding });
+        let user_agent = self.user_agent.take().map(|raw| Written { raw, coding });
         let usual = if sni.is_some() || tunnel { 443 } else { 80 };
         Ok(Target {
             host,
@@ -270,7 +240,7 @@ impl<'a> Entry<'a> {
             path,
             query_bytes: query_bytes.flatten(),
             user_agent,
-            user: self.user.some(),
+            user: self.user.take(),
         })
     }
 }
@@ -301,18 +271,15 @@ fn timestamp(text: &[u8]) -> Option<Timestamp> {
 }
 
 fn quick_timestamp(text: &[u8]) -> Option<Timestamp> {
-    let text: &[u8; 24] = text.try_into().ok()?;
-    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
-    if marks.iter().any(|(place, mark)| text[*place] != *mark) {
-        return None;
-    }
-    let pair = |at: usize| {
-        let [tens, ones] = [text[at], text[at + 1]].map(|byte| i64::from(byte.wrapping_sub(b'0')));
-        (tens <= 9 && ones <= 9).then_some(tens * 10 + ones)
-    };
-    let (year, month, day) = (pair(0)? * 100 + pair(2)?, pair(5)?, pair(8)?);
-    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
-    let millis = pair(20)? * 10 + pair(21)? % 10;
+    let ([date, time, rest], []) = text.as_chunks() else { return None };
+    let date = formed(*date, *b"0000-00-")?;
+    let time = formed(*time, *b"00T00:00")?;
+    let rest = formed(*rest, *b":00.000Z")?;
+    let [_, _, _, _, _, _, last_digit, _] = rest.to_le_bytes().map(i64::from);
+    let [century, _, year, _, _, month, _, _] = pairs(date).map(i64::from);
+    let [day, _, _, hour, _, _, minute, _] = pairs(time).map(i64::from);
+    let [_, second, _, _, hundredths, _, _, _] = pairs(rest).map(i64::from);
+    let (year, millis) = (century * 100 + year, hundredths * 10 + last_digit);
     // The rest (month lengths, leap seconds) is left to the full parser.
     let plain = (1..=12).contains(&month) && (1..=28).contains(&day);
     if !plain || hour > 23 || minute > 59 || second > 59 {
@@ -332,12 +299,22 @@ impl<'a> Text<'a> {
         Self(given.then_some(Cow::Borrowed(bytes)))
     }
 
+    /// The text of a value without escapes. `None`: it is something else.
+    #[inline]
+    fn unescaped(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Text(text) => Some(Self::of(text)),
+            Value::Null => Some(Self(None)),
+            Value::Escaped(_) | Value::Number(_) => None,
+        }
+    }
+
     fn get(&self) -> Option<&[u8]> {
         self.0.as_deref()
     }
 
-    fn some(self) -> Option<Cow<'a, [u8]>> {
-        self.0
+    fn take(&mut self) -> Option<Cow<'a, [u8]>> {
+        self.0.take()
     }
 }
 

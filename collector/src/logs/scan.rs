@@ -37,6 +37,17 @@ pub(super) fn find2(one: u8, other: u8, text: &[u8]) -> Option<usize> {
     }
 }
 
+/// A bit for each of some bytes that is one of two.
+#[inline]
+pub(super) fn hits2(one: u8, other: u8, text: &[u8; NEAR_BYTES]) -> u32 {
+    let (first, second) = (u8x16::splat(one), u8x16::splat(other));
+    let (lanes, _) = text.as_chunks::<LANE_BYTES>();
+    lanes.iter().rev().fold(0, |hits, lane| {
+        let lane = u8x16::new(*lane);
+        hits << LANE_BYTES | (lane.simd_eq(first) | lane.simd_eq(second)).to_bitmask()
+    })
+}
+
 /// What a look at the first bytes of a text tells.
 enum Near {
     /// The first hit.
@@ -100,7 +111,7 @@ pub(super) fn word_of(text: &[u8]) -> u64 {
 }
 
 /// Bytes of a text whose hits are found at once.
-const BLOCK_BYTES: usize = 64;
+pub(super) const BLOCK_BYTES: usize = 64;
 
 /// The places of a byte in a text, in order.
 pub(super) struct Places<'a> {
@@ -154,7 +165,7 @@ fn hits_in_first_block(byte: u8, text: &[u8]) -> u64 {
 
 /// A bit for each byte of a block that is `byte`.
 #[inline]
-fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
+pub(super) fn hits(byte: u8, block: &[u8; BLOCK_BYTES]) -> u64 {
     let wanted = u8x16::splat(byte);
     let (lanes, _) = block.as_chunks::<LANE_BYTES>();
     lanes.iter().rev().fold(0, |hits, lane| {

@@ -1,68 +1,100 @@
 //! The fields of Envoy's log that are read, by their keys.
 
-/// A field that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Field {
-    StartTime,
-    Duration,
-    Method,
-    Authority,
-    Path,
-    ResponseCode,
-    ResponseCodeDetails,
-    ConnectionTerminationDetails,
-    ResponseFlags,
-    BytesReceived,
-    BytesSent,
-    DownstreamDirectRemoteAddress,
-    DownstreamRemoteAddress,
-    XForwardedFor,
-    UpstreamHost,
-    UpstreamCluster,
-    RequestedServerName,
-    UserAgent,
-    User,
+use super::flat::Value;
+use super::{Entry, Number, Text};
+use crate::logs::digits::number;
+
+/// Where the value of a field goes.
+pub(super) enum Slot<'s, 'a> {
+    Text(&'s mut Text<'a>),
+    Number(&'s mut Number),
+    /// The user agent, and whether it still has its escapes.
+    Agent(&'s mut Text<'a>, &'s mut bool),
 }
 
-impl Field {
-    /// The field whose key `text` begins with, and the length of that with its closing mark.
-    ///
-    /// Few keys share a first byte, and each is compared as a constant: that is several times as
-    /// fast as to look for the closing mark first.
-    pub(super) fn at(text: &[u8]) -> Option<(Self, usize)> {
-        match text.first()? {
-            b'a' => key(text, b"authority\"", Self::Authority),
-            b'b' => key(text, b"bytes_received\"", Self::BytesReceived)
-                .or_else(|| key(text, b"bytes_sent\"", Self::BytesSent)),
-            b'c' => {
-                key(text, b"connection_termination_details\"", Self::ConnectionTerminationDetails)
+impl<'a> Slot<'_, 'a> {
+    /// Takes a value. `None`: it is left to the general reader.
+    #[inline]
+    pub(super) fn fill(self, value: Value<'a>) -> Option<()> {
+        match self {
+            Self::Number(slot) => {
+                *slot = Number(match value {
+                    Value::Text(text) => number(text),
+                    Value::Number(count) => Some(count),
+                    Value::Escaped(_) | Value::Null => None,
+                });
             }
-            b'd' => key(text, b"duration\"", Self::Duration)
-                .or_else(|| {
-                    let direct = Self::DownstreamDirectRemoteAddress;
-                    key(text, b"downstream_direct_remote_address\"", direct)
-                })
-                .or_else(|| {
-                    key(text, b"downstream_remote_address\"", Self::DownstreamRemoteAddress)
-                }),
-            b'm' => key(text, b"method\"", Self::Method),
-            b'p' => key(text, b"path\"", Self::Path),
-            b'r' => key(text, b"response_code\"", Self::ResponseCode)
-                .or_else(|| key(text, b"response_flags\"", Self::ResponseFlags))
-                .or_else(|| key(text, b"requested_server_name\"", Self::RequestedServerName))
-                .or_else(|| key(text, b"response_code_details\"", Self::ResponseCodeDetails)),
-            b's' => key(text, b"start_time\"", Self::StartTime),
-            b'u' => key(text, b"upstream_host\"", Self::UpstreamHost)
-                .or_else(|| key(text, b"user_agent\"", Self::UserAgent))
-                .or_else(|| key(text, b"upstream_cluster\"", Self::UpstreamCluster))
-                .or_else(|| key(text, b"user\"", Self::User)),
-            b'x' => key(text, b"x_forwarded_for\"", Self::XForwardedFor),
+            Self::Text(slot) => *slot = Text::unescaped(value)?,
+            // The one text that has escapes again and again, and so is not decoded each time.
+            Self::Agent(slot, is_escaped) => {
+                *is_escaped = matches!(value, Value::Escaped(_));
+                *slot = match value {
+                    Value::Escaped(raw) => Text::of(raw),
+                    other => Text::unescaped(other)?,
+                };
+            }
+        }
+        Some(())
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Where the value goes whose key `text` begins with, and the length of that with its closing
+    /// mark. `None`: the field is not read.
+    ///
+    /// A byte or two tell which key it can only be, and that is compared as a constant: this is
+    /// several times as fast as to look for the closing mark first.
+    #[inline]
+    pub(super) fn slot(&mut self, text: &[u8]) -> Option<(Slot<'_, 'a>, usize)> {
+        use Slot::{Agent, Number, Text};
+        match *text {
+            [b'a', ..] => key(text, b"authority\"", Text(&mut self.authority)),
+            [b'b', _, _, _, _, _, b'r', ..] => {
+                key(text, b"bytes_received\"", Number(&mut self.bytes_received))
+            }
+            [b'b', ..] => key(text, b"bytes_sent\"", Number(&mut self.bytes_sent)),
+            [b'c', ..] => {
+                let details = &mut self.connection_termination_details;
+                key(text, b"connection_termination_details\"", Text(details))
+            }
+            [b'd', b'u', ..] => key(text, b"duration\"", Number(&mut self.duration)),
+            [b'd', _, _, _, _, _, _, _, _, _, _, b'd', ..] => {
+                let direct = &mut self.downstream_direct_remote_address;
+                key(text, b"downstream_direct_remote_address\"", Text(direct))
+            }
+            [b'd', ..] => {
+                let remote = &mut self.downstream_remote_address;
+                key(text, b"downstream_remote_address\"", Text(remote))
+            }
+            [b'm', ..] => key(text, b"method\"", Text(&mut self.method)),
+            [b'p', ..] => key(text, b"path\"", Text(&mut self.path)),
+            [b'r', b'e', b'q', ..] => {
+                key(text, b"requested_server_name\"", Text(&mut self.requested_server_name))
+            }
+            [b'r', _, _, _, _, _, _, _, _, b'f', ..] => {
+                key(text, b"response_flags\"", Text(&mut self.response_flags))
+            }
+            [b'r', _, _, _, _, _, _, _, _, _, _, _, _, b'_', ..] => {
+                key(text, b"response_code_details\"", Text(&mut self.response_code_details))
+            }
+            [b'r', ..] => key(text, b"response_code\"", Number(&mut self.response_code)),
+            [b's', ..] => key(text, b"start_time\"", Text(&mut self.start_time)),
+            [b'u', b'p', _, _, _, _, _, _, _, b'h', ..] => {
+                key(text, b"upstream_host\"", Text(&mut self.upstream_host))
+            }
+            [b'u', b'p', ..] => key(text, b"upstream_cluster\"", Text(&mut self.upstream_cluster)),
+            [b'u', _, _, _, b'_', ..] => {
+                let agent = Agent(&mut self.user_agent, &mut self.is_agent_escaped);
+                key(text, b"user_agent\"", agent)
+            }
+            [b'u', ..] => key(text, b"user\"", Text(&mut self.user)),
+            [b'x', ..] => key(text, b"x_forwarded_for\"", Text(&mut self.x_forwarded_for)),
             _ => None,
         }
     }
 }
 
 #[inline]
-fn key<const N: usize>(text: &[u8], key: &[u8; N], field: Field) -> Option<(Field, usize)> {
-    text.starts_with(key).then_some((field, N))
+fn key<const N: usize, T>(text: &[u8], key: &[u8; N], slot: T) -> Option<(T, usize)> {
+    text.starts_with(key).then_some((slot, N))
 }

@@ -1,11 +1,11 @@
 //! A quick reader for JSON objects as Envoy writes them: flat, without white space, and with few
 //! escapes, none of them by number.
 //!
-//! It takes a third of the time that a general reader needs. Whatever it does not know it leaves
+//! It takes less than a third of the time that a general reader needs. Whatever it does not know it leaves
 //! to that one, so it need not be complete.
 
 use crate::logs::digits::{self, digits_at_begin};
-use crate::logs::scan::find2;
+use crate::logs::scan::{BLOCK_BYTES, find2, hits, hits2};
 use crate::logs::text::json_escape;
 
 /// As many digits are left to the general reader.
@@ -24,37 +24,49 @@ pub(super) enum Value<'a> {
     Null,
 }
 
-/// Calls `field` with each value of `line`, and with what `known` makes of its key.
-///
-/// `known` is given the line from within a key's quotation marks on. Where it knows the key that
-/// stands there, it says what that is and how long it is, the closing mark included; keys that it
-/// does not know are skipped.
-///
-/// `None`: the line is no object of this plain kind, or `field` did not want a value. Then what
-/// `field` was called with before means nothing.
-pub(super) fn read<'a, K>(
-    line: &'a [u8],
-    known: impl Fn(&[u8]) -> Option<(K, usize)>,
-    mut field: impl FnMut(K, Value<'a>) -> Option<()>,
-) -> Option<()> {
-    let mut rest = line.strip_prefix(b"{\"")?;
-    loop {
-        let (key, length) = match known(rest) {
-            Some((key, length)) => (Some(key), length),
-            None => (None, string(rest).filter(|(_, is_escaped)| !is_escaped)?.0 + 1),
-        };
-        let (value, after) = value(rest[length..].strip_prefix(b":")?)?;
-        if let Some(key) = key {
-            field(key, value)?;
+/// What was not read yet of an object: from within the quotation marks of a key on. Wherever there
+/// is a `None`, it is no object of this plain kind.
+pub(super) struct Flat<'a>(&'a [u8]);
+
+impl<'a> Flat<'a> {
+    /// The object that `line` is.
+    #[inline]
+    pub(super) fn of(line: &'a [u8]) -> Option<Self> {
+        line.strip_prefix(b"{\"").map(Self)
+    }
+
+    /// From within the quotation marks of the next key on.
+    #[inline]
+    pub(super) fn key(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Takes the next value, whose key has `key_bytes`, the closing mark included.
+    #[inline]
+    pub(super) fn value(&mut self, key_bytes: usize) -> Option<Value<'a>> {
+        let (value, after) = value(self.0.get(key_bytes..)?.strip_prefix(b":")?)?;
+        self.0 = after;
+        Some(value)
+    }
+
+    /// How many bytes the next key has, whichever it is, with its closing mark.
+    pub(super) fn key_bytes(&self) -> Option<usize> {
+        string(self.0).filter(|(_, is_escaped)| !is_escaped).map(|(end, _)| end + 1)
+    }
+
+    /// Whether there is one more key.
+    #[inline]
+    pub(super) fn goes_on(&mut self) -> Option<bool> {
+        if self.0 == b"}" {
+            return Some(false);
         }
-        match after {
-            b"}" => return Some(()),
-            _ => rest = after.strip_prefix(b",\"")?,
-        }
+        self.0 = self.0.strip_prefix(b",\"")?;
+        Some(true)
     }
 }
 
 /// The value that `text` begins with, and what follows it.
+#[inline]
 fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     match text.first()? {
         b'"' => {
@@ -69,7 +81,44 @@ fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
 }
 
 /// Where the string ends that `text` is from its first character on, and whether it has escapes.
+#[inline]
 fn string(text: &[u8]) -> Option<(usize, bool)> {
+    // Most strings end near. One look at so many bytes leaves the processor nothing to guess.
+    if let Some(near) = text.first_chunk() {
+        let end = hits2(b'"', b'\\', near).trailing_zeros() as usize;
+        if near.get(end) == Some(&b'"') {
+            return Some((end, false));
+        }
+    }
+    long_string(text)
+}
+
+/// As [`string`], a block at a time as long as what is escaped are quotation marks: that is what
+/// user agents have, which may have a dozen of them.
+fn long_string(text: &[u8]) -> Option<(usize, bool)> {
+    let mut at = 0;
+    let mut is_escaped = false;
+    let mut carried = 0;
+    while let Some(block) = text[at..].first_chunk::<BLOCK_BYTES>() {
+        let (marks, slashes) = (hits(b'"', block), hits(b'\\', block));
+        let escaped = slashes << 1 | carried;
+        let ends = marks & !escaped;
+        let before_end = (ends & ends.wrapping_neg()).wrapping_sub(1);
+        if escaped & before_end & !marks != 0 {
+            return any_string(text);
+        }
+        is_escaped |= slashes & before_end != 0;
+        if ends != 0 {
+            return Some((at + ends.trailing_zeros() as usize, is_escaped));
+        }
+        carried = slashes >> (BLOCK_BYTES - 1);
+        at += BLOCK_BYTES;
+    }
+    any_string(text)
+}
+
+/// As [`string`], whatever is escaped.
+fn any_string(text: &[u8]) -> Option<(usize, bool)> {
     let mut at = 0;
     let mut is_escaped = false;
     loop {
@@ -84,6 +133,7 @@ fn string(text: &[u8]) -> Option<(usize, bool)> {
 }
 
 /// Digits, fewer than [`MAX_DIGITS`], without a leading zero, and what follows them.
+#[inline]
 fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let length = digits_at_begin(text);
     if length == MAX_DIGITS || (length > 1 && text[0] == b'0') {
@@ -91,4 +141,29 @@ fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     }
     let (digits, after) = text.split_at(length);
     Some((Value::Number(digits::number(digits)?), after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn a_string_ends_where_a_look_at_each_byte_says(
+            text in "([a-c]{0,40}|\\\\\"|\\\\\\\\|\\\\n|\\\\u|\\\\)*",
+            after in "\"?([a-z\\\\]{0,70}\"){0,3}",
+        ) {
+            let text = format!("{text}{after}");
+            proptest::prop_assert_eq!(string(text.as_bytes()), any_string(text.as_bytes()));
+        }
+
+        #[test]
+        fn a_string_with_many_marks_in_it_ends_where_a_look_at_each_byte_says(
+            text in "([a-c]{0,9}\\\\\"){0,30}",
+            after in "\"[a-z\\\\]{0,70}",
+        ) {
+            let text = format!("{text}{after}");
+            proptest::prop_assert_eq!(string(text.as_bytes()), any_string(text.as_bytes()));
+        }
+    }
 }

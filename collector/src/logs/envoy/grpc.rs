@@ -166,13 +166,13 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    fn into_record(self) -> Result<LogRecord<'a>, LineProblem> {
+    fn into_record(mut self) -> Result<LogRecord<'a>, LineProblem> {
         if self.is_intermediate {
             return Err(LineProblem::Note);
         }
         let start = self.start.ok_or(LineProblem::Malformed("start_time"))?;
         let client_certificate = self.client_certificate.map(Cow::Borrowed);
-        Ok(LogRecord { client_certificate, ..self.entry.into_record(start)? })
+        Ok(LogRecord { client_certificate, ..self.entry.take_record(start)? })
     }
 }
 
