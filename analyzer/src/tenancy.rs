@@ -277,6 +277,7 @@ mod tests {
         bucket("storage.googleapis.com/moth/a", "moth");
         bucket("moth.storage.googleapis.com/a", "moth");
         bucket("moth.blob.core.windows.net/box/a", "moth");
+        bucket("moth.europe-west1.firebasedatabase.app/a.json", "moth");
         bucket("moth.nyc3.digitaloceanspaces.com/a", "moth");
         assert_eq!(read("PUT", "sqs.eu-central-1.amazonaws.com/1/queue"), None);
         let hub = "hf-hub-lfs-us-east-1.s3-accelerate.amazonaws.com/repos/object";
@@ -291,6 +292,7 @@ mod tests {
         chat("GET", "api.telegram.org/bot99:secret/sendMessage", "bot99");
         chat("POST", "acme.webhook.office.com/webhookb2/secret", "acme");
         chat("GET", "x1.oastify.com/secret", "x1");
+        chat("POST", "docs.google.com/forms/d/e/1fa/formResponse", "1fa");
     }
 
     #[test]

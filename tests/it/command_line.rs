@@ -82,6 +82,27 @@ fn a_burst_a_sweep_of_blocked_probes_and_a_dns_tunnel_are_each_one_incident() {
 }
 
 #[test]
+fn what_is_left_with_strangers_is_found_however_little_is_seen_of_it() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    for scenario in ["paste", "tunnel-service", "package-publish"] {
+        let report = simulate_and_analyze(scenario, folder.path());
+        assert_eq!(destinations(&report), attacked(folder.path(), scenario), "{scenario}");
+        let incidents = report["incidents"].as_array().expect("a list of incidents");
+        assert_eq!(
+            incidents.len(),
+            3,
+            "directly, through a proxy, and through one that sees inside"
+        );
+        for incident in incidents {
+            let findings =
+                incident["explanation"]["findings"].as_array().expect("a list of findings");
+            let mut detectors = findings.iter().map(|finding| &finding["detector"]);
+            assert!(detectors.any(|detector| detector == "foreign_tenant"), "{scenario}");
+        }
+    }
+}
+
+#[test]
 fn every_input_balances() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let report = simulate_and_analyze("bulk-upload", folder.path());

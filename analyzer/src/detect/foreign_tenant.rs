@@ -39,7 +39,7 @@ const P_SELDOM: f64 = 1e-5;
 const LEAST_P_KNOWN: f64 = 1e-3;
 
 /// The least that is believed at all: nothing here is more certain than that sessions are alike.
-const LEAST_P: f64 = 1e-6;
+const LEAST_P: f64 = 1e-7;
 
 /// Sessions of a template that never did the like before it counts that this one does. None of 300 means
 /// that, with 95 % certainty, fewer than 1 in 100 do (rule of three: Hanley and Lippman-Hand, "If nothing
