@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use egret_event::{ByteSize, SmolStr};
 use foldhash::quality::FixedState;
@@ -10,6 +11,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::attribution::UNASSIGNED_SEGMENT;
+use crate::content::{self, RawSecret, Scanner};
 use crate::logs::mapping::{self, Mapping, RawMapping};
 use crate::{Segment, StaticExecutor, UdpOptions, dialects, unpack};
 
@@ -26,6 +28,9 @@ pub struct RawCollector {
     /// Dialects of logs that are not shipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mappings: Vec<RawMapping>,
+    /// Values that must not leave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<RawSecret>,
 }
 
 /// A `[[collector.segments]]` entry.
@@ -153,6 +158,8 @@ pub struct CollectorConfig {
     pub executors: Vec<StaticExecutor>,
     /// Where events come from; names are unique.
     pub sources: Vec<SourceConfig>,
+    /// What looks for secrets in what can be seen.
+    pub scanner: Arc<Scanner>,
 }
 
 /// A source, checked.
@@ -341,7 +348,18 @@ impl RawCollector {
             segments: self.check_segments()?,
             executors: self.check_executors()?,
             sources: self.check_sources(&self.check_mappings()?)?,
+            scanner: self.check_secrets()?,
         })
+    }
+
+    fn check_secrets(&self) -> Result<Arc<Scanner>, ConfigProblem> {
+        let mut names = Taken::default();
+        for (n, secret) in self.secrets.iter().enumerate() {
+            let key = format!("collector.secrets[{n}]");
+            check_name(&key, "name", &secret.name)?;
+            names.take(&secret.name, format!("{key}.name"))?;
+        }
+        content::check(&self.secrets).map(Arc::new)
     }
 
     fn check_segments(&self) -> Result<Vec<Segment>, ConfigProblem> {

@@ -7,6 +7,7 @@
 pub mod als;
 mod attribution;
 mod config;
+mod content;
 mod dialects;
 mod emit;
 mod error;
@@ -27,6 +28,7 @@ pub use config::{
     LiveOptions, RawCollector, RawExecutor, RawSegment, RawSource, SourceConfig, SourceKind,
     SyslogProtocol,
 };
+pub use content::{Hidden, RawSecret, Scanner, SecretKind, Visible};
 pub(crate) use emit::offer;
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
@@ -43,6 +45,8 @@ use egret_event::{Event, InputPosition, Ledger, SmolStr, Timestamp};
 pub struct Context {
     /// Who has which address when.
     pub attribution: Arc<AttributionTable>,
+    /// What looks for secrets in what can be seen.
+    pub scanner: Arc<Scanner>,
     /// The account of this source: packets or lines.
     pub ledger: Arc<Ledger>,
     /// Set from outside to make a live or following source come to its end.
@@ -60,6 +64,7 @@ impl Context {
     pub fn new(attribution: Arc<AttributionTable>, now: fn() -> Timestamp) -> Self {
         Self {
             attribution,
+            scanner: Arc::default(),
             ledger: Arc::default(),
             stop: Arc::default(),
             now,

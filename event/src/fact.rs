@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::{Attribution, Destination, EventId, Timestamp};
+use crate::{Attribution, Destination, EventId, Sensitive, Timestamp};
 
 /// One observed egress fact: who, where to, when, how much, whether it was let through, and
 /// what kind of fact it is.
@@ -274,6 +274,9 @@ pub struct DnsExchange {
     pub edns_bytes: Option<u16>,
     /// The answer, if one was seen.
     pub resolution: Option<Resolution>,
+    /// Secrets that the name carried; hardly ever any.
+    #[serde(default)]
+    pub sensitive: Vec<Sensitive>,
 }
 
 /// A DNS answer.
@@ -433,6 +436,9 @@ pub struct HttpRequest {
     pub content_type: Option<SmolStr>,
     /// Bytes of the request's body, as announced (Content-Length) or counted. `None`: not known.
     pub body_bytes: Option<u64>,
+    /// Secrets that were in it, as far as it could be read; hardly ever any.
+    #[serde(default)]
+    pub sensitive: Vec<Sensitive>,
 }
 
 /// Who saw an HTTP request.
@@ -524,6 +530,15 @@ impl GapReason {
 }
 
 impl Event {
+    /// Secrets that were found in what was sent.
+    pub fn sensitive(&self) -> &[Sensitive] {
+        match &self.fact {
+            Fact::Http(request) => &request.sensitive,
+            Fact::Dns(asked) => &asked.sensitive,
+            _ => &[],
+        }
+    }
+
     /// Bytes that the executor sent, where this event knows them.
     pub fn up_bytes(&self) -> Option<u64> {
         self.up.bytes

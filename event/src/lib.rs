@@ -9,6 +9,7 @@
 
 mod attribution;
 mod batch;
+mod content;
 mod destination;
 mod executor;
 mod fact;
@@ -19,6 +20,7 @@ mod units;
 
 pub use attribution::{Attribution, NamedBy};
 pub use batch::{EventBatch, InputPosition, MAX_BATCH_AGE_MS, MAX_BATCH_EVENTS};
+pub use content::{ContentLayer, ContentPlace, Sections, Sensitive, SensitiveKind};
 pub use destination::{
     Destination, NameSource, clean_labels, clean_name, clean_name_bytes, has_public_suffix,
     registrable_domain,

@@ -123,6 +123,7 @@ impl Executor {
             over_tcp: false,
             edns_bytes: None,
             resolution: Some(resolution),
+            sensitive: Vec::new(),
         };
         self.event(ms, destination, Fact::Dns(Box::new(exchange)))
     }
@@ -141,6 +142,7 @@ impl Executor {
             sni: None,
             content_type: None,
             body_bytes: None,
+            sensitive: Vec::new(),
         };
         let destination = Destination::named(host, NameSource::ProxyLog, None, 443);
         let mut event = self.event(ms, destination, Fact::Http(Box::new(request)));

@@ -36,7 +36,7 @@ use serde::{Deserialize, Deserializer};
 use self::flat::{Flat, Value};
 use super::digits::{formed, number, pairs};
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::text::{address, address_and_port, days_since_epoch, host_and_port, path_and_query};
+use super::text::{address, address_and_port, days_since_epoch, host_and_port};
 
 /// Reads a line, without its line end.
 ///
@@ -102,8 +102,8 @@ struct Target<'a> {
     named_by: NameSource,
     port: u16,
     method: Cow<'a, [u8]>,
+    /// With its query.
     path: Option<Cow<'a, [u8]>>,
-    query_bytes: Option<u32>,
     user_agent: Option<Written<'a>>,
     user: Option<Cow<'a, [u8]>>,
     sni: Option<Cow<'a, [u8]>>,
@@ -132,8 +132,7 @@ impl<'a> Entry<'a> {
             up_bytes,
             down_bytes,
             method: target.method,
-            path: target.path,
-            query_bytes: target.query_bytes,
+            target: target.path,
             user_agent: target.user_agent,
             status,
             duration_ms,
@@ -211,7 +210,6 @@ impl<'a> Entry<'a> {
         let tunnel = method.as_deref().is_none_or(|method| method == b"CONNECT");
         let sni = self.requested_server_name.take();
         let path = self.path.take().filter(|_| !tunnel);
-        let (path, query_bytes) = path.map(|path| split(path, path_and_query)).unzip();
         let upstream_port = upstream.map(|(_, port)| port);
         let (host, port, named_by) = match (self.authority.take(), &sni, upstream) {
             (Some(authority), ..) => {
@@ -238,7 +236,6 @@ impl<'a> Entry<'a> {
             sni: sni.filter(|_| named_by != NameSource::Connect),
             method: method.unwrap_or(Cow::Borrowed(b"CONNECT")),
             path,
-            query_bytes: query_bytes.flatten(),
             user_agent,
             user: self.user.take(),
         })

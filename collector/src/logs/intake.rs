@@ -77,7 +77,7 @@ impl Intake {
         Self {
             path: path.to_owned(),
             reader: Reader::new(dialect),
-            scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
+            scribe: Scribe::new(name.clone(), context),
             batcher: Batcher::new(name.clone()),
             ledger: Arc::clone(&context.ledger),
             stop: Arc::clone(&context.stop),

@@ -49,4 +49,5 @@ pub use reader::Reader;
 pub use record::{Coding, LineProblem, LogRecord, Written};
 pub(crate) use scribe::{Ids, Scribe};
 pub(crate) use signs::looks_like;
+pub(crate) use text::percent_decoded;
 pub(crate) use whole::run_whole;

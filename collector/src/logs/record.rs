@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use egret_event::{NameSource, SeenBy, Timestamp, Verdict};
 
-use super::text::{json_decoded, percent_decoded};
+use super::text::{json_decoded, path_and_query, percent_decoded};
 
 /// What one log line says. Borrows from the line; nothing in it has been made printable yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +30,9 @@ pub struct LogRecord<'a> {
     pub down_bytes: Option<u64>,
     /// The request's method.
     pub method: Cow<'a, [u8]>,
-    /// The path without its query. `None` for tunnels.
-    pub path: Option<Cow<'a, [u8]>>,
-    /// Length of the query. `None` where the log has removed it, and for tunnels.
-    pub query_bytes: Option<u32>,
+    /// The path with its query. `None` for tunnels. A question mark at the end says that the log has
+    /// removed the query.
+    pub target: Option<Cow<'a, [u8]>>,
     /// The User-Agent header.
     pub user_agent: Option<Written<'a>>,
     /// The status answered.
@@ -109,6 +108,17 @@ impl LogRecord<'_> {
     /// was sent nothing, and the user that the line may name is not proven.
     pub fn is_login_challenge(&self) -> bool {
         self.status == Some(PROXY_LOGIN)
+    }
+
+    /// The path without its query. `None` for tunnels.
+    pub fn path(&self) -> Option<&[u8]> {
+        let target = self.target.as_deref()?;
+        Some(path_and_query(target).0).filter(|path| !path.is_empty())
+    }
+
+    /// The query. `None` where the log has removed it, and for tunnels.
+    pub fn query(&self) -> Option<&[u8]> {
+        path_and_query(self.target.as_deref()?).1
     }
 }
 

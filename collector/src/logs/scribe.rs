@@ -14,7 +14,7 @@ use super::memo::Memo;
 use super::record::{Coding, LogRecord, Written};
 use super::text::{literal, printable};
 use crate::attribution::Clients;
-use crate::{AttributionTable, Batcher, Claim};
+use crate::{Batcher, Claim, Context, Scanner, Visible};
 
 /// Longest method kept, in bytes.
 const MAX_METHOD_BYTES: usize = 32;
@@ -32,6 +32,7 @@ const REMEMBERED_AGENTS: usize = 256;
 pub(crate) struct Scribe {
     source: SmolStr,
     clients: Clients,
+    scanner: Arc<Scanner>,
     /// The origin of gaps, which belong to a source and not to an executor.
     nobody: Arc<Attribution>,
     hosts: Hosts,
@@ -66,11 +67,12 @@ impl Ids {
 }
 
 impl Scribe {
-    pub(crate) fn new(source: SmolStr, attribution: Arc<AttributionTable>) -> Self {
+    pub(crate) fn new(source: SmolStr, context: &Context) -> Self {
         let nobody = Arc::new(Attribution::nobody());
         Self {
             source,
-            clients: Clients::of(attribution),
+            clients: Clients::of(Arc::clone(&context.attribution)),
+            scanner: Arc::clone(&context.scanner),
             nobody,
             hosts: Hosts::default(),
             agents: std::array::from_fn(|_| Memo::of(REMEMBERED_AGENTS)),
@@ -185,6 +187,7 @@ impl Scribe {
             over_tcp: record.over_tcp,
             edns_bytes: None,
             resolution: record.resolution.clone(),
+            sensitive: self.scanner.name(&record.name, &base.destination.domain),
         };
         Some(Event { fact: Fact::Dns(Box::new(exchange)), ..base })
     }
@@ -257,11 +260,19 @@ impl Scribe {
     fn request(&mut self, record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
         let text = |raw: &[u8]| printable(raw, MAX_TEXT_BYTES);
         let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
+        let query = record.query();
+        let sensitive = self.scanner.request(&Visible {
+            host: &record.host,
+            path: record.path().unwrap_or_default(),
+            query: query.unwrap_or_default(),
+            headers: record.user_agent.as_ref().map_or(&[], |written| &written.raw),
+            body: &[],
+        });
         HttpRequest {
             seen_by: record.seen_by,
             method: method(&record.method),
-            path: record.path.as_deref().map(text),
-            query_bytes: record.query_bytes,
+            path: record.path().map(text),
+            query_bytes: query.map(|query| u32::try_from(query.len()).unwrap_or(u32::MAX)),
             user_agent: record.user_agent.as_ref().map(|written| self.agent(written)),
             status: record.status,
             duration_ms: record.duration_ms,
@@ -269,6 +280,7 @@ impl Scribe {
             sni: sni.map(egret_event::clean_name_bytes),
             content_type: record.content_type.as_deref().map(|raw| printable(raw, MAX_TYPE_BYTES)),
             body_bytes: record.body_bytes,
+            sensitive,
         }
     }
 

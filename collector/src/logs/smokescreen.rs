@@ -93,8 +93,7 @@ impl<'a> Entry<'a> {
             down_bytes: self.bytes_in,
             // Of plain requests the method is not logged.
             method: Cow::Borrowed(if is_plain { b"" } else { b"CONNECT" }),
-            path: None,
-            query_bytes: None,
+            target: None,
             user_agent: None,
             status: None,
             duration_ms: duration.map(|seconds| (seconds * 1e3) as u64),

@@ -43,9 +43,7 @@ use super::digits::{eight_digits, formed, number, pairs};
 use super::entry::Entry;
 use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::scan::{Places, find, find2};
-use super::text::{
-    address, address_and_port, host_and_port, literal, path_and_query, percent_decoded,
-};
+use super::text::{address, address_and_port, host_and_port, literal, percent_decoded};
 
 /// Length of a line that Squid has cut: its log writer's buffer of 8 KiB less the terminator.
 pub(super) const CUT_BYTES: usize = 8_191;
@@ -87,8 +85,7 @@ pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
         up_bytes: outcome.nothing_passed_on(),
         down_bytes,
         method: Cow::Borrowed(target.method),
-        path: target.path.map(Cow::Borrowed),
-        query_bytes: target.query_bytes,
+        target: target.path.map(Cow::Borrowed),
         user_agent: None,
         status: outcome.status,
         duration_ms,
@@ -139,8 +136,7 @@ pub fn parse_egret(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
         up_bytes: outcome.nothing_passed_on().or(up_bytes),
         down_bytes,
         method: Cow::Borrowed(target.method),
-        path: target.path.map(Cow::Borrowed),
-        query_bytes: target.query_bytes,
+        target: target.path.map(Cow::Borrowed),
         user_agent: extra.user_agent.map(written),
         status: outcome.status,
         duration_ms,
@@ -276,8 +272,8 @@ struct Target<'a> {
     host: &'a [u8],
     named_by: NameSource,
     port: u16,
+    /// With its query.
     path: Option<&'a [u8]>,
-    query_bytes: Option<u32>,
 }
 
 impl<'a> Target<'a> {
@@ -302,7 +298,6 @@ impl<'a> Target<'a> {
             named_by: NameSource::Connect,
             port: port.unwrap_or(0),
             path: None,
-            query_bytes: None,
         }
     }
 
@@ -315,14 +310,12 @@ impl<'a> Target<'a> {
         let (authority, path) = rest.split_at(end);
         let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
         let (host, port) = host_and_port(host);
-        let (path, query_bytes) = path_and_query(path);
         Ok(Self {
             method,
             host,
             named_by: NameSource::ProxyLog,
             port: port.unwrap_or_else(|| default_port(scheme)),
-            path: Some(path).filter(|path| !path.is_empty()),
-            query_bytes,
+            path: Some(path),
         })
     }
 

@@ -8,7 +8,7 @@ use egret_event::{BlockReason, NameSource, SeenBy, Verdict};
 
 use super::entry::Ends;
 use super::record::{FORBIDDEN, LogRecord, Written};
-use super::text::{host_and_port, path_and_query};
+use super::text::host_and_port;
 
 /// Port of `http` URLs and of `https` ones (RFC 9110, section 4.2).
 const HTTP_PORT: u16 = 80;
@@ -52,7 +52,6 @@ impl<'a> Request<'a> {
         let is_tunnel = self.is_tunnel();
         let status = self.status.and_then(|code| u16::try_from(code).ok());
         let target = self.target();
-        let (path, query_bytes) = target.path.as_deref().map(path_and_query).unzip();
         let sent_bytes = self.sent_bytes.filter(|_| !self.method.is_empty() && !is_tunnel);
         LogRecord {
             at: self.ends.at,
@@ -67,8 +66,7 @@ impl<'a> Request<'a> {
             up_bytes: sent_bytes,
             down_bytes: self.received_bytes.filter(|_| !is_tunnel),
             method: self.method,
-            path: path.map(|path| Cow::Owned(path.to_vec())),
-            query_bytes: query_bytes.flatten(),
+            target: target.path.map(Cow::Owned),
             host: Cow::Owned(target.host),
             user_agent: self.user_agent.map(Written::from),
             status,

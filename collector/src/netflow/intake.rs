@@ -35,7 +35,7 @@ impl<'a, 'b> Intake<'a, 'b> {
             decoder: Decoder::new(),
             decoded: Decoded::default(),
             flows: Flows::new(Arc::clone(&context.attribution)),
-            scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
+            scribe: Scribe::new(name.clone(), context),
             outlet: Outlet::new(name, &context.ledger, emit),
             missing: Tally::new(GapReason::SequenceHole),
             malformed: Tally::new(GapReason::Malformed),

@@ -112,7 +112,8 @@ fn bits(number: &[u8]) -> usize {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> SmolStr {
+/// Bytes as hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> SmolStr {
     let mut text = SmolStrBuilder::new();
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {

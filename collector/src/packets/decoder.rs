@@ -19,8 +19,8 @@ use super::names::SharedNames;
 use super::questions::Questions;
 use super::sequence::StreamEnd;
 use super::table::{SLOT, Table};
-use crate::AttributionTable;
 use crate::attribution::Clients;
+use crate::{AttributionTable, Scanner};
 
 /// Most flows that are kept at once, about 300 bytes each.
 const MAX_FLOWS: usize = 1_000_000;
@@ -37,6 +37,7 @@ pub type Sink<'a> = dyn FnMut(Event) + 'a;
 pub struct Decoder {
     pub(super) source: SmolStr,
     pub(super) attribution: Arc<AttributionTable>,
+    pub(super) scanner: Arc<Scanner>,
     clients: Clients,
     pub(super) table: Table,
     pub(super) names: SharedNames,
@@ -89,6 +90,7 @@ impl Decoder {
             source: name,
             clients: Clients::of(Arc::clone(&attribution)),
             attribution,
+            scanner: Arc::default(),
             table: Table::new(max_flows),
             names: SharedNames::new(),
             questions: Questions::new(),
@@ -106,6 +108,12 @@ impl Decoder {
             next_chores: Timestamp::MIN,
             gauged: 0,
         }
+    }
+
+    /// Looks for secrets with this scanner, which may know some.
+    #[must_use]
+    pub fn with_scanner(self, scanner: Arc<Scanner>) -> Self {
+        Self { scanner, ..self }
     }
 
     /// Shares what is learned of names with `other`, which sees other flows of the same clients.

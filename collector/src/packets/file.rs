@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use egret_event::{Gap, GapReason, Loss, SmolStr};
@@ -28,7 +29,8 @@ pub(crate) fn run_file(
 ) -> Result<(), CollectError> {
     let size = size_of(path)?;
     let mut input = Opened::open(name, path)?;
-    let mut decoder = Decoder::new(name.clone(), input.link(), context.attribution.clone());
+    let mut decoder = Decoder::new(name.clone(), input.link(), context.attribution.clone())
+        .with_scanner(Arc::clone(&context.scanner));
     let mut outlet = Outlet::new(name, &context.ledger, emit);
     let trouble = read(&mut input, &mut decoder, &mut outlet, context);
     let dropped = input.dropped();

@@ -47,6 +47,8 @@ pub struct Request<'a> {
     pub content_type: Option<&'a [u8]>,
     /// How long the body is; certain only where the head was read to the end.
     pub body: Body,
+    /// The headers as sent, as far as they were read.
+    pub headers: &'a [u8],
     /// Bytes of the head, the empty line included, as far as they were read.
     pub head_bytes: usize,
 }
@@ -54,10 +56,10 @@ pub struct Request<'a> {
 /// The target of a request line (RFC 9112, section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// A path on the server that is spoken to, and the bytes of its query string.
-    Path(&'a [u8], Option<u32>),
+    /// A path on the server that is spoken to, and its query.
+    Path(&'a [u8], Option<&'a [u8]>),
     /// A whole URL: the server spoken to is a proxy.
-    Url(Authority<'a>, &'a [u8], Option<u32>),
+    Url(Authority<'a>, &'a [u8], Option<&'a [u8]>),
     /// `CONNECT`: the server spoken to is a proxy, and what follows is between the client and
     /// this place.
     Tunnel(Authority<'a>),
@@ -112,6 +114,7 @@ pub fn head(bytes: &[u8]) -> Head<'_> {
     let mut request = Request::new(method, target);
     let start = method.len() + 1 + end + 1;
     let (read, ended) = headers(&bytes[start..], |name, value| request.header(name, value));
+    request.headers = &bytes[start..start + read];
     request.head_bytes = start + read;
     match ended {
         Ended::Yes => Head::Complete(request),
@@ -140,6 +143,7 @@ impl<'a> Request<'a> {
             user_agent: None,
             content_type: None,
             body: Body::Length(0),
+            headers: &[],
             head_bytes: 0,
         }
     }
@@ -196,9 +200,9 @@ fn target<'a>(method: &str, text: &'a [u8]) -> Option<Target<'a>> {
     Some(Target::Url(Authority::read(host)?, if path.is_empty() { b"/" } else { path }, query))
 }
 
-fn split_query(target: &[u8]) -> (&[u8], Option<u32>) {
+fn split_query(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     match memchr(b'?', target) {
-        Some(at) => (&target[..at], Some((target.len() - at - 1) as u32)),
+        Some(at) => (&target[..at], Some(&target[at + 1..])),
         None => (target, None),
     }
 }

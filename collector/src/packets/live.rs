@@ -3,6 +3,7 @@
 //! Owns the loop between the kernel's ring and the decoder. The caller's thread is used; it is
 //! never blocked for longer than [`POLL`], since an idle interface would else hold it for good.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, TrySendError};
 use std::thread;
@@ -82,7 +83,8 @@ fn open_all(
     for _ in 0..options.threads.max(1) {
         let capture = open(options)?;
         let link = link_of(name, &capture)?;
-        let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone());
+        let mut decoder = Decoder::new(name.clone(), link, context.attribution.clone())
+            .with_scanner(Arc::clone(&context.scanner));
         let group = match shares.first() {
             None if options.threads <= 1 => None,
             None => Some(Group::of(&capture).map_err(|error| no_fanout(options, &error))?),

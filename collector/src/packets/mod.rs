@@ -47,6 +47,7 @@ mod tests;
 pub mod tls;
 mod window;
 
+pub(crate) use certificate::hexadecimal;
 pub use decoder::{Decoder, Sink};
 pub use file::count_packets;
 pub(crate) use file::run_file;

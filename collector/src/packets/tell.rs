@@ -150,6 +150,8 @@ impl Decoder {
         let (server, port) = question.server;
         let by = NameSource::DnsQuestion;
         let name = question.asked.name;
+        let destination = Destination::of_host(name.clone(), by, Some(server), port);
+        let sensitive = self.scanner.name(name.as_bytes(), &destination.domain);
         out(Event {
             id: question.event,
             at: self.stamp(at),
@@ -157,7 +159,7 @@ impl Decoder {
             also_seen_by: None,
             origin: question.origin,
             client: question.client,
-            destination: Destination::of_host(name.clone(), by, Some(server), port),
+            destination,
             verdict: Verdict::Allowed,
             up: Volume::UNKNOWN,
             down: Volume::UNKNOWN,
@@ -167,6 +169,7 @@ impl Decoder {
                 over_tcp: question.over_tcp,
                 edns_bytes: question.edns_bytes,
                 resolution,
+                sensitive,
             })),
         });
     }

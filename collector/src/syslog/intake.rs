@@ -57,7 +57,7 @@ impl<'a, 'b> Intake<'a, 'b> {
             name: name.clone(),
             dialect,
             ledger: Arc::clone(&context.ledger),
-            scribe: Scribe::new(name.clone(), Arc::clone(&context.attribution)),
+            scribe: Scribe::new(name.clone(), context),
             outlet: Outlet::new(name, &context.ledger, emit),
             writers: HashMap::default(),
             complaints: Complaints::new(name.clone()),

@@ -71,7 +71,8 @@ pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
     let mut found = Found::new(new_engine(&config.analyzer)?);
     let with_progress = args.format == Format::Table;
     let attribution = attribution(&config.collector, &args.executors)?;
-    let inputs = read(&args.files, attribution, with_progress, &mut |events| {
+    let surroundings = (attribution, &config.collector.scanner);
+    let inputs = read(&args.files, surroundings, with_progress, &mut |events| {
         found.observe(events);
         if args.format == Format::Events { print_events(events) } else { Ok(()) }
     })?;

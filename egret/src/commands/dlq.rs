@@ -5,12 +5,12 @@ use egret_store::{Delivery, Store};
 
 use crate::cli::{DlqAction, DlqArgs};
 use crate::clock;
-use crate::config::load_without_targets;
+use crate::config::load_without_secrets;
 use crate::terminal::{shown, table};
 
 /// Carries out what is asked.
 pub fn run(args: &DlqArgs) -> Result<()> {
-    let store = Store::open(&load_without_targets(&args.config)?.config.store)?;
+    let store = Store::open(&load_without_secrets(&args.config)?.config.store)?;
     match &args.action {
         DlqAction::List { target } => {
             let letters = store.dead_letters(target.as_deref())?;

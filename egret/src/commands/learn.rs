@@ -18,7 +18,8 @@ pub fn run(args: &LearnArgs) -> Result<()> {
     let mut engine = new_engine(&config.analyzer)?;
     let mut changes = Vec::new();
     let attribution = attribution(&config.collector, &args.executors)?;
-    let inputs = read(&args.files, attribution, true, &mut |events| {
+    let surroundings = (attribution, &config.collector.scanner);
+    let inputs = read(&args.files, surroundings, true, &mut |events| {
         engine.observe(events, &mut changes);
         changes.clear();
         Ok(())

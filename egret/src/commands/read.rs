@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use egret_collector::{
-    AttributionTable, CollectorConfig, Context, Recognized, Refused, SourceConfig, SourceKind,
-    recognize,
+    AttributionTable, CollectorConfig, Context, Recognized, Refused, Scanner, SourceConfig,
+    SourceKind, recognize,
 };
 use egret_event::{Event, ExecutorRegistration, Ledger, LedgerReading, SmolStr};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,18 +59,18 @@ pub fn attribution(
     Ok(table)
 }
 
-/// Reads `paths` and gives their events to `take` in the order of time.
+/// Reads `paths`, looks for secrets with `scanner`, and gives the events to `take` in the order of time.
 ///
 /// # Errors
 /// When a file is not there or of no known kind, and what `take` returns. A file that cannot be read
 /// to its end says so in its report.
 pub fn read(
     paths: &[PathBuf],
-    attribution: AttributionTable,
+    (attribution, scanner): (AttributionTable, &Arc<Scanner>),
     with_progress: bool,
     take: &mut dyn FnMut(&mut Vec<Event>) -> Result<()>,
 ) -> Result<Vec<InputReport>> {
-    let files = open(paths, &Arc::new(attribution))?;
+    let files = open(paths, &Arc::new(attribution), scanner)?;
     let progress = show_progress(&files, with_progress)?;
     let ledgers: Vec<Arc<Ledger>> =
         files.iter().map(|file| Arc::clone(&file.input.context.ledger)).collect();
@@ -104,11 +104,18 @@ impl InputReport {
     }
 }
 
-fn open(paths: &[PathBuf], attribution: &Arc<AttributionTable>) -> Result<Vec<File>> {
+fn open(
+    paths: &[PathBuf],
+    attribution: &Arc<AttributionTable>,
+    scanner: &Arc<Scanner>,
+) -> Result<Vec<File>> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
         let (source, kind) = recognized(path)?;
-        let context = Context::new(Arc::clone(attribution), clock::now);
+        let context = Context {
+            scanner: Arc::clone(scanner),
+            ..Context::new(Arc::clone(attribution), clock::now)
+        };
         files.push(File { input: Input { source, context }, kind });
     }
     Ok(files)

@@ -117,6 +117,7 @@ impl Running {
         let collect = Collect {
             sources,
             attribution: Arc::clone(&attribution),
+            scanner: Arc::clone(&config.collector.scanner),
             resume: positions,
             worked_until,
             unread_files,

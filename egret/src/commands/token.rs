@@ -6,12 +6,12 @@ use egret_store::{Role, Store, TokenRow};
 
 use crate::cli::{TokenAction, TokenArgs};
 use crate::clock;
-use crate::config::load_without_targets;
+use crate::config::load_without_secrets;
 use crate::terminal::{shown, table};
 
 /// Carries out what is asked. A running egret learns of it within seconds.
 pub fn run(args: &TokenArgs) -> Result<()> {
-    let store = Store::open(&load_without_targets(&args.config)?.config.store)?;
+    let store = Store::open(&load_without_secrets(&args.config)?.config.store)?;
     match &args.action {
         TokenAction::Create { name, role, expires } => {
             create(&store, name, (*role).into(), *expires)

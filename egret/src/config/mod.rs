@@ -84,6 +84,15 @@ pub fn load_without_targets(args: &ConfigArgs) -> Result<Loaded> {
     finish(layers, raw)
 }
 
+/// As [`load_without_targets`], without the secrets that are looked for either: for commands that
+/// look at nothing but the store.
+pub fn load_without_secrets(args: &ConfigArgs) -> Result<Loaded> {
+    let layers = Layers::read(args)?;
+    let raw = merged(&layers)?;
+    let collector = RawCollector { secrets: Vec::new(), ..raw.collector };
+    finish(layers, RawConfig { notify: RawNotify::default(), collector, ..raw })
+}
+
 fn merged(layers: &Layers) -> Result<RawConfig> {
     layers.merged().try_into().map_err(|e: toml::de::Error| {
         // The file alone has been read without fault, so this lies in what was laid over it.

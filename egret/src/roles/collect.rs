@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use egret_api::SourceState;
 use egret_collector::{
-    AttributionTable, CollectError, Context, Refused, SourceConfig, run as run_source, unwatched,
+    AttributionTable, CollectError, Context, Refused, Scanner, SourceConfig, run as run_source,
+    unwatched,
 };
 use egret_event::{
     EventBatch, Fact, GapReason, InputPosition, Loss, MAX_BATCH_EVENTS, SmolStr, Timestamp,
@@ -47,6 +48,8 @@ pub struct Collect {
     pub attribution: Arc<AttributionTable>,
     /// Where followed logs go on.
     pub resume: Vec<InputPosition>,
+    /// What looks for secrets.
+    pub scanner: Arc<Scanner>,
     /// When an earlier run was last known to work. `None`: there was none.
     pub worked_until: Option<Timestamp>,
     /// The files that are still to be read (see [`unread_files`]).
@@ -64,6 +67,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
         let board = collect.board.source(index);
         let context = Context {
             attribution: Arc::clone(&collect.attribution),
+            scanner: Arc::clone(&collect.scanner),
             ledger: Arc::clone(&board.ledger),
             stop: Arc::clone(&board.stop),
             now: clock::now,

@@ -57,8 +57,7 @@ pub(super) fn record<'a>(
         up_bytes: if status == Some(PROXY_LOGIN) { Some(0) } else { up },
         down_bytes: down,
         method: target.method,
-        path: target.path,
-        query_bytes: target.query_bytes,
+        target: target.path,
         user_agent: slots.take(Field::UserAgent).map(Into::into),
         status,
         duration_ms: when.duration.map(|nanos| nanos / 1_000_000),
@@ -102,8 +101,8 @@ struct Target<'a> {
     named_by: NameSource,
     port: u16,
     method: Cow<'a, [u8]>,
+    /// With its query.
     path: OptText<'a>,
-    query_bytes: Option<u32>,
     sni: OptText<'a>,
 }
 
@@ -132,15 +131,15 @@ impl<'a> Target<'a> {
             .or_else(|| slots.port(Field::Port))
             .or_else(|| scheme.as_deref().and_then(usual_port))
             .or_else(|| server.map(|(_, port)| port).filter(|port| *port > 0));
-        let (path, in_url) = path_of(url.path.filter(|_| !is_tunnel));
-        let beside = slots.take(Field::Query).filter(|_| !is_tunnel);
+        let beside = slots.take(Field::Query);
+        let path = url.path.filter(|path| !path.is_empty());
+        let path = if is_tunnel { None } else { with_query(path, beside) };
         Ok(Self {
             host,
             named_by,
             port: port.unwrap_or(usual),
             method: method.unwrap_or(Cow::Borrowed(b"CONNECT")),
             path,
-            query_bytes: beside.map(|query| query_length(&query)).or(in_url),
             sni,
         })
     }
@@ -216,16 +215,13 @@ fn host_of<'a>(written: &Cow<'a, [u8]>) -> (Cow<'a, [u8]>, Option<u16>) {
     (cut(written, range), port)
 }
 
-fn path_of<'a>(path: OptText<'a>) -> (OptText<'a>, Option<u32>) {
-    let Some(written) = path.filter(|path| !path.is_empty()) else { return (None, None) };
-    let (path, query) = path_and_query(&written);
-    let end = path.len();
-    (Some(cut(&written, 0..end)).filter(|path| !path.is_empty()), query)
-}
-
-fn query_length(query: &[u8]) -> u32 {
-    let query = query.strip_prefix(b"?").unwrap_or(query);
-    u32::try_from(query.len()).unwrap_or(u32::MAX)
+/// The path with the query that stands beside it, where there is one.
+fn with_query<'a>(path: OptText<'a>, query: OptText<'a>) -> OptText<'a> {
+    let Some(query) = query else { return path };
+    let query = query.strip_prefix(b"?").unwrap_or(&query);
+    let (path, _) = path_and_query(path.as_deref().unwrap_or_default());
+    let mark: &[u8] = if query.is_empty() { b"" } else { b"?" };
+    Some(Cow::Owned([path, mark, query].concat()))
 }
 
 fn usual_port(scheme: &[u8]) -> Option<u16> {

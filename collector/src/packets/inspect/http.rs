@@ -5,6 +5,7 @@ use egret_event::{
 };
 
 use super::{Decoder, Sink};
+use crate::Visible;
 use crate::packets::exchange::{Kind, Waiting};
 use crate::packets::http::{self, Authority, Body, Head, Request, Target};
 use crate::packets::tell::server_of;
@@ -28,8 +29,10 @@ impl Decoder {
             };
             let start = at + request.head_bytes;
             let (body_bytes, length) = body_of(&request, &bytes[start..]);
-            self.request(place, &request, body_bytes, out);
-            let next = length.and_then(|length| start.checked_add(length))?;
+            let next = length.and_then(|length| start.checked_add(length));
+            let body = &bytes[start..next.unwrap_or(bytes.len()).min(bytes.len())];
+            self.request(place, &request, (body_bytes, body), out);
+            let next = next?;
             if next >= bytes.len() {
                 self.expect_body(place, first, next, next - bytes.len());
                 return None;
@@ -38,15 +41,15 @@ impl Decoder {
         }
     }
 
-    /// Tells a request. `body_bytes`: how long its body is, where that is known.
+    /// Tells a request. Of its body: how long it is, where that is known, and how it begins.
     pub(super) fn request(
         &mut self,
         place: u32,
         request: &Request<'_>,
-        body_bytes: Option<u64>,
+        (body_bytes, body): (Option<u64>, &[u8]),
         out: &mut Sink<'_>,
     ) {
-        let (path, query_bytes, target) = match &request.target {
+        let (path, query, target) = match &request.target {
             Target::Path(path, query) => (Some(*path), *query, request.host),
             Target::Url(there, path, query) => (Some(*path), *query, Some(*there)),
             Target::Tunnel(there) => (None, None, Some(*there)),
@@ -56,11 +59,19 @@ impl Decoder {
         if let Some(destination) = &named {
             self.rename(place, destination.clone(), out);
         }
+        let is_tunnel = matches!(request.target, Target::Tunnel(_));
+        let sensitive = self.scanner.request(&Visible {
+            host: target.map_or(&[], |there| there.host),
+            path: path.unwrap_or_default(),
+            query: query.unwrap_or_default(),
+            headers: request.headers,
+            body: if is_tunnel { &[] } else { body },
+        });
         let fact = HttpRequest {
             seen_by: SeenBy::Wire,
             method: SmolStr::new(request.method),
             path: path.map(http::printable),
-            query_bytes,
+            query_bytes: query.map(|query| query.len() as u32),
             user_agent: request.user_agent.map(http::printable),
             status: None,
             duration_ms: None,
@@ -68,6 +79,7 @@ impl Decoder {
             sni: None,
             content_type: request.media_type().map(http::media_type),
             body_bytes,
+            sensitive,
         };
         let event = self.event_of(place, self.now, |_| Fact::Http(Box::new(fact)));
         if let Some(event) = event {

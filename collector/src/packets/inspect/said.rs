@@ -127,7 +127,7 @@ impl Decoder {
     /// Makes the best of a request of which no more comes.
     pub(super) fn said_so_far(&mut self, place: u32, stream: &Stream, out: &mut Sink<'_>) {
         if let Head::Complete(request) | Head::Partial(Some(request)) = head(stream.bytes()) {
-            self.request(place, &request, None, out);
+            self.request(place, &request, (None, &[]), out);
         }
     }
 }

@@ -132,6 +132,7 @@ impl From<DnsExchangeV1> for DnsExchange {
             over_tcp: old.over_tcp,
             edns_bytes: None,
             resolution: old.resolution.map(Into::into),
+            sensitive: Vec::new(),
         }
     }
 }
@@ -177,6 +178,7 @@ impl From<HttpRequestV1> for HttpRequest {
             sni: old.sni,
             content_type: None,
             body_bytes: None,
+            sensitive: Vec::new(),
         }
     }
 }

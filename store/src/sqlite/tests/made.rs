@@ -10,10 +10,11 @@ use egret_analyzer::{
     Observed, Quantity, Severity, Stage, Suppression, Tail,
 };
 use egret_event::{
-    Attribution, BlockReason, Contradiction, ContradictionKind, Destination, DnsExchange, Event,
-    EventId, Fact, FlowInterval, FlowPhase, Gap, GapReason, HttpRequest, NameSource, NamedBy,
-    Protocol, Resolution, SeenBy, ServerCertificate, ServiceBinding, Timestamp, TlsCarrier,
-    TlsHello, Transport, Verdict, Volume,
+    Attribution, BlockReason, ContentLayer, ContentPlace, Contradiction, ContradictionKind,
+    Destination, DnsExchange, Event, EventId, Fact, FlowInterval, FlowPhase, Gap, GapReason,
+    HttpRequest, NameSource, NamedBy, Protocol, Resolution, Sections, SeenBy, Sensitive,
+    SensitiveKind, ServerCertificate, ServiceBinding, Timestamp, TlsCarrier, TlsHello, Transport,
+    Verdict, Volume,
 };
 use tempfile::TempDir;
 
@@ -142,6 +143,7 @@ pub(super) fn logged(n: u64, seconds: u64, executor: &str, host: &str, up: u64) 
             sni: None,
             content_type: Some("text/plain".into()),
             body_bytes: Some(7),
+            sensitive: Vec::new(),
         })),
         ..flow(n, seconds, executor, host)
     }
@@ -166,6 +168,7 @@ pub(super) fn every_kind() -> Vec<Event> {
         over_tcp: true,
         edns_bytes: Some(1232),
         resolution,
+        sensitive: Vec::new(),
     };
     let answer = Resolution {
         code: 3,
@@ -213,6 +216,7 @@ pub(super) fn every_kind() -> Vec<Event> {
     events.push(Event { at: Timestamp::from_nanos(-1), ..base.clone() });
     events.extend(every_variant(&base));
     events.extend(since_version_2(&base));
+    events.extend(since_version_3(&base));
     for (n, event) in (1..).zip(&mut events) {
         event.id = id(n << 64 | n);
     }
@@ -257,6 +261,7 @@ fn every_variant(base: &Event) -> Vec<Event> {
         sni: Some("inner.example".into()),
         content_type: None,
         body_bytes: None,
+        sensitive: Vec::new(),
     };
     events.push(with_fact(Fact::Http(Box::new(request))));
     events
@@ -302,6 +307,47 @@ fn since_version_2(base: &Event) -> Vec<Event> {
             .push(with_fact(Fact::Flow(FlowInterval { protocol: Some(protocol), ..flow.clone() })));
     }
     events
+}
+
+/// What version 3 can say and version 2 could not.
+fn since_version_3(base: &Event) -> Vec<Event> {
+    use {ContentLayer as L, ContentPlace as P, SensitiveKind as K};
+    let kinds = [
+        K::Canary,
+        K::Registered,
+        K::Credential,
+        K::LikelyCredential,
+        K::Environment,
+        K::NamedValue,
+    ];
+    let found = |kind, place, layers: &[L]| Sensitive {
+        kind,
+        name: "GitHub token".into(),
+        place,
+        layers: layers.to_vec(),
+        count: 2,
+        fingerprint: Some("00112233aabb".into()),
+        sections: Some(Sections { seen: 7, of: 40 }),
+    };
+    let places = [P::Name, P::Path, P::Query, P::Header, P::Body, P::Body];
+    let layers = [L::Percent, L::Hex, L::Base32, L::Base64, L::Deflate, L::Reversed];
+    let pairs = kinds.into_iter().zip(places);
+    let mut sensitive: Vec<Sensitive> =
+        pairs.map(|(kind, place)| found(kind, place, &layers)).collect();
+    sensitive.push(Sensitive { fingerprint: None, sections: None, ..sensitive[0].clone() });
+    let (mut http, mut dns) = (logged(1, 1, "job-1", "api.example.co.uk", 7).fact, None);
+    if let Fact::Http(request) = &mut http {
+        request.sensitive = sensitive.clone();
+        dns = Some(Fact::Dns(Box::new(DnsExchange {
+            name: "x.example.co.uk".into(),
+            query_type: 1,
+            over_tcp: false,
+            edns_bytes: None,
+            resolution: None,
+            sensitive,
+        })));
+    }
+    [Some(http), dns].into_iter().flatten().map(|fact| Event { fact, ..base.clone() }).collect()
 }
 
 pub(super) fn incident(n: u128, destination: &str) -> Incident {
