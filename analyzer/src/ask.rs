@@ -21,6 +21,7 @@ impl Session {
         world: &World,
         out: &mut Vec<IncidentChange>,
     ) {
+        self.check_name(event, asked, world, out);
         let questions = self.questions.get_or_insert_default();
         let Some(at) = questions.add(event, asked) else { return };
         let domain = questions.at(at);

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use crate::baseline::Ladder;
 use crate::calibration::Bar;
 use crate::detect::policy::{Rule, RuleHits};
+use crate::detect::sensitive_content;
 use crate::incident::{Detector, Evidence, Finding, Severity};
 use crate::tails::{combine, evidence};
 use crate::words::bytes_words;
@@ -134,9 +135,21 @@ impl Dossier {
         }
     }
 
-    /// Adds what two observers do not agree on. The strongest stays and is told how often there
-    /// was one.
-    pub(crate) fn add_contradiction(&mut self, mut finding: Finding) {
+    /// Forgets what was estimated. What was observed stays: no baseline has a part in it.
+    pub(crate) fn forget_estimates(&mut self) {
+        let is_observed =
+            |detector| matches!(detector, Detector::Contradiction | Detector::SensitiveContent);
+        self.findings.retain(|finding| is_observed(finding.detector));
+    }
+
+    /// Whether a rule says so, and no estimate.
+    pub(crate) fn is_by_rule(&self) -> bool {
+        !self.rules.is_empty() || self.findings.iter().any(sensitive_content::is_rule)
+    }
+
+    /// Adds what was observed and not estimated. The strongest stays and is told how often there was
+    /// one.
+    pub(crate) fn add_observed(&mut self, mut finding: Finding) {
         let known = self.findings.iter_mut().find(|f| f.detector == finding.detector);
         let Some(known) = known else {
             self.findings.push(finding);
@@ -166,7 +179,7 @@ impl Dossier {
     pub(crate) fn assess(&self, up_bytes: u64) -> Assessment {
         let combined = self.combined();
         let by_rule = self.rules.iter().map(|hits| hits.severity(up_bytes)).max();
-        let p = if by_rule.is_some() { 0.0 } else { combined };
+        let p = if self.is_by_rule() { 0.0 } else { combined };
         let by_detectors =
             (combined < self.bar.threshold).then(|| self.estimated_severity(combined, up_bytes));
         let strong = self.findings.iter().filter(|f| f.p < crate::detect::NOTABLE);
@@ -267,6 +280,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         Detector::UploadSize
         | Detector::SlowDrip
         | Detector::DnsTunnel
+        | Detector::SensitiveContent
         | Detector::ForeignTenant => 4.0,
         Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
         Detector::Policy | Detector::Blind => 1.0,
@@ -297,7 +311,10 @@ fn event_words(event: &Event) -> String {
     let what = match &event.fact {
         Fact::Flow(flow) if flow.number == 0 => "flow".to_owned(),
         Fact::Flow(flow) => format!("interval {} of a flow", flow.number),
-        Fact::Http(request) => format!("{} request", request.method.escape_debug()),
+        Fact::Http(request) => {
+            let with = if request.sensitive.is_empty() { "" } else { " with a secret" };
+            format!("{} request{with}", request.method.escape_debug())
+        }
         Fact::Tls(_) => "TLS hello".to_owned(),
         Fact::Dns(asked) => return question_words(asked),
         Fact::Gap(_) => "gap".to_owned(),

@@ -117,7 +117,7 @@ fn rule_words(hits: &RuleHits) -> String {
 impl Case<'_> {
     fn incident(&self, opened_at: Timestamp, updated_at: Timestamp, world: &World) -> Incident {
         let assessment = self.dossier.assess(self.observed.up_bytes);
-        let by_rule = !self.dossier.rules.is_empty();
+        let by_rule = self.dossier.is_by_rule();
         Incident {
             id: self.session.incident_id(self.target),
             title: self.title(),
@@ -183,6 +183,10 @@ impl Case<'_> {
             }
             (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
             (Some((Detector::ForeignTenant, f)), _) => foreign_title(name, f),
+            (Some((Detector::SensitiveContent, _)), Target::Many) => {
+                "secrets sent to many small destinations".to_owned()
+            }
+            (Some((Detector::SensitiveContent, f)), _) => secret_title(name, f),
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
@@ -236,7 +240,7 @@ impl Case<'_> {
                 count_words(self.dossier.judged_by.map_or(0, |by| by.template_sessions), "session"),
             ),
         };
-        sentences.push(if self.dossier.rules.is_empty() {
+        sentences.push(if !self.dossier.is_by_rule() {
             format!(
                 "A benign session gets this far with probability {} ({basis}).",
                 probability_words(p),
@@ -317,6 +321,14 @@ fn foreign_title(name: &str, finding: &Finding) -> String {
     let bytes = bytes_words(finding.observed.value as u64);
     let whereto = purpose_of(finding).map_or("a service", Purpose::words);
     format!("{bytes} left with a stranger at {whereto}: {name}")
+}
+
+fn secret_title(name: &str, finding: &Finding) -> String {
+    if finding.p < THRESHOLD {
+        format!("a secret sent to {name}")
+    } else {
+        format!("something called a secret sent to {name}")
+    }
 }
 
 fn contradiction_title(name: &str, finding: &Finding) -> String {

@@ -199,6 +199,8 @@ pub enum Detector {
     BlockedProbes,
     /// D8: something is left with a stranger on a service that everybody uses.
     ForeignTenant,
+    /// D12: a secret is in what is sent.
+    SensitiveContent,
     /// P: something that policy forbids.
     Policy,
     /// D10: two observers of the same egress contradict each other.
@@ -209,7 +211,7 @@ pub enum Detector {
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -218,6 +220,7 @@ impl Detector {
         Self::DnsTunnel,
         Self::BlockedProbes,
         Self::ForeignTenant,
+        Self::SensitiveContent,
         Self::Policy,
         Self::Contradiction,
         Self::Blind,
@@ -234,6 +237,7 @@ impl Detector {
             Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
             Self::ForeignTenant => "D8",
+            Self::SensitiveContent => "D12",
             Self::Policy => "P",
             Self::Contradiction => "D10",
             Self::Blind => "B",
@@ -251,6 +255,7 @@ impl Detector {
             Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
             Self::ForeignTenant => "foreign tenant",
+            Self::SensitiveContent => "sensitive content",
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",
             Self::Blind => "blind source",

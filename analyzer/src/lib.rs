@@ -18,6 +18,7 @@ mod ask;
 mod baseline;
 mod blind;
 mod calibration;
+mod carry;
 mod config;
 mod detect;
 mod dossier;

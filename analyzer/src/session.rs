@@ -16,6 +16,7 @@ use crate::detect::foreign_tenant::Places;
 use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
+use crate::detect::sensitive_content::Pieces;
 use crate::detect::slow_drip::Drip;
 use crate::dossier::Dossier;
 use crate::hash::quick;
@@ -58,6 +59,8 @@ pub(crate) struct Session {
     pub(crate) probes: Option<Box<Probes>>,
     /// From the first act at a tenant's place on.
     pub(crate) places: Option<Box<Places>>,
+    /// What left of values that the configuration names.
+    pub(crate) pieces: Option<Box<Pieces>>,
     /// Private (address, port) pairs contacted against policy.
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
@@ -252,6 +255,7 @@ impl Session {
             questions: None,
             probes: None,
             places: None,
+            pieces: None,
             private: None,
             many: None,
             score: Score::default(),

@@ -23,7 +23,7 @@ use crate::shard::partitions;
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
 /// in an array of 18 ([`crate::form2`]), and up to version 5 it knew nothing of tenants and
 /// of thresholds ([`crate::form5`]).
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
 

@@ -4,8 +4,10 @@ use egret_event::SmolStr;
 
 use crate::detect::foreign_tenant::purpose_of;
 use crate::detect::policy::Rule;
+use crate::detect::sensitive_content::is_about_encoded;
 use crate::explain::Case;
-use crate::incident::{Detector, Technique};
+use crate::incident::{Detector, Finding, Technique};
+use crate::priors::THRESHOLD;
 use crate::session::Target;
 use crate::size::Kind;
 use crate::tenancy::Purpose;
@@ -26,6 +28,13 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::ForeignTenant => {
                 purpose_of(finding).into_iter().for_each(|purpose| add(of_purpose(purpose)));
             }
+            Detector::SensitiveContent => {
+                add(("T1552", "Unsecured Credentials"));
+                add(("T1041", "Exfiltration Over C2 Channel"));
+                if is_about_encoded(finding) {
+                    add(("T1132", "Data Encoding"));
+                }
+            }
             Detector::Beacon => add(("T1071.001", "Application Layer Protocol: Web Protocols")),
             Detector::DnsTunnel => {
                 add(("T1071.004", "Application Layer Protocol: DNS"));
@@ -38,7 +47,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
             Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
-            Detector::Contradiction if finding.p < crate::priors::THRESHOLD => add(FRONTING),
+            Detector::Contradiction if finding.p < THRESHOLD => add(FRONTING),
             Detector::Contradiction => add(OTHER_PROTOCOL),
             // Being new is no technique, nor is being blind.
             Detector::NewDestination | Detector::Blind => {}
@@ -97,8 +106,15 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
              for their use elsewhere."
         ));
     }
+    let secret = finding_of(case, Detector::SensitiveContent);
+    if let Some(secret) = secret.filter(|finding| finding.p < THRESHOLD) {
+        steps.push(format!(
+            "Revoke this credential now, and look for its use elsewhere: {}.",
+            secret.words
+        ));
+    }
     steps.push(ask_owner(case));
-    let is_found = |detector| case.findings.iter().any(|finding| finding.detector == detector);
+    let is_found = |detector| finding_of(case, detector).is_some();
     if is_found(Detector::DnsTunnel) {
         steps.push(format!(
             "Block {name} at the resolver, and executors from asking other resolvers; the names \
@@ -148,6 +164,10 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         );
     }
     steps
+}
+
+fn finding_of<'a>(case: &'a Case<'_>, detector: Detector) -> Option<&'a Finding> {
+    case.findings.iter().find(|finding| finding.detector == detector)
 }
 
 fn ask_owner(case: &Case<'_>) -> String {

@@ -58,6 +58,7 @@ impl Session {
         many_is_touched |= self.check_size(target, event, world);
         self.check_drip(target, event, world);
         self.check_tenant(target, event, world);
+        many_is_touched |= self.check_content(target, event, world);
         if let Some(contradiction) = contradiction {
             many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
         }
@@ -85,14 +86,13 @@ impl Session {
                 rhythm.look_again();
             }
             if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
-                // What observers said stays: no baseline has a part in it.
-                dossier.findings.retain(|f| f.detector == Detector::Contradiction);
+                dossier.forget_estimates();
                 let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
                 dossier.set_finding(novelty, &ladder);
             }
         }
         if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
-            many.findings.retain(|f| f.detector == Detector::Contradiction);
+            many.forget_estimates();
         }
         self.overflow.next_look = 0;
         if let Some(questions) = &mut self.questions {
@@ -376,7 +376,7 @@ impl Session {
         self.open_dossier(target, world);
         let dossier = self.dossier(target);
         dossier.note(event);
-        dossier.add_contradiction(contradiction::finding(contradiction));
+        dossier.add_observed(contradiction::finding(contradiction));
         target == Target::Many
     }
 

@@ -19,8 +19,11 @@ fn example() -> String {
 fn with_files(text: &str, folder: &Path) -> String {
     let secret = folder.join("webhook.secret");
     std::fs::write(&secret, WEBHOOK_SECRET).expect("the folder can be written");
+    let key = folder.join("deploy-key");
+    std::fs::write(&key, "kE9-vPz7Qm_41xTfRb8W\n").expect("the folder can be written");
     let root = Authority::new(folder).root();
     text.replace("/etc/egret/webhook.secret", &secret.display().to_string())
+        .replace("/etc/egret/deploy-key", &key.display().to_string())
         .replace("/etc/egret/siem-ca.pem", &root.display().to_string())
 }
 
@@ -86,12 +89,27 @@ fn commands_that_send_nothing_do_not_need_the_secrets_of_targets() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let file = folder.path().join("egret.toml");
     let text = "[[notify.targets]]\nkind = \"webhook\"\nname = \"a\"\n\
-                url = \"https://hooks.example.org/\"\nsecret_file = \"/no/such/secret\"\n";
+                url = \"https://hooks.example.org/\"\nsecret_file = \"/no/such/secret\"\n\
+                [[collector.secrets]]\nname = \"b\"\nfile = \"/no/such/secret\"\n";
     std::fs::write(&file, text).expect("the folder can be written");
     let file = file.to_str().expect("the path is UTF-8");
     let store = format!("store.path={}/egret.db", folder.path().display());
     assert!(!run(&["check", "--config", file]).status.success());
     assert!(run(&["dlq", "--config", file, "--set", &store, "list"]).status.success());
+}
+
+#[test]
+fn a_secret_to_look_for_is_never_printed() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("egret.toml");
+    let text = "[[collector.secrets]]\nname = \"deploy key\"\nvalue = \"kE9-vPz7Qm_41xTfRb8W\"\n";
+    std::fs::write(&file, text).expect("the folder can be written");
+    let output = run(&["config", "--config", file.to_str().expect("the path is UTF-8")]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("deploy key") && said.contains("(hidden)"), "{said}");
+    assert!(!said.contains("vPz7Qm"), "{said}");
+    let (sound, said) = check(&text.replace("vPz7Qm_41xTfRb8W", "x"));
+    assert!(!sound && said.contains("FILE:3") && said.contains("16 bytes"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod foreign_tenant;
 pub(crate) mod new_destination;
 pub(crate) mod policy;
 pub(crate) mod rate_burst;
+pub(crate) mod sensitive_content;
 pub(crate) mod slow_drip;
 pub(crate) mod upload_size;
 

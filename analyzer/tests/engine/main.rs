@@ -11,5 +11,6 @@ mod learning;
 mod limits;
 mod properties;
 mod scenarios;
+mod secrets;
 mod tenants;
 mod traffic;

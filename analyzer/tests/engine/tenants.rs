@@ -24,6 +24,7 @@ fn request(executor: &mut Executor, ms: i64, [method, host, path]: [&str; 3], by
         sni: None,
         content_type: None,
         body_bytes: None,
+        sensitive: Vec::new(),
     };
     let destination = Destination::named(host, NameSource::ProxyLog, None, 443);
     let mut event = executor.event(ms, destination, Fact::Http(Box::new(request)));

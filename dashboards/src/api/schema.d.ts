@@ -477,6 +477,16 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "opened" | "grew" | "obscured" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
+        /**
+         * @description An encoding that was undone.
+         * @enum {string}
+         */
+        ContentLayer: "percent" | "hex" | "base32" | "base64" | "deflate" | "reversed";
+        /**
+         * @description Where in a request or question something stood.
+         * @enum {string}
+         */
+        ContentPlace: "name" | "path" | "query" | "header" | "body";
         /** @description Two observers tell different stories of the same egress. */
         Contradiction: {
             /** @description What they differ about. */
@@ -555,7 +565,7 @@ export interface components {
          * @description A detector, by its code in DETECTION terms.
          * @enum {string}
          */
-        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "policy" | "contradiction" | "blind";
+        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "sensitive_content" | "policy" | "contradiction" | "blind";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
             /**
@@ -573,6 +583,8 @@ export interface components {
              */
             query_type: number;
             resolution?: components["schemas"]["Resolution"] | null;
+            /** @description Secrets that the name carried; hardly ever any. */
+            sensitive?: components["schemas"]["Sensitive"][];
         };
         /**
          * @description One observed egress fact: who, where to, when, how much, whether it was let through, and
@@ -842,6 +854,8 @@ export interface components {
             query_bytes?: number | null;
             /** @description Who saw it. A request on the wire is a detail of a flow; a logged one stands for itself. */
             seen_by: components["schemas"]["SeenBy"];
+            /** @description Secrets that were in it, as far as it could be read; hardly ever any. */
+            sensitive?: components["schemas"]["Sensitive"][];
             /**
              * @description The TLS server name that the proxy saw inside a CONNECT tunnel, where it differs from the
              *     name that was asked for.
@@ -1258,11 +1272,54 @@ export interface components {
          * @enum {string}
          */
         Role: "collector" | "viewer" | "analyst" | "admin";
+        /** @description Which equal sections of a known value were seen: what is sent in pieces adds up. */
+        Sections: {
+            /**
+             * Format: int32
+             * @description How many there are, at most 48.
+             */
+            of: number;
+            /**
+             * Format: int64
+             * @description One bit for each section, the first is the lowest.
+             */
+            seen: number;
+        };
         /**
          * @description Who saw an HTTP request.
          * @enum {string}
          */
         SeenBy: "wire" | "proxy" | "sensor";
+        /** @description Something that was sent and should not leave. The value itself is not kept. */
+        Sensitive: {
+            /**
+             * Format: int32
+             * @description How often it was there.
+             */
+            count: number;
+            /**
+             * @description For a provider's credential: the first 12 hexadecimal digits of its SHA-256, by which its
+             *     owner can tell which one it was.
+             */
+            fingerprint?: string | null;
+            /** @description How sure it is. */
+            kind: components["schemas"]["SensitiveKind"];
+            /** @description What had to be undone to read it, outermost first, at most 3. */
+            layers: components["schemas"]["ContentLayer"][];
+            /**
+             * @description What it is: the configured name of a known value, a provider's kind of credential, or the
+             *     kind of name that a value stood under.
+             */
+            name: string;
+            /** @description Where it stood. */
+            place: components["schemas"]["ContentPlace"];
+            sections?: components["schemas"]["Sections"] | null;
+        };
+        /**
+         * @description What kind of secret something is, and so how sure it is.
+         * @enum {string}
+         */
+        SensitiveKind: "canary" | "registered" | "credential" | "likely_credential" | "environment" | "named_value";
         /** @description Sums over time. */
         Series: {
             /** @description Points in order of time, then group. Steps without traffic are left out. */

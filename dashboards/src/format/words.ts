@@ -18,6 +18,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   dns_tunnel: 'DNS tunnel',
   blocked_probes: 'Blocked probes',
   foreign_tenant: 'Foreign tenant',
+  sensitive_content: 'Sensitive content',
   policy: 'Policy',
   contradiction: 'Contradiction',
   blind: 'Blind source',
