@@ -256,7 +256,7 @@ impl Case<'_> {
     /// How the threshold came about, where that is not by the shipped priors.
     fn calibration_words(&self) -> Option<String> {
         let bar = self.dossier.bar;
-        let is_calibrated = self.dossier.rules.is_empty() && bar.stage == Stage::Calibrated;
+        let is_calibrated = !self.dossier.is_by_rule() && bar.stage == Stage::Calibrated;
         is_calibrated.then(|| {
             format!(
                 "It is reported below {}: by {} of this template, no more than one in 1000 gets \
