@@ -182,7 +182,7 @@ impl Case<'_> {
                 format!("{} {} with {name}", f.observed.value, f.observed.unit)
             }
             (Some((Detector::DnsTunnel, f)), _) => self.tunnel_title(f),
-            (Some((Detector::ForeignTenant, f)), _) => foreign_title(name, f),
+            (Some((Detector::ForeignTenant, f)), _) => self.foreign_title(f),
             (Some((Detector::SensitiveContent, _)), Target::Many) => {
                 "secrets sent to many small destinations".to_owned()
             }
@@ -209,6 +209,16 @@ impl Case<'_> {
         } else {
             format!("about {} hidden in DNS names {where_to} {name}", bytes_words(held))
         }
+    }
+
+    fn foreign_title(&self, finding: &Finding) -> String {
+        let whereto = purpose_of(finding).map_or("a service", Purpose::words);
+        let what = match (self.observed.contacts_allowed, finding.observed.value as u64) {
+            (0, _) => "tried to leave something".to_owned(),
+            (_, 0) => "something left".to_owned(),
+            (_, bytes) => format!("{} left", bytes_words(bytes)),
+        };
+        format!("{what} with a stranger at {whereto}: {}", self.name)
     }
 
     fn rule_title(&self) -> String {
@@ -315,12 +325,6 @@ impl Case<'_> {
     fn gaps(&self, world: &World) -> Vec<GapSeen> {
         world.gaps.of(&self.session.origin.segment, self.seen).cloned().collect()
     }
-}
-
-fn foreign_title(name: &str, finding: &Finding) -> String {
-    let bytes = bytes_words(finding.observed.value as u64);
-    let whereto = purpose_of(finding).map_or("a service", Purpose::words);
-    format!("{bytes} left with a stranger at {whereto}: {name}")
 }
 
 fn secret_title(name: &str, finding: &Finding) -> String {

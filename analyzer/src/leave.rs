@@ -16,7 +16,7 @@ impl Session {
         let host = event.destination.host.as_deref().filter(|_| self.slots[at].is_shared);
         let Some(host) = host else { return };
         let Some(act) = Act::of(event) else { return };
-        let is_allowed = !event.verdict.is_blocked();
+        let is_allowed = !act.is_blocked;
         let places = self.places.get_or_insert_default();
         keys(&act, host).for_each(|key| places.note(Place { key, last: event.at, is_allowed }));
         if act.verb == Verb::Write {

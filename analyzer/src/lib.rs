@@ -6,10 +6,12 @@
 //!
 //! The way of an event: `engine` keeps time and finds the partition of its executor; `partition`
 //! finds the session; `join` recognizes what another observer told of before, and where the two
-//! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an
-//! incident opens or grows, and `ask` does so for DNS questions; `explain` writes it out. `blind` watches the sources themselves. When a session ends, `teach` adds integer
-//! counts to a delta (`learned`) and its score to the `calibration` of thresholds; when an epoch
-//! ends, the deltas become the next frozen `baseline`, which is all that scoring reads.
+//! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an incident opens
+//! or grows, and `ask` does so for DNS questions, `leave` for what is left at a tenant's place on a
+//! service that many share (`tenancy` tells whose that is); `explain` writes it out. `blind`
+//! watches the sources themselves. When a session ends, `teach` adds integer counts to a delta
+//! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
+//! become the next frozen `baseline`, which is all that scoring reads.
 //!
 //! What must not be here: state that one executor's events share with another's within an epoch,
 //! maps with random order, and floating-point numbers in anything that is merged.

@@ -7,7 +7,7 @@
 
 mod rules;
 
-use egret_event::{Event, Fact, HttpRequest, SmolStr};
+use egret_event::{Event, Fact, HttpRequest, SmolStr, Verdict};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStrBuilder;
 
@@ -64,6 +64,8 @@ pub(crate) struct Act {
     pub(crate) tenant: Option<SmolStr>,
     /// Bytes sent, as far as the event knows.
     pub(crate) bytes: u64,
+    /// Whether it was stopped.
+    pub(crate) is_blocked: bool,
 }
 
 /// By how much was sent, and how much more than came back, a write is told from reads where neither
@@ -127,6 +129,8 @@ impl Purpose {
     /// `None`: what is sent there for other purposes looks the same.
     fn weighing(self, rule: &Rule) -> Option<Weighing> {
         let weighing = match self {
+            // Below such a name there is more than repositories.
+            Self::Code if rule.is_tenant_in_host() => return None,
             // A fetch sends what the client has already: tens of KiB, and more comes back. Signed
             // requests for many small objects send as much as they get.
             Self::Code | Self::Snippet | Self::Hub | Self::Bucket | Self::Images => {
@@ -163,7 +167,7 @@ impl Act {
         let mut found = fitting.filter_map(|rule| Some((rule, rule.read(host, path)?)));
         let (rule, tenant) = found.next()?;
         let bytes = request.body_bytes.or(event.up_bytes()).unwrap_or(0);
-        Some(Self::by(rule, tenant, bytes))
+        Some(Self::by(rule, tenant, (bytes, event.verdict)))
     }
 
     fn of_host(host: &str, event: &Event) -> Option<Self> {
@@ -180,12 +184,18 @@ impl Act {
             }),
             Methods::Reading | Methods::Fetching => false,
         };
-        is_write.then(|| Self::by(rule, tenant, bytes))
+        is_write.then(|| Self::by(rule, tenant, (bytes, event.verdict)))
     }
 
-    fn by(rule: &Rule, tenant: &str, bytes: u64) -> Self {
+    fn by(rule: &Rule, tenant: &str, (bytes, verdict): (u64, Verdict)) -> Self {
         let tenant = (!tenant.is_empty()).then(|| clean_tenant(tenant));
-        Self { purpose: rule.purpose, verb: rule.methods.verb(), tenant, bytes }
+        Self {
+            purpose: rule.purpose,
+            verb: rule.methods.verb(),
+            tenant,
+            bytes,
+            is_blocked: verdict.is_blocked(),
+        }
     }
 }
 
@@ -215,7 +225,8 @@ mod tests {
     fn read(method: &str, url: &str) -> Option<(Purpose, Verb, Option<SmolStr>)> {
         let (host, path) = url.split_at(url.find('/').unwrap());
         let rules = rules::of(host).iter().filter(|rule| rule.methods.fit(method));
-        let mut found = rules.filter_map(|rule| Some(Act::by(rule, rule.read(host, path)?, 0)));
+        let mut found = rules
+            .filter_map(|rule| Some(Act::by(rule, rule.read(host, path)?, (0, Verdict::Allowed))));
         found.next().map(|act| (act.purpose, act.verb, act.tenant))
     }
 
@@ -238,6 +249,8 @@ mod tests {
         code("POST", "dev.azure.com/acme/tools/_git/notes/git-receive-pack", "acme");
         code("POST", "acme.visualstudio.com/tools/_git/notes/git-receive-pack", "acme");
         check("POST", "api.github.com/gists", Purpose::Snippet, Verb::Write, "");
+        let hub = "huggingface.co/api/datasets/acme/notes/commit/main";
+        check("POST", hub, Purpose::Hub, Verb::Write, "acme");
         check("PATCH", "api.github.com/gists/9f3c", Purpose::Snippet, Verb::Write, "");
         check("POST", "gitlab.com/api/v4/snippets", Purpose::Snippet, Verb::Write, "");
     }
@@ -255,6 +268,8 @@ mod tests {
             Verb::Read,
             "acme",
         );
+        let asked = "huggingface.co/api/models/acme/encoder/paths-info/main";
+        assert_eq!(read("POST", asked), None);
         for url in ["pastebin.com/raw/abc", "registry.npmjs.org/left-pad", "hf.co/a", "a.example/"]
         {
             assert_eq!(read("GET", url), None, "{url}");

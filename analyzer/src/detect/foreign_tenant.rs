@@ -207,11 +207,7 @@ impl Subject<'_, '_> {
             share: 0.0,
             observed: Quantity { value: act.bytes as f64, unit: unit(act.purpose) },
             normal: None,
-            words: format!(
-                "wrote {} to {whom}; {}",
-                bytes_words(act.bytes),
-                self.experience(key, origin)
-            ),
+            words: format!("{} to {whom}; {}", deed(act), self.experience(key, origin)),
         }
     }
 
@@ -262,6 +258,15 @@ const fn usual_bytes(purpose: Purpose) -> Option<(u64, u64)> {
         | Purpose::Paste
         | Purpose::Tunnel
         | Purpose::Drop => None,
+    }
+}
+
+/// What was done, before `to`.
+fn deed(act: &Act) -> String {
+    match (act.is_blocked, bytes_words(act.bytes)) {
+        (true, _) => "tried to write".to_owned(),
+        (false, _) if act.bytes == 0 => "wrote".to_owned(),
+        (false, bytes) => format!("wrote {bytes}"),
     }
 }
 

@@ -101,6 +101,11 @@ impl Rule {
         self.path == ["**"]
     }
 
+    /// Whether the host's name begins with the tenant.
+    pub(super) fn is_tenant_in_host(&self) -> bool {
+        self.host.starts_with(":t.")
+    }
+
     /// The tenant, if host and path fit; empty where the rule knows none.
     pub(super) fn read<'a>(&self, host: &'a str, path: &'a str) -> Option<&'a str> {
         let in_host = self.read_host(host)?;

@@ -110,7 +110,9 @@ fn services_that_executors_seldom_write_to_are_found_at_once_blocked_or_not() {
             let found = strangers(incidents(&[event]));
             assert_eq!(found.len(), 1, "{what:?}");
             assert_eq!(found[0].explanation.techniques[0].id, technique, "{what:?}");
-            assert!(!found[0].explanation.summary.contains("secret"), "{what:?}");
+            let Incident { title, explanation, observed, .. } = &found[0];
+            assert!(!explanation.summary.contains("secret"), "{what:?}");
+            assert_eq!(title.contains("tried to"), observed.contacts_blocked > 0, "{title}");
         }
     }
 }
@@ -131,6 +133,7 @@ fn where_only_the_host_is_seen_the_bytes_tell_a_write() {
     assert_eq!(one("pastebin.com", 30 * KIB, 900 * KIB), [0, 0], "a browser reads pastes");
     assert_eq!(one("registry.npmjs.org", 40 * KIB, 6 * KIB), [0, 0], "an audit");
     assert_eq!(one("registry.npmjs.org", 400 * KIB, 90_000 * KIB), [0, 0], "an install");
+    assert_eq!(one("dc.services.visualstudio.com", 900 * KIB, 6 * KIB), [0, 0], "telemetry");
     assert_eq!(one("discord.com", 40 * KIB, 6 * KIB), [0, 0], "a web page or a hook");
 }
 
