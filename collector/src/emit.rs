@@ -64,6 +64,7 @@ impl Batcher {
     }
 
     /// Adds an event; `true`: the batch is full and must be flushed before the next one.
+    #[inline]
     pub fn push(&mut self, event: Event) -> bool {
         self.seen(event.at);
         self.batch.events.push(event);

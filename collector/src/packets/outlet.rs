@@ -36,6 +36,7 @@ impl<'a, 'b> Outlet<'a, 'b> {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, event: Event) {
         self.seen_until = self.seen_until.max(event.at);
         if self.batcher.push(event) {

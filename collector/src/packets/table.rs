@@ -123,16 +123,15 @@ impl Table {
         at
     }
 
-    /// Takes a flow out.
-    pub(super) fn remove(&mut self, at: u32) -> Option<Flow> {
+    /// Lets a flow go.
+    pub(super) fn remove(&mut self, at: u32) {
         self.unlink(at);
-        let flow = self.flows[at as usize].take()?;
-        let hash = self.hash(&flow.key);
+        let hash = self.hash(&self[at].key);
         if let Ok(entry) = self.index.find_entry(hash, |other| *other == at) {
             entry.remove();
         }
+        self.flows[at as usize] = None;
         self.free.push(at);
-        Some(flow)
     }
 
     /// All flows, in an order that depends on the input only.

@@ -3,8 +3,12 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Read at once. It stays in the second-level cache, and holds the longest packet.
+/// Most that is held: more than the longest packet.
 const BUFFER_BYTES: usize = 512 * 1024;
+
+/// Bytes asked for at a time. They are looked at while they are in the core's own cache, and leave
+/// room there for the flows.
+const READ_BYTES: usize = 64 * 1024;
 
 /// The stretch of a file that is being looked at.
 pub(super) struct Window<R> {
@@ -43,7 +47,7 @@ impl<R: Read> Window<R> {
     #[inline]
     pub(super) fn head<const N: usize>(&mut self, what: &str) -> Result<Option<[u8; N]>, String> {
         if self.left.len() < N {
-            self.fill();
+            self.fill(N);
             if self.left.is_empty() && self.trouble.is_none() {
                 return Ok(None);
             }
@@ -61,7 +65,7 @@ impl<R: Read> Window<R> {
     #[inline]
     pub(super) fn need(&mut self, count: usize, what: &str) -> Result<(), String> {
         if self.left.len() < count {
-            self.fill();
+            self.fill(count);
             if self.left.len() < count {
                 return Err(self.ends_within(what));
             }
@@ -77,7 +81,7 @@ impl<R: Read> Window<R> {
         while count > self.left.len() {
             count -= self.left.len();
             self.left = 0..0;
-            self.fill();
+            self.fill(count.min(BUFFER_BYTES));
             if self.left.is_empty() {
                 return Err(self.ends_within(what));
             }
@@ -93,13 +97,14 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Fills the buffer as far as the input goes.
+    /// Brings what is there up to `least` bytes and more, or as far as the input goes.
     #[cold]
-    fn fill(&mut self) {
+    fn fill(&mut self, least: usize) {
         self.buffer.copy_within(self.left.clone(), 0);
         self.left = 0..self.left.len();
-        while self.left.end < self.buffer.len() && self.trouble.is_none() {
-            match self.input.read(&mut self.buffer[self.left.end..]) {
+        while self.left.end < least && self.trouble.is_none() {
+            let until = (self.left.end + READ_BYTES).min(self.buffer.len());
+            match self.input.read(&mut self.buffer[self.left.end..until]) {
                 Ok(0) => break,
                 Ok(count) => self.left.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

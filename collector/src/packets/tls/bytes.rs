@@ -48,9 +48,11 @@ impl<'a> Reader<'a> {
 
     /// All of it as numbers of two bytes, without GREASE.
     pub(super) fn numbers(self) -> Vec<u16> {
-        let mut numbers = Vec::with_capacity((self.0.len() / 2).min(MAX_ITEMS));
-        let all = self.0.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-        numbers.extend(all.filter(|number| !is_grease(*number)).take(MAX_ITEMS));
+        let (pairs, _) = self.0.as_chunks();
+        // To take all and let some go is several times as fast as to look before each is taken.
+        let mut numbers: Vec<u16> = pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
+        numbers.retain(|number| !is_grease(*number));
+        numbers.truncate(MAX_ITEMS);
         numbers
     }
 }
