@@ -125,16 +125,17 @@ impl Decoder {
     pub fn packet(&mut self, at: Timestamp, wire_len: u32, bytes: &[u8], out: &mut Sink<'_>) {
         self.tick(at, out);
         self.account.received += 1;
-        match link::dissect(self.link, wire_len, bytes) {
+        // Used where it lies, as in `link::ip`.
+        match &link::dissect(self.link, wire_len, bytes) {
             Ok(packet) if packet.layers == 0 && packet.fragment == Fragment::Whole => {
-                let outcome = self.dissected(&packet, out);
+                let outcome = self.dissected(packet, out);
                 self.account_for(1, outcome);
             }
             Ok(packet) => {
                 let outer = link::dissect_outer(self.link, wire_len, bytes);
-                self.wrapped(&packet, outer, out);
+                self.wrapped(packet, outer, out);
             }
-            Err(loss) => self.account_for(1, Err(loss)),
+            Err(loss) => self.account_for(1, Err(*loss)),
         }
     }
 

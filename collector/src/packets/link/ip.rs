@@ -25,7 +25,12 @@ const MAX_EXTENSIONS: usize = 12;
 /// An IP packet, of the version that it says itself.
 #[inline]
 pub(super) fn ip(frame: Frame<'_>) -> Result<Packet<'_>, Loss> {
-    datagram(frame)?.open()
+    // Opened where it lies. To move what was just written takes as long as all else here: the
+    // processor waits until the parts have reached its cache.
+    match &datagram(frame) {
+        Ok(datagram) => datagram.open(),
+        Err(loss) => Err(*loss),
+    }
 }
 
 /// The packet that an ICMP error quotes, down to its ports.
@@ -52,7 +57,7 @@ fn ipv4(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         said => said.min(frame.wire_len),
     };
     let (offset, is_last) = (header.fragments_offset().value() * 8, !header.more_fragments());
-    let mut datagram = Datagram {
+    let datagram = Datagram {
         source: mapped(header.source()),
         destination: mapped(header.destination()),
         protocol: header.protocol().0,
@@ -68,7 +73,7 @@ fn ipv4(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         body: frame.within(total).after(header_len)?,
     };
     if datagram.protocol == AUTHENTICATION && datagram.fragment == Fragment::Whole {
-        datagram.skip_extensions()?;
+        return datagram.behind_extensions();
     }
     Ok(datagram)
 }
@@ -81,7 +86,7 @@ fn ipv6(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         0 => frame.wire_len,
         said => (header_len + said).min(frame.wire_len),
     };
-    let mut datagram = Datagram {
+    let datagram = Datagram {
         source: u128::from_be_bytes(header.source()),
         destination: u128::from_be_bytes(header.destination()),
         protocol: header.next_header().0,
@@ -90,13 +95,12 @@ fn ipv6(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         packets: 1,
         body: frame.within(total).after(header_len)?,
     };
-    datagram.skip_extensions()?;
-    Ok(datagram)
+    datagram.behind_extensions()
 }
 
 impl Datagram<'_> {
     /// Goes on to what follows the extension headers, or to the part of it that a fragment holds.
-    fn skip_extensions(&mut self) -> Result<(), Loss> {
+    fn behind_extensions(mut self) -> Result<Self, Loss> {
         for _ in 0..MAX_EXTENSIONS {
             let body = self.body;
             let length = match self.protocol {
@@ -105,14 +109,14 @@ impl Datagram<'_> {
                 }
                 AUTHENTICATION => (usize::from(body.u8_at(1)?) + 2) * 4,
                 FRAGMENT => 8,
-                _ => return Ok(()),
+                _ => return Ok(self),
             };
             let is_fragment = self.protocol == FRAGMENT && self.note_fragment(body.head()?);
             self.protocol = body.u8_at(0)?;
             self.body = body.after(length)?;
             if is_fragment {
                 // What comes next is in pieces.
-                return Ok(());
+                return Ok(self);
             }
         }
         Err(Loss::Malformed)

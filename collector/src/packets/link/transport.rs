@@ -23,7 +23,7 @@ pub(super) struct Datagram<'a> {
 impl<'a> Datagram<'a> {
     /// The packet in it: that of a tunnel, if it carries one that can be read.
     #[inline]
-    pub(super) fn open(self) -> Result<Packet<'a>, Loss> {
+    pub(super) fn open(&self) -> Result<Packet<'a>, Loss> {
         if self.fragment != Fragment::Whole {
             return Ok(self.part());
         }
@@ -40,7 +40,7 @@ impl<'a> Datagram<'a> {
 
     /// The packet that an ICMP error quotes, down to its ports: a quote need not hold more than
     /// the first eight bytes of the transport header (RFC 792).
-    pub(super) fn open_quoted(self) -> Option<Packet<'a>> {
+    pub(super) fn open_quoted(&self) -> Option<Packet<'a>> {
         let head: &[u8; 8] = self.body.head().ok()?;
         match self.protocol {
             TCP | UDP => Some(Packet {
@@ -76,7 +76,7 @@ impl<'a> Datagram<'a> {
 
     /// A fragment: all that follows the IP header is its payload, and to its flow it is more of
     /// the same.
-    fn part(self) -> Packet<'a> {
+    fn part(&self) -> Packet<'a> {
         Packet { flags: ACK, ..self.with_payload(self.bare(), 0) }
     }
 
@@ -91,7 +91,7 @@ impl<'a> Datagram<'a> {
     // Only the first bytes of each header are asked for, so that a capture cut within the options
     // is still of use.
     #[inline]
-    fn tcp(self) -> Result<Packet<'a>, Loss> {
+    fn tcp(&self) -> Result<Packet<'a>, Loss> {
         let head: &[u8; 14] = self.body.head()?;
         let header_len = usize::from(head[12] >> 4) * 4;
         if header_len < 20 {
@@ -109,7 +109,7 @@ impl<'a> Datagram<'a> {
     }
 
     #[inline]
-    fn udp(self) -> Result<Packet<'a>, Loss> {
+    fn udp(&self) -> Result<Packet<'a>, Loss> {
         let head: &[u8; 4] = self.body.head()?;
         let packet = Packet {
             source_port: u16::from_be_bytes([head[0], head[1]]),
@@ -124,7 +124,7 @@ impl<'a> Datagram<'a> {
         Ok(self.with_payload(packet, 8))
     }
 
-    fn icmp(self) -> Result<Packet<'a>, Loss> {
+    fn icmp(&self) -> Result<Packet<'a>, Loss> {
         let head: &[u8; 2] = self.body.head()?;
         let identifier = match self.body.bytes.get(4..6) {
             Some(id) if is_echo(self.protocol, head[0]) => u16::from_be_bytes([id[0], id[1]]),
