@@ -65,10 +65,12 @@ pub fn open_to_all(path: &Path) {
 pub fn configure_squid(folder: &Path, lines: &str) {
     let shipped = std::fs::read_to_string(repository().join("deploy/squid/egret.conf"))
         .expect("the recommended log format is in the repository");
-    let format = shipped
-        .lines()
-        .find(|line| line.starts_with("logformat egret "))
-        .expect("deploy/squid/egret.conf defines the format");
+    let is_of_format = |line: &&str| {
+        line.starts_with("logformat egret ") || line.starts_with("strip_query_terms ")
+    };
+    let format: Vec<&str> = shipped.lines().filter(is_of_format).collect();
+    assert_eq!(format.len(), 2, "deploy/squid/egret.conf defines the format");
+    let format = format.join("\n");
     let text = format!(
         "{lines}{format}\naccess_log stdio:{folder}/access.log egret\n\
          cache_log {folder}/squid.cache.log\npid_filename {folder}/squid.pid\n\

@@ -112,6 +112,7 @@ const SLACK_TOKEN: &str = "Slack token";
 const STRIPE_KEY: &str = "Stripe key";
 const OPENAI_KEY: &str = "OpenAI key";
 pub(super) const AWS_KEY_ID: &str = "AWS access key id";
+const NEW_RELIC_KEY: &str = "New Relic key";
 const DOPPLER_TOKEN: &str = "Doppler token";
 
 const fn github(prefix: &'static [u8]) -> Pattern {
@@ -122,7 +123,7 @@ const fn doppler(prefix: &'static [u8]) -> Pattern {
     form(DOPPLER_TOKEN, prefix, (40, 44), alnum, &["doppler.com"])
 }
 
-/// By their first letter, then in any order.
+/// In any order but this: of two that match, the first counts.
 static PATTERNS: &[Pattern] = &[
     checked(Check::PrivateKey, form("private key", b"-----BEGIN", (0, 0), alnum, &[])),
     weak(form(AWS_KEY_ID, b"AKIA", (16, 16), upper, AWS)),
@@ -130,7 +131,7 @@ static PATTERNS: &[Pattern] = &[
     weak(form("Google API key", b"AIza", (35, 35), url_letter, GOOGLE)),
     form("age secret key", b"AGE-SECRET-KEY-1", (58, 58), upper, &[]),
     form("Google OAuth client secret", b"GOCSPX-", (28, 28), url_letter, GOOGLE),
-    form("New Relic key", b"NRAK-", (27, 27), upper, &["newrelic.com"]),
+    form(NEW_RELIC_KEY, b"NRAK-", (27, 27), upper, &["newrelic.com"]),
     form("Postman key", b"PMAK-", (59, 59), url_letter, &["postman.com", "getpostman.com"]),
     form("SendGrid key", b"SG.", (66, 66), dotted, &["sendgrid.com"]),
     form("Databricks token", b"dapi", (32, 32), hex, &["databricks.com", "azuredatabricks.net"]),
@@ -183,10 +184,26 @@ static PATTERNS: &[Pattern] = &[
     form("Square token", b"sq0atp-", (22, 22), url_letter, &["squareup.com"]),
     form("Square secret", b"sq0csp-", (43, 43), url_letter, &["squareup.com"]),
     form("Tavily key", b"tvly-", (32, ANY), url_letter, &["tavily.com"]),
-    form(SLACK_TOKEN, b"xoxb-", (40, ANY), url_letter, SLACK),
-    form(SLACK_TOKEN, b"xoxp-", (40, ANY), url_letter, SLACK),
+    form(SLACK_TOKEN, b"xoxb-", (30, ANY), url_letter, SLACK),
+    form(SLACK_TOKEN, b"xoxp-", (30, ANY), url_letter, SLACK),
     form(SLACK_TOKEN, b"xoxe-", (40, ANY), url_letter, SLACK),
     form(SLACK_TOKEN, b"xapp-", (60, ANY), url_letter, SLACK),
+    form("Adafruit key", b"aio_", (28, 28), alnum, &["adafruit.com"]),
+    form("Atlassian token", b"ATATT3", (60, ANY), url_letter, &["atlassian.com", "atlassian.net"]),
+    weak(form("crates.io token", b"cio", (32, 32), alnum, &["crates.io"])),
+    form(DOPPLER_TOKEN, b"dp.st.", (40, ANY), dotted, &["doppler.com"]),
+    form("Jina key", b"jina_", (60, 60), url_letter, &["jina.ai"]),
+    form("Mapbox secret token", b"sk.eyJ", (60, ANY), dotted, &["mapbox.com"]),
+    form(NEW_RELIC_KEY, b"NRAA-", (27, 27), hex, &["newrelic.com"]),
+    form(NEW_RELIC_KEY, b"NRII-", (32, 32), url_letter, &["newrelic.com"]),
+    weak(form("NuGet key", b"oy2", (43, 43), alnum, &["nuget.org"])),
+    form("Perplexity key", b"pplx-", (48, 48), alnum, &["perplexity.ai"]),
+    form("Pulumi token", b"pul-", (40, 40), hex, &["pulumi.com"]),
+    form("Replicate token", b"r8_", (37, 37), alnum, &["replicate.com"]),
+    form("SonarQube token", b"sqa_", (40, 40), hex, &["sonarcloud.io"]),
+    form("SonarQube token", b"sqp_", (40, 40), hex, &["sonarcloud.io"]),
+    form("SonarQube token", b"squ_", (40, 40), hex, &["sonarcloud.io"]),
+    form("Supabase token", b"sbp_", (40, 40), hex, &["supabase.com"]),
     form("xAI key", b"xai-", (80, 80), alnum, &["x.ai"]),
     form("Google OAuth token", b"ya29.", (50, ANY), url_letter, GOOGLE),
 ];

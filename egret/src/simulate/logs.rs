@@ -41,7 +41,7 @@ pub(crate) struct Access<'a> {
     pub(crate) insight: Insight<'a>,
 }
 
-/// The line `%ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p hier=%Sh user=%#un
+/// With `strip_query_terms off`, as in `deploy/squid/egret.conf`, the line `%ts.%03tu %tr %>a:%>p %Ss/%03>Hs up=%>st down=%<st %rm %ru %<a:%<p hier=%Sh user=%#un
 /// sni=%#ssl::>sni bump=%ssl::bump_mode ua=%#{User-Agent}>h`.
 pub(crate) fn squid_line(access: &Access<'_>) -> String {
     let word = squid_word(access);
@@ -62,7 +62,7 @@ pub(crate) fn squid_line(access: &Access<'_>) -> String {
         access.up_bytes,
         access.down_bytes,
         access.method,
-        without_query(access.target),
+        access.target,
         percent_encoded(access.agent),
     )
 }
@@ -92,7 +92,8 @@ pub(crate) fn squid_native_line(access: &Access<'_>) -> String {
     )
 }
 
-/// Squid strips what comes after the question mark (`strip_query_terms`, on by default).
+/// By itself Squid strips what comes after the question mark (`strip_query_terms`); the configuration
+/// that Egret ships does not.
 fn without_query(url: &str) -> &str {
     url.find('?').map_or(url, |mark| &url[..=mark])
 }

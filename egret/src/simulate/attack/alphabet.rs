@@ -55,11 +55,13 @@ impl Alphabet {
 
 /// What an executor's environment holds, as far as `bytes` reach: keys first.
 pub(super) fn environment(dice: &mut Dice, bytes: usize) -> Vec<u8> {
+    /// The letters of AWS's ids and of its keys.
     const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    const KEY: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = format!(
         "AWS_ACCESS_KEY_ID=AKIA{}\nAWS_SECRET_ACCESS_KEY={}\nDATABASE_URL=postgres://app:{}@db:5432/app\n",
         dice.text(UPPER, 16),
-        dice.text(BASE64_URL.letters, 40),
+        dice.text(KEY, 40),
         dice.text(HEX.letters, 24),
     );
     let mut number = 0;
