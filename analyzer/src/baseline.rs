@@ -337,10 +337,14 @@ pub(crate) struct NormalSize {
 
 impl Sizes<'_, '_> {
     /// P(a session sends at least `bytes`): S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ), level by level.
+    ///
+    /// But at least as if one session had sent as much among the n and those that its parent waits for
+    /// one in: sessions are those of several levels at once, and that none of them did must not count
+    /// anew at each.
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
         let join = |n: u64, own: f64, parent: f64| {
-            let kappa = crate::moments::PARENT_WEIGHT;
-            (n as f64 * own + kappa * parent) / (n as f64 + kappa)
+            let (n, kappa) = (n as f64, crate::moments::PARENT_WEIGHT);
+            ((n * own + kappa * parent) / (n + kappa)).max(1.0 / (n + 1.0 / parent))
         };
         let mut p = self.of.prior.survival(bytes);
         for rung in self.ladder.rungs() {

@@ -91,6 +91,11 @@ impl Cell {
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).map(Self)
     }
+
+    /// Whether this is a cell of uploads to destinations that are new.
+    pub(crate) const fn is_of_new(self) -> bool {
+        self.0 < UPLOAD_CELLS / 3
+    }
 }
 
 /// Cells of what questions carried.

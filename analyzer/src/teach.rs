@@ -202,12 +202,18 @@ impl Session {
         Some((Cell::BEATS, most.min(beacon::first_below(&ladder, THRESHOLD))))
     }
 
-    /// The largest upload per cell, where any was known. An upload beyond what is reported now
-    /// teaches its class no more than that: its destination learns it in full, others do not.
+    /// The largest upload per cell; none is one of no bytes, so that what is learned is how likely any
+    /// session sends as much. An upload beyond what is reported now teaches its class no more than
+    /// that: its destination learns it in full, others do not. Where the volume of a destination is
+    /// not known, only the others teach.
     fn largest_uploads(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
         let can_be_new = ladder.template_sessions() >= SESSIONS_TO_KNOW;
         let mut largest = BTreeMap::new();
+        if self.slots.iter().all(|slot| slot.tally.has_volume()) {
+            let learned = |cell: &Cell| can_be_new || !cell.is_of_new();
+            largest.extend(Cell::uploads().filter(learned).map(|cell| (cell, 0)));
+        }
         let mut keep = |class, kind, measure, bytes: u64| {
             let kept = largest.entry(Cell::of_upload(class, kind, measure)).or_default();
             *kept = bytes.max(*kept);
