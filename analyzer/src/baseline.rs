@@ -190,7 +190,7 @@ impl Weight {
 }
 
 impl<'a> Ladder<'a> {
-    fn rungs(&self) -> impl Iterator<Item = &Rung<'a>> {
+    fn rungs(&self) -> impl Iterator<Item = &Rung<'a>> + Clone {
         self.rungs.iter().flatten()
     }
 
@@ -307,6 +307,9 @@ impl<'a> Ladder<'a> {
     }
 }
 
+/// Most levels of sizes: those of a ladder, and a destination's own.
+const LEVELS: usize = 5;
+
 /// Which sizes are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SizeQuestion<'a> {
@@ -336,29 +339,38 @@ pub(crate) struct NormalSize {
 }
 
 impl Sizes<'_, '_> {
-    /// P(a session sends at least `bytes`): S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ), level by level.
+    /// P(a session sends at least `bytes`), level by level.
     ///
-    /// But at least as if one session had sent as much among the n and those that its parent waits for
-    /// one in: sessions are those of several levels at once, and that none of them did must not count
-    /// anew at each.
+    /// Within what a level saw, S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ). Beyond it, where no tail was
+    /// fitted, S_ℓ falls in the proportion in which its parent's does: that none of n sessions sent as
+    /// much must not count anew at each level, for they are the same sessions.
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
-        let join = |n: u64, own: f64, parent: f64| {
-            let (n, kappa) = (n as f64, crate::moments::PARENT_WEIGHT);
-            ((n * own + kappa * parent) / (n + kappa)).max(1.0 / (n + 1.0 / parent))
-        };
-        let mut p = self.of.prior.survival(bytes);
-        for rung in self.ladder.rungs() {
-            let Some(sizes) = rung.scope.sizes.get(&self.of.cell) else { continue };
-            let own = match rung.derived.tails.get(&self.of.cell) {
-                Some(tail) if log_size(bytes) > tail.start => tail.survival(log_size(bytes)),
-                _ => sizes.survival(bytes),
-            };
-            p = join(sizes.total(), own, p);
+        let rungs = self.ladder.rungs().filter_map(|rung| {
+            Some((rung.scope.sizes.get(&self.of.cell)?, rung.derived.tails.get(&self.of.cell)))
+        });
+        let levels = rungs.chain(self.of.own.map(|sizes| (sizes, None)));
+        // What is asked for, and the end of what each level saw: its parents are asked for that too.
+        let mut at = [bytes; LEVELS + 1];
+        for (end, (sizes, _)) in at[1..].iter_mut().zip(levels.clone()) {
+            *end = sizes.end();
         }
-        if let Some(sizes) = self.of.own {
-            p = join(sizes.total(), sizes.survival(bytes), p);
+        let mut p = at.map(|bytes| self.of.prior.survival(bytes));
+        for (level, (sizes, tail)) in levels.enumerate() {
+            let (end, p_end) = (at[level + 1], p[level + 1]);
+            let (n, kappa) = (sizes.total() as f64, crate::moments::PARENT_WEIGHT);
+            let join = |own: f64, parent: f64| (n * own + kappa * parent) / (n + kappa);
+            let p_beyond = join(0.0, p_end).max(1.0 / (n + 1.0 / p_end));
+            for (bytes, p) in at.iter().zip(&mut p) {
+                *p = match tail {
+                    Some(tail) if log_size(*bytes) > tail.start => {
+                        join(tail.survival(log_size(*bytes)), *p)
+                    }
+                    _ if *bytes < end => join(sizes.survival(*bytes), *p),
+                    _ => p_beyond * *p / p_end,
+                };
+            }
         }
-        p
+        p[0]
     }
 
     /// The smallest size whose tail probability is below `p`, to the histogram bin.

@@ -71,6 +71,11 @@ impl Histogram {
         }
     }
 
+    /// The smallest byte count beyond everything that was observed.
+    pub(crate) fn end(&self) -> u64 {
+        self.bins.last().map_or(1, |(bin, _)| bin_start(bin.saturating_add(1).min(LAST_BIN)))
+    }
+
     /// Observations.
     pub(crate) fn total(&self) -> u64 {
         self.total
