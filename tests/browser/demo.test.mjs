@@ -71,6 +71,26 @@ test("the analyst finds the upload, reads why, takes it on by keyboard, and a re
   assert.deepEqual(complaints, [], "the page or its policy complained");
 });
 
+test("every incident says in which stage it was judged, and explains itself", async () => {
+  const { items } = await (await fetch(`${egret.address}v1/incidents`)).json();
+  assert.ok(items.length >= 3, `the demo has ${items.length} incidents`);
+  const stages = new Set();
+  for (const { id } of items) {
+    const incident = await (await fetch(`${egret.address}v1/incidents/${id}`)).json();
+    const { findings, next_steps: steps, threshold } = incident.explanation;
+    await page.goto(`${egret.address}incidents/${id}`);
+    await page.getByRole("heading", { name: /why/i }).waitFor();
+    const text = (await page.getByRole("main").innerText()).replaceAll(/\s+/g, " ");
+    stages.add(incident.stage);
+    assert.ok(text.includes(`stage: ${incident.stage}`), `${incident.title}: no stage in ${text}`);
+    assert.ok(threshold > 0 && findings.length > 0 && steps.length > 0, incident.title);
+    for (const words of [...findings.map((finding) => finding.words), steps[0]]) {
+      assert.ok(text.includes(words.replaceAll(/\s+/g, " ")), `${words} is not in ${text}`);
+    }
+  }
+  assert.ok(stages.has("priors"), `stages seen: ${[...stages]}`);
+});
+
 test("the state of the list is in its address", async () => {
   await page.goto(`${egret.address}incidents?status=open&status=acknowledged&q=leak`);
   await page.getByRole("table").waitFor();
