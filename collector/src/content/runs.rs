@@ -23,7 +23,8 @@ static OF_TOKEN: [bool; 256] = {
     table
 };
 
-/// Whether there is a run of [`LEAST_RUN`] bytes that a token could be made of. Looks at few bytes of
+/// Whether there is a run of [`LEAST_RUN`] bytes that a token could be made of, with a digit or a
+/// capital letter among them: what is drawn at random has some, and words have none. Looks at few bytes of
 /// an ordinary text: where the last byte of a window is none, all windows with it are ruled out.
 #[inline]
 pub(super) fn has_long_run(text: &[u8]) -> bool {
@@ -32,10 +33,16 @@ pub(super) fn has_long_run(text: &[u8]) -> bool {
         let window = &text[end - LEAST_RUN..end];
         match window.iter().rposition(|byte| !OF_TOKEN[usize::from(*byte)]) {
             Some(at) => end += at + 1,
-            None => return true,
+            None if window.iter().any(is_of_no_word) => return true,
+            None => end += 1,
         }
     }
     false
+}
+
+/// Whether a byte is none that words are written with, or joined by.
+fn is_of_no_word(byte: &u8) -> bool {
+    !byte.is_ascii_lowercase() && !matches!(byte, b'-' | b'_')
 }
 
 /// The longest parts of `text` whose bytes are all in a class, of `least` bytes or more.
@@ -67,11 +74,12 @@ mod tests {
     #[test]
     fn a_long_run_is_found_wherever_it_stands() {
         assert!(!has_long_run(b""));
+        assert!(!has_long_run(b"/how-to-do-anything_at_all-in-a-week"));
         assert!(!has_long_run(b"/simple/requests/requests.whl?name=a&b=c"));
         for before in 0..45 {
             let mut text = "/ab".repeat(before).into_bytes();
             text.push(b'/');
-            text.extend([b'x'; LEAST_RUN - 1]);
+            text.extend([b'7'; LEAST_RUN - 1]);
             text.extend(b"/abc/def");
             assert!(!has_long_run(&text), "{before}");
             let at = text.len() - 9;

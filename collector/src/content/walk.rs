@@ -164,7 +164,10 @@ impl<'a> Walk<'a> {
                 self.run(alphabet, &text[run]);
             }
         }
-        if !self.layers.contains(&ContentLayer::Reversed) {
+        // Nobody but who hides something writes backwards what he does not encode: that is looked for
+        // only where it is known what.
+        let may_be_reversed = self.is_decoded() || !self.known.is_empty();
+        if may_be_reversed && !self.layers.contains(&ContentLayer::Reversed) {
             let reversed: Vec<u8> = text.iter().rev().copied().collect();
             self.inner(ContentLayer::Reversed, &reversed);
         }
