@@ -5,7 +5,7 @@ use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
 
 use super::frame::Frame;
 use super::transport::Datagram;
-use super::{Fragment, Packet, clamp, mapped};
+use super::{Fragment, Packet, TCP, UDP, clamp, mapped};
 
 /// IP protocol numbers of IPv6 extension headers (RFC 8200, section 4; IANA's registry), and of
 /// the authentication header, which IPv4 has as well.
@@ -25,9 +25,10 @@ const MAX_EXTENSIONS: usize = 12;
 /// An IP packet, of the version that it says itself.
 #[inline]
 pub(super) fn ip(frame: Frame<'_>) -> Result<Packet<'_>, Loss> {
-    // Opened where it lies. To move what was just written takes as long as all else here: the
-    // processor waits until the parts have reached its cache.
+    // Opened where it lies. To move what was just written takes several times as long as to write
+    // it: the processor waits until all parts of it have reached its cache.
     match &datagram(frame) {
+        Ok(datagram) if datagram.may_be_extended => datagram.behind_extensions()?.open(),
         Ok(datagram) => datagram.open(),
         Err(loss) => Err(*loss),
     }
@@ -35,9 +36,14 @@ pub(super) fn ip(frame: Frame<'_>) -> Result<Packet<'_>, Loss> {
 
 /// The packet that an ICMP error quotes, down to its ports.
 pub(super) fn quoted(frame: Frame<'_>) -> Option<Packet<'_>> {
-    datagram(frame).ok()?.open_quoted()
+    let datagram = datagram(frame).ok()?;
+    if datagram.may_be_extended {
+        return datagram.behind_extensions().ok()?.open_quoted();
+    }
+    datagram.open_quoted()
 }
 
+/// What an IP packet says in its own header.
 #[inline]
 fn datagram(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
     match frame.u8_at(0)? >> 4 {
@@ -57,25 +63,22 @@ fn ipv4(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         said => said.min(frame.wire_len),
     };
     let (offset, is_last) = (header.fragments_offset().value() * 8, !header.more_fragments());
-    let datagram = Datagram {
+    let is_whole = offset == 0 && is_last;
+    let protocol = header.protocol().0;
+    Ok(Datagram {
         source: mapped(header.source()),
         destination: mapped(header.destination()),
-        protocol: header.protocol().0,
-        fragment: match (offset, is_last) {
-            (0, true) => Fragment::Whole,
-            _ => {
-                let id = u32::from(header.identification());
-                Fragment::Part { id, offset, is_last }
-            }
+        protocol,
+        may_be_extended: is_whole && protocol == AUTHENTICATION,
+        fragment: if is_whole {
+            Fragment::Whole
+        } else {
+            Fragment::Part { id: u32::from(header.identification()), offset, is_last }
         },
         wire_bytes: clamp(total),
         packets: 1,
         body: frame.within(total).after(header_len)?,
-    };
-    if datagram.protocol == AUTHENTICATION && datagram.fragment == Fragment::Whole {
-        return datagram.behind_extensions();
-    }
-    Ok(datagram)
+    })
 }
 
 fn ipv6(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
@@ -86,37 +89,39 @@ fn ipv6(frame: Frame<'_>) -> Result<Datagram<'_>, Loss> {
         0 => frame.wire_len,
         said => (header_len + said).min(frame.wire_len),
     };
-    let datagram = Datagram {
+    let protocol = header.next_header().0;
+    Ok(Datagram {
         source: u128::from_be_bytes(header.source()),
         destination: u128::from_be_bytes(header.destination()),
-        protocol: header.next_header().0,
+        protocol,
+        may_be_extended: !matches!(protocol, TCP | UDP),
         fragment: Fragment::Whole,
         wire_bytes: clamp(total),
         packets: 1,
         body: frame.within(total).after(header_len)?,
-    };
-    datagram.behind_extensions()
+    })
 }
 
 impl Datagram<'_> {
     /// Goes on to what follows the extension headers, or to the part of it that a fragment holds.
-    fn behind_extensions(mut self) -> Result<Self, Loss> {
+    fn behind_extensions(&self) -> Result<Self, Loss> {
+        let mut behind = Self { may_be_extended: false, ..*self };
         for _ in 0..MAX_EXTENSIONS {
-            let body = self.body;
-            let length = match self.protocol {
+            let body = behind.body;
+            let length = match behind.protocol {
                 HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HIP | SHIM6 => {
                     (usize::from(body.u8_at(1)?) + 1) * 8
                 }
                 AUTHENTICATION => (usize::from(body.u8_at(1)?) + 2) * 4,
                 FRAGMENT => 8,
-                _ => return Ok(self),
+                _ => return Ok(behind),
             };
-            let is_fragment = self.protocol == FRAGMENT && self.note_fragment(body.head()?);
-            self.protocol = body.u8_at(0)?;
-            self.body = body.after(length)?;
+            let is_fragment = behind.protocol == FRAGMENT && behind.note_fragment(body.head()?);
+            behind.protocol = body.u8_at(0)?;
+            behind.body = body.after(length)?;
             if is_fragment {
                 // What comes next is in pieces.
-                return Ok(self);
+                return Ok(behind);
             }
         }
         Err(Loss::Malformed)

@@ -229,6 +229,7 @@ impl<'a> Assembled<'a> {
             source: self.source,
             destination: self.destination,
             protocol: self.protocol,
+            may_be_extended: false,
             fragment: Fragment::Whole,
             wire_bytes: self.wire_bytes,
             packets: self.packets,

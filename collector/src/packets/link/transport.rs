@@ -11,6 +11,8 @@ pub(super) struct Datagram<'a> {
     pub(super) source: u128,
     pub(super) destination: u128,
     pub(super) protocol: u8,
+    /// Whether the body may begin with extension headers, of which `protocol` tells the first.
+    pub(super) may_be_extended: bool,
     pub(super) fragment: Fragment,
     /// Bytes from the IP header on, of all packets that carried it.
     pub(super) wire_bytes: u32,
