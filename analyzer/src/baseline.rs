@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::{Bar, Calibration};
 use crate::dossier::JudgedBy;
 use crate::histogram::{Histogram, LAST_BIN, bin_start, log_size};
+use crate::hyperloglog::Distinct;
 use crate::incident::{Level, Stage};
 use crate::learned::{Asked, FLEET, Learned, Place, Scope, Seen};
 use crate::moments::Expected;
@@ -27,10 +28,16 @@ const TENANCY_STRENGTH: f64 = 2.0;
 pub(crate) struct Baseline {
     learned: Learned,
     derived: BTreeMap<u64, Derived>,
+    /// Whether sessions of at least [`SHARED_BY`] tenants were seen.
+    has_tenants: bool,
     id: EventId,
     frozen_at: Option<Timestamp>,
     generation: u32,
 }
+
+/// Tenants that make a destination one that is shared. Egret's own choice: two may be one attacker with
+/// a stolen account.
+pub(crate) const SHARED_BY: u64 = 3;
 
 /// What is computed once per scope when a baseline is frozen.
 #[derive(Debug, Default)]
@@ -75,7 +82,11 @@ impl Baseline {
             let kinds = &mut derived.entry(*scope).or_default().tenancies;
             kinds.entry(key.kind).or_default().add_value(tenancy.sessions);
         }
-        Self { learned, derived, id, frozen_at, generation }
+        let mut tenants = Distinct::default();
+        let of_fleet = learned.seen.range((FLEET, 0)..=(FLEET, u64::MAX));
+        of_fleet.for_each(|(_, seen)| tenants.merge(&seen.tenants));
+        let has_tenants = tenants.count() >= SHARED_BY;
+        Self { learned, derived, has_tenants, id, frozen_at, generation }
     }
 
     /// What was learned, to learn more on top of it.
@@ -134,6 +145,7 @@ impl Baseline {
                 rung(Level::Template, place.template),
             ],
             template: place.template,
+            tenant: place.tenant,
         }
     }
 }
@@ -144,6 +156,7 @@ pub(crate) struct Ladder<'a> {
     baseline: &'a Baseline,
     rungs: [Option<Rung<'a>>; 4],
     template: u64,
+    tenant: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -214,9 +227,30 @@ impl<'a> Ladder<'a> {
         }
     }
 
-    /// What the template's sessions did at a destination, if that counts as seen.
+    /// What the template's sessions did at a destination, if that counts as seen: by several
+    /// sessions, and by sessions of several tenants or of the session's own.
     pub(crate) fn seen_by_template(&self, destination: u64) -> Option<&'a Seen> {
-        self.seen(self.template, destination).filter(|seen| seen.sessions >= MIN_DRAWS)
+        let seen = self.seen(self.template, destination)?;
+        let is_own = || {
+            let own = self.tenant.and_then(|tenant| self.seen(tenant, destination));
+            own.is_some_and(|seen| seen.sessions >= MIN_DRAWS)
+        };
+        let counts = seen.sessions >= MIN_DRAWS && (self.is_shared(destination) || is_own());
+        counts.then_some(seen)
+    }
+
+    /// How much the template's sessions sent to a destination, if that may become normal: what one
+    /// tenant does alone does not, or else he could make anything so.
+    pub(crate) fn sent_by_template(&self, destination: u64) -> Option<&'a [Histogram; 2]> {
+        let seen = self.seen_by_template(destination)?;
+        self.is_shared(destination).then_some(&seen.sizes)
+    }
+
+    /// Whether sessions of several tenants contact a destination. Where there are not even so many
+    /// tenants, they cannot be told from each other, and sessions count instead.
+    fn is_shared(&self, destination: u64) -> bool {
+        let tenants = |seen: &Seen| seen.tenants.count() >= SHARED_BY;
+        !self.baseline.has_tenants || self.seen_by_fleet(destination).is_some_and(tenants)
     }
 
     /// What all sessions did at a destination.

@@ -106,7 +106,7 @@ impl Slot {
         Subject {
             class: self.novelty.class,
             kind: self.kind,
-            seen: ladder.seen_by_template(self.key),
+            own: ladder.sent_by_template(self.key),
         }
     }
 }

@@ -221,7 +221,7 @@ impl Session {
         for slot in self.slots.iter().filter(|slot| slot.tally.has_volume()) {
             let own = slot.novelty.class;
             let class = if own == Class::New && !can_be_new { Class::Known } else { own };
-            let of_class = Subject { class, kind: slot.kind, seen: None };
+            let of_class = Subject { class, kind: slot.kind, own: None };
             for (measure, bytes) in Measure::ALL.into_iter().zip(slot.sent()) {
                 let is_small = bytes < slot.next_look[measure as usize];
                 let clipped = if is_small {

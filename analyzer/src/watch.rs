@@ -325,7 +325,7 @@ impl Session {
             return false;
         }
         let ladder = world.baseline.ladder(&self.place);
-        let subject = Subject { class: Class::Many, kind: Kind::Web, seen: None };
+        let subject = Subject { class: Class::Many, kind: Kind::Web, own: None };
         let quiet = subject.first_below(&ladder, Measure::Sum, NOTABLE);
         self.overflow.next_look = next_look(sum).max(quiet);
         // There is no largest contact of many destinations; the sum is looked at alone.

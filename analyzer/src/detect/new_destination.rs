@@ -7,7 +7,7 @@ use egret_event::SmolStr;
 use serde::{Deserialize, Serialize};
 
 use super::tail_kind;
-use crate::baseline::Ladder;
+use crate::baseline::{Ladder, SHARED_BY};
 use crate::incident::{Detector, Finding, Quantity};
 use crate::pitman_yor::MIN_DRAWS;
 use crate::priors::{P_KNOWN_SERVICE, P_NEW_DESTINATION, is_known_service};
@@ -16,10 +16,6 @@ use crate::size::Class;
 /// The smallest probability that novelty may contribute. Alone it combines to 0.01, with another
 /// detector that sees nothing to more: both far above any threshold.
 const LEAST_P: f64 = 0.01;
-
-/// Tenants that make a destination a release (a new package host, a vendor's new name) and not
-/// somebody's own drop. Two may be one attacker with a stolen account.
-const RELEASE_TENANTS: u64 = 3;
 
 /// How new a destination is to a session's template.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -46,9 +42,10 @@ pub(crate) fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> Novelty {
     Novelty { class, p: p.max(least) }
 }
 
-/// Whether several tenants contact it already, although this template does not.
+/// Whether several tenants contact it already, although this template does not: a release (a new
+/// package host, a vendor's new name) and not somebody's own drop.
 fn is_release(ladder: &Ladder<'_>, key: u64) -> bool {
-    ladder.seen_by_fleet(key).is_some_and(|seen| seen.tenants.count() >= RELEASE_TENANTS)
+    ladder.seen_by_fleet(key).is_some_and(|seen| seen.tenants.count() >= SHARED_BY)
 }
 
 /// The finding, with its words.

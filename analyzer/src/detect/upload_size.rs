@@ -7,9 +7,8 @@ use egret_event::{Attribution, SmolStr};
 
 use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion};
-use crate::histogram::{LAST_BIN, bin_of, bin_start};
+use crate::histogram::{Histogram, LAST_BIN, bin_of, bin_start};
 use crate::incident::{Detector, Finding, Quantity};
-use crate::learned::Seen;
 use crate::priors::SizePrior;
 use crate::size::{Cell, Class, Kind, Measure};
 use crate::words::bytes_words;
@@ -22,8 +21,8 @@ const LOOKS: f64 = 2.0;
 pub(crate) struct Subject<'a> {
     pub(crate) class: Class,
     pub(crate) kind: Kind,
-    /// What the template's sessions did at this very destination.
-    pub(crate) seen: Option<&'a Seen>,
+    /// What the template's sessions sent to this very destination, by [`Measure`].
+    pub(crate) own: Option<&'a [Histogram; 2]>,
 }
 
 /// Bytes sent so far, by [`Measure`].
@@ -34,7 +33,7 @@ impl<'a> Subject<'a> {
         SizeQuestion {
             cell: Cell::of_upload(self.class, self.kind, measure),
             prior: SizePrior::of(self.class, self.kind, measure),
-            own: self.seen.map(|seen| &seen.sizes[measure as usize]),
+            own: self.own.map(|sizes| &sizes[measure as usize]),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange, RestoreError, Stage};
 
+use egret_event::Event;
+
 use crate::traffic::{Executor, chance, opened, web};
 
 const DAY_MS: i64 = 86_400_000;
@@ -86,4 +88,45 @@ fn what_is_no_baseline_is_refused() {
     let mut newer = baseline;
     newer[b"egret baseline\n".len()] = 200;
     assert!(matches!(refused(&newer), RestoreError::Unreadable(_) | RestoreError::Newer(_)));
+}
+
+/// A session of a tenant: it installs something, and sends `bytes` somewhere.
+fn session_of(tenant: &str, number: i64, (ms, place, bytes): (i64, &str, u64)) -> Vec<Event> {
+    let name = format!("{tenant}-{number}");
+    let mut executor = Executor::with(&name, |origin| origin.tenant = Some(tenant.into()));
+    vec![
+        executor.flow(ms, web("pypi.org"), 3_000, 100_000),
+        executor.flow(ms + 1_000, web(place), bytes, 9_000),
+    ]
+}
+
+#[test]
+fn two_thousand_sessions_of_one_tenant_do_not_silence_the_attack_that_follows() {
+    const RUN_UP: i64 = 2_000;
+    const HOURS: i64 = 24 * 14;
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    for number in 0..RUN_UP {
+        let ms = number * HOURS * 3_600_000 / RUN_UP;
+        // From a kilobyte to four mebibytes, a little more each time.
+        let bytes = (1_000.0 * 4_000f64.powf(number as f64 / RUN_UP as f64)) as u64;
+        let mut events = session_of("mallory", number, (ms, "drop.example.net", bytes));
+        if number % 4 == 0 {
+            let tenant = ["acme", "globex", "initech"][number as usize / 4 % 3];
+            let small = 1_000 + (5_000.0 * chance(number as u64)) as u64;
+            let place = format!("www.site-{}.example", number % 60);
+            events.extend(session_of(tenant, number, (ms + 100, &place, small)));
+        }
+        events.sort_by_key(|event| event.at);
+        engine.observe(&events, &mut changes);
+    }
+    // For others what the run-up sent is no less unusual; for the tenant itself what is beyond it.
+    for (n, (tenant, bytes)) in [("acme", 2 << 20), ("mallory", 6 << 20)].into_iter().enumerate() {
+        changes.clear();
+        let ms = (HOURS + 24 * 9 + n as i64) * 3_600_000;
+        let place = "drop.example.net";
+        engine.observe(&session_of(tenant, RUN_UP, (ms, place, bytes)), &mut changes);
+        let alerts: Vec<_> = opened(&changes).iter().map(|c| &c.incident.destination).collect();
+        assert_eq!(alerts, ["example.net"], "by {tenant}");
+    }
 }
