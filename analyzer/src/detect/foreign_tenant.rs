@@ -165,10 +165,11 @@ impl Subject<'_, '_> {
         p.max(ladder.rate_of_new_tenancies(key) / DESTINATIONS).clamp(least, 1.0)
     }
 
-    /// Whether what the template's sessions do says whom they write to.
+    /// Whether what the template's sessions do says whom they write to. That they use one host says nothing
+    /// of their use of another one.
     fn is_template_known(&self, key: TenancyKey) -> bool {
-        let enough =
-            if self.ladder.has_tenancies(key) { SESSIONS_TO_KNOW } else { SESSIONS_WITHOUT };
+        let has_habit = self.act.tenant.is_some() && self.ladder.has_tenancies(key);
+        let enough = if has_habit { SESSIONS_TO_KNOW } else { SESSIONS_WITHOUT };
         self.ladder.template_sessions() >= enough
     }
 

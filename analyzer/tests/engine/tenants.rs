@@ -226,6 +226,18 @@ fn a_template_that_never_pushed_is_not_held_to_it_before_hundreds_of_sessions() 
 }
 
 #[test]
+fn sessions_that_use_one_host_may_use_another_one_of_the_service() {
+    let results = |executor: &mut Executor, day: i64| {
+        vec![executor.flow(day * DAY_MS + 1000, web("api.github.com"), 40 * KIB, 5 * KIB)]
+    };
+    let first_push = |e: &mut Executor, ms| vec![e.flow(ms, web("github.com"), 40 * KIB, 5 * KIB)];
+    let (mut few, _) = taught(0..100, results);
+    assert!(then(&mut few, first_push).is_empty());
+    let (mut many, _) = taught(0..400, results);
+    assert_eq!(then(&mut many, first_push).len(), 1);
+}
+
+#[test]
 fn a_hook_that_sessions_use_is_learned_and_another_ones_is_not() {
     let hook = |team: &str| format!("/services/{team}/B07/secret");
     let (mut engine, changes) = taught(0..60, |executor, day| {
