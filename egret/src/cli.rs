@@ -1,6 +1,7 @@
 //! The command line: what can be typed.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -170,6 +171,9 @@ pub struct SimulateArgs {
     /// How many ordinary sessions to write around the attack.
     #[arg(long, default_value_t = 48)]
     pub sessions: u32,
+    /// End the attack when a session has stolen so many bytes.
+    #[arg(long, value_name = "N")]
+    pub bytes: Option<NonZeroUsize>,
 }
 
 /// How to run the demo.

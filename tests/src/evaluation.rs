@@ -85,6 +85,7 @@ impl Extent {
             manner: Manner::Plain,
             seed: first_seed + n,
             benign_sessions,
+            most_bytes: None,
         });
         let wanted = |s: &Scenario| attacks.is_empty() || attacks.contains(&s.word());
         let attacks = Scenario::attacks().filter(wanted).flat_map(|scenario| {
@@ -94,6 +95,7 @@ impl Extent {
                     manner,
                     seed: first_seed + n,
                     benign_sessions: sessions_beside,
+                    most_bytes: None,
                 })
             })
         });
@@ -110,16 +112,27 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
     let learned = extent.history.learn(trial::START)?;
     let baseline = learned.path();
     let baselines = [None, Some(baseline.as_path())];
-    let trials = extent.trials();
-    let next = AtomicUsize::new(0);
     let outcomes = Mutex::new(BTreeMap::new());
-    let work = || -> Result<()> {
-        while let Some(trial) = trials.get(next.fetch_add(1, Relaxed)) {
-            let both = trial.run(&baselines)?;
-            let place = (trial.scenario, trial.manner, trial.seed);
-            outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, both);
-        }
+    run_all(&extent.trials(), |_, trial| {
+        let both = trial.run(&baselines)?;
+        let place = (trial.scenario, trial.manner, trial.seed);
+        outcomes.lock().unwrap_or_else(|broken| broken.into_inner()).insert(place, both);
         Ok(())
+    })?;
+    let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
+    let of = |which: usize| Measured::of(outcomes.values().filter_map(|both| both.get(which)));
+    Ok(Figures::of(extent, of(0), of(1)))
+}
+
+/// Runs trials, each with its place among them, as many at once as there are cores.
+fn run_all(trials: &[Trial], run: impl Fn(usize, &Trial) -> Result<()> + Sync) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
+        loop {
+            let place = next.fetch_add(1, Relaxed);
+            let Some(trial) = trials.get(place) else { return Ok(()) };
+            run(place, trial)?;
+        }
     };
     let workers = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
@@ -128,8 +141,5 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
             Ok(ended) => ended,
             Err(panic) => std::panic::resume_unwind(panic),
         })
-    })?;
-    let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
-    let of = |which: usize| Measured::of(outcomes.values().filter_map(|both| both.get(which)));
-    Ok(Figures::of(extent, of(0), of(1)))
+    })
 }

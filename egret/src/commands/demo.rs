@@ -73,7 +73,14 @@ fn simulate(folder: &Path) -> Result<Vec<(Scenario, Written)>> {
     for (seed, word) in (1..).zip(SCENARIOS) {
         let (scenario, manner): (Scenario, _) = (word.parse()?, Manner::Plain);
         let start = now - scenario.span(manner);
-        let plan = Plan { scenario, manner, seed, start, benign_sessions: BENIGN_SESSIONS };
+        let plan = Plan {
+            scenario,
+            manner,
+            seed,
+            start,
+            benign_sessions: BENIGN_SESSIONS,
+            most_bytes: None,
+        };
         written.push((scenario, write(&plan, &folder.join(scenario.word()))?));
     }
     Ok(written)

@@ -1,5 +1,6 @@
 //! `egret simulate`: captures and logs of an attack among ordinary traffic.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::Result;
@@ -16,6 +17,7 @@ pub fn run(args: &SimulateArgs) -> Result<()> {
         seed: args.seed,
         start: args.start,
         benign_sessions: args.sessions,
+        most_bytes: args.bytes.map(NonZeroUsize::get),
     };
     let written = write(&plan, &args.out)?;
     for path in [&written.capture, &written.squid_log, &written.envoy_log, &written.truth] {

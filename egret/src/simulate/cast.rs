@@ -117,7 +117,7 @@ fn attackers(plan: &Plan, dice: &mut Dice) -> Vec<Attacker> {
     let roles = (1..).zip(kind.roles);
     roles
         .flat_map(|(campaign, role)| {
-            let mission = Rc::new(Mission::draw(kind.pace(plan.manner), dice));
+            let mission = Rc::new(Mission::draw(kind.pace(plan.manner), plan.most_bytes, dice));
             vec![Attacker { campaign, kind, role, mission }; kind.sessions]
         })
         .collect()

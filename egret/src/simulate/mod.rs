@@ -63,6 +63,8 @@ pub struct Plan {
     pub start: Timestamp,
     /// Sessions without an attack, at most [`MAX_BENIGN_SESSIONS`].
     pub benign_sessions: u32,
+    /// Stolen bytes of a session after which its attack ends. `None`: as many as its manner says.
+    pub most_bytes: Option<usize>,
 }
 
 /// What was written.

@@ -28,6 +28,7 @@ fn plan(scenario: Scenario) -> Plan {
         seed: SEED,
         start: Timestamp::from_secs(1_769_850_000),
         benign_sessions: 8,
+        most_bytes: None,
     }
 }
 

@@ -47,6 +47,15 @@ impl History {
     /// # Errors
     /// When a day cannot be written or read.
     pub(super) fn learn(self, start: Timestamp) -> Result<Learned> {
+        self.learn_and(start, |_| Ok(()))
+    }
+
+    /// The same, and gives each day to `take` as well.
+    pub(super) fn learn_and(
+        self,
+        start: Timestamp,
+        mut take: impl FnMut(Written) -> Result<()>,
+    ) -> Result<Learned> {
         let learned = Learned { folder: tempfile::tempdir().context("no folder for a baseline")? };
         let path = learned.path();
         // The next day is written while one is learned.
@@ -62,7 +71,8 @@ impl History {
             });
             written.into_iter().try_for_each(|day| {
                 let (_folder, day) = day?;
-                learn(&day, &path)
+                learn(&day, &path)?;
+                take(day)
             })
         })?;
         Ok(learned)
@@ -76,6 +86,7 @@ impl History {
             seed: u64::from(seed),
             start,
             benign_sessions: self.sessions,
+            most_bytes: None,
         };
         let written = write(&plan, folder.path())?;
         Ok((folder, written))

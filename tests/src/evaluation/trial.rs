@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use egret::simulate::{Attack, Contact, Manner, Plan, Scenario, SessionTruth, Truth, write};
+use egret::simulate::{
+    Attack, Contact, Manner, Plan, Scenario, SessionTruth, Truth, Written, write,
+};
 use egret_analyzer::Incident;
 use egret_event::Timestamp;
 use serde::Deserialize;
@@ -27,6 +29,8 @@ pub struct Trial {
     pub seed: u64,
     /// Sessions without an attack.
     pub benign_sessions: u32,
+    /// Stolen bytes after which an attack ends. `None`: as many as its manner says.
+    pub most_bytes: Option<usize>,
 }
 
 /// What came of it.
@@ -78,27 +82,59 @@ impl Trial {
     /// Runs it with each of the baselines in turn; `None` is none.
     pub(super) fn run(&self, baselines: &[Option<&Path>]) -> Result<Vec<Outcome>> {
         let folder = tempfile::tempdir().context("no folder for a trial")?;
+        let story = self.write(folder.path())?;
+        let outcome = |&baseline| Ok(judge(&story.truth, &story.incidents(baseline)?));
+        baselines.iter().map(outcome).collect()
+    }
+
+    /// Writes it down.
+    pub(super) fn write(&self, folder: &Path) -> Result<Story> {
         let plan = Plan {
             scenario: self.scenario,
             manner: self.manner,
             seed: self.seed,
             start: START,
             benign_sessions: self.benign_sessions,
+            most_bytes: self.most_bytes,
         };
-        let written = write(&plan, folder.path())?;
+        Story::of(write(&plan, folder)?)
+    }
+}
+
+/// What was written, and the truth about it.
+pub(super) struct Story {
+    written: Written,
+    pub(super) truth: Truth,
+}
+
+impl Story {
+    pub(super) fn of(written: Written) -> Result<Self> {
         let truth = std::fs::read(&written.truth).context("cannot read what was written")?;
-        let truth: Truth = serde_json::from_slice(&truth)?;
-        let outcome = |baseline: &Option<&Path>| {
-            let mut options: Vec<OsString> =
-                vec!["--config".into(), written.configuration.clone().into()];
-            options.extend(["--executors".into(), written.registrations.clone().into()]);
-            if let Some(baseline) = baseline {
-                let key = format!("analyzer.baseline={}", baseline.display());
-                options.extend(["--set".into(), key.into()]);
-            }
-            Ok(judge(&truth, &analyze(&options, written.inputs())?))
-        };
-        baselines.iter().map(outcome).collect()
+        let truth = serde_json::from_slice(&truth)?;
+        Ok(Self { written, truth })
+    }
+
+    /// What `egret analyze` finds in it, with a baseline or without.
+    pub(super) fn incidents(&self, baseline: Option<&Path>) -> Result<Vec<Incident>> {
+        let mut options = self.options();
+        if let Some(baseline) = baseline {
+            let key = format!("analyzer.baseline={}", baseline.display());
+            options.extend(["--set".into(), key.into()]);
+        }
+        analyze(&options, self.inputs())
+    }
+
+    /// Options for `egret analyze` that say who is who.
+    pub(super) fn options(&self) -> Vec<OsString> {
+        let Written { configuration, registrations, .. } = &self.written;
+        let files = [configuration, registrations].map(|path| OsString::from(path.clone()));
+        let [configuration, registrations] = files;
+        vec!["--config".into(), configuration, "--executors".into(), registrations]
+    }
+
+    /// The capture and the logs.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.written.inputs()
     }
 }
 
@@ -194,7 +230,7 @@ fn sent_by(contact: &Contact, at: Timestamp) -> f64 {
 
 /// Whether an incident is about a session. An address that several executors had one after the
 /// other stands for whoever had it then.
-fn is_about(incident: &Incident, session: &SessionTruth) -> bool {
+pub(super) fn is_about(incident: &Incident, session: &SessionTruth) -> bool {
     let executor = &session.executor;
     let origin = &incident.origin.executor;
     let is_then = incident.first_seen >= executor.from
@@ -203,13 +239,16 @@ fn is_about(incident: &Incident, session: &SessionTruth) -> bool {
 }
 
 /// Whether an incident is about where an attack goes, and not older than it.
-fn is_at(incident: &Incident, attack: &Attack) -> bool {
-    let place = incident.destination.as_str();
-    let is_place = attack.destination == "*"
+pub(super) fn is_at(incident: &Incident, attack: &Attack) -> bool {
+    is_place(attack, &incident.destination) && incident.opened_at >= attack.start
+}
+
+/// Whether an attack goes to `place`: a registrable domain or an address.
+pub(super) fn is_place(attack: &Attack, place: &str) -> bool {
+    attack.destination == "*"
         || attack.destination == place
         || attack.seen_as.iter().any(|other| other == place)
-        || attack.addresses.iter().any(|address| address.to_string() == place);
-    is_place && incident.opened_at >= attack.start
+        || attack.addresses.iter().any(|address| address.to_string() == place)
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
         .collect();
     session.dice.shuffle(&mut names);
     let mut untried = names.iter().enumerate();
-    mission.pace.each(session, |session, _| {
+    mission.each(session, |session, _| {
         let Some((number, name)) = untried.next() else { return };
         let host = hostile(name, 40 + number as u8);
         let attempts = if session.dice.chance(RETRY_CHANCE) { 2 } else { 1 };

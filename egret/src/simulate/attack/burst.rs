@@ -31,7 +31,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
         session.look_up(host);
     }
     let mut turn = 0;
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let post = [Call::post("/m", bytes, 2)];
         let visit = Visit::https(&hosts[turn % hosts.len()], &CURL, &post);
         attack.add(session.connect(session.now, &visit), bytes);

@@ -30,7 +30,7 @@ pub(super) static KIND: Kind = Kind {
 fn act(session: &mut Session, mission: &Mission) -> Attack {
     let zone = zone(mission);
     let mut attack = tunnel(&zone, session);
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let name = format!("{}.t.{zone}", labels(BASE32, session, bytes));
         let size = session.dice.count(ANSWER_BYTES);
         let record = Record::Null(session.dice.noise(size));

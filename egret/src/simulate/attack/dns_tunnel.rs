@@ -31,7 +31,7 @@ pub(super) fn act(session: &mut Session, mission: &Mission) -> Attack {
     let zone = zone(mission);
     let mut attack = tunnel(&zone, session);
     let mut turn = 0;
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let name = format!("{turn}.{}.{zone}", labels(BASE32, session, bytes));
         let records = vec![Record::Address(RECEIPT)];
         ask(session, &mut attack, (found(name, RecordType::A, records), bytes));

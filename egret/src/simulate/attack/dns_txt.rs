@@ -32,7 +32,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
     let zone = zone(mission);
     let mut attack = tunnel(&zone, session);
     let mut turn = 0;
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let exchange = exchange(session, &zone, (turn, bytes));
         ask(session, &mut attack, (exchange, bytes));
         turn += 1;

@@ -67,7 +67,7 @@ fn act(
     let hidden = Host { name: mission.host("www").name, ..front.clone() };
     let mut attack = Attack::to(&hidden, session);
     attack.seen_as.push(registrable(PUBLIC_NAME));
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         session.look_up(&hidden);
         let key = session.dice.noise(KEY_BYTES);
         let records = vec![Record::Service(key)];

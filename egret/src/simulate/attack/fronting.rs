@@ -35,7 +35,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
     let seen_as = vec![registrable(&front.name)];
     let mut attack =
         Attack { destination: registrable(&hidden), seen_as, ..Attack::to(&front, session) };
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let post = [Call::post("/assets/upload", bytes, 2)];
         let visit = Visit { hidden: Some(&hidden), ..Visit::https(&front, &BROWSER, &post) };
         attack.add(session.visit(&visit), bytes);

@@ -5,8 +5,6 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::simulate::session::Session;
-
 /// How an attacker goes about it.
 #[derive(
     Debug,
@@ -70,17 +68,6 @@ impl Pace {
         Self { contacts: 5..13, bytes: 20_000..200_000, apart_ms: 500..30_000 },
         Self { contacts: 40..61, bytes: 8_000..40_000, apart_ms: 240_000..600_000 },
     ];
-
-    /// Has `contact` make each contact with the bytes that it is to carry.
-    pub(crate) fn each(&self, session: &mut Session, mut contact: impl FnMut(&mut Session, usize)) {
-        for turn in 0..session.dice.count(self.contacts.clone()) {
-            if turn > 0 {
-                session.wait(self.apart_ms.clone());
-            }
-            let bytes = session.dice.count(self.bytes.clone());
-            contact(session, bytes);
-        }
-    }
 
     /// The longest that all waiting can take, in milliseconds.
     pub(crate) const fn longest_ms(&self) -> u64 {

@@ -28,7 +28,7 @@ pub(super) static KIND: Kind = Kind {
 fn act(session: &mut Session, mission: &Mission) -> Attack {
     let mut attack = Attack::towards("*", session);
     let mut number = 0;
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let host = mission.numbered_host(number);
         number += 1;
         let post = [Call::post("/", bytes, 2)];

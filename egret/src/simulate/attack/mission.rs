@@ -19,7 +19,9 @@ const SECOND: [&str; 16] = [
 /// One attacker's plan; all its sessions share it.
 #[derive(Debug)]
 pub(crate) struct Mission {
-    pub(crate) pace: &'static Pace,
+    pace: &'static Pace,
+    /// When so many bytes are stolen in a session, it ends early.
+    most_bytes: Option<usize>,
     /// The attacker's name for itself: its domain, its account, its bucket.
     pub(crate) handle: String,
     /// Which of the documentation addresses its server has.
@@ -28,9 +30,9 @@ pub(crate) struct Mission {
 
 impl Mission {
     /// A mission in the words and numbers that `dice` give.
-    pub(crate) fn draw(pace: &'static Pace, dice: &mut Dice) -> Self {
+    pub(crate) fn draw(pace: &'static Pace, most_bytes: Option<usize>, dice: &mut Dice) -> Self {
         let handle = format!("{}-{}", dice.pick(&FIRST), dice.pick(&SECOND));
-        Self { pace, handle, number: dice.count(1..255) as u8 }
+        Self { pace, most_bytes, handle, number: dice.count(1..255) as u8 }
     }
 
     /// The attacker's own server, called `label` there.
@@ -47,6 +49,23 @@ impl Mission {
     pub(crate) fn address(&self, v6: bool) -> Host {
         let host = self.host("host");
         Host { name: host.address(v6).to_string(), ..host }
+    }
+
+    /// Has `contact` make each contact of the pace, with the bytes that it is to carry.
+    pub(crate) fn each(&self, session: &mut Session, mut contact: impl FnMut(&mut Session, usize)) {
+        let Pace { contacts, bytes, apart_ms } = self.pace;
+        let mut left = self.most_bytes.unwrap_or(usize::MAX);
+        for turn in 0..session.dice.count(contacts.clone()) {
+            if turn > 0 {
+                session.wait(apart_ms.clone());
+            }
+            let carried = session.dice.count(bytes.clone()).min(left);
+            contact(session, carried);
+            left -= carried;
+            if left == 0 {
+                return;
+            }
+        }
     }
 
     /// Sends what the pace says to `host`: a connection for each contact, with the calls that
@@ -69,7 +88,7 @@ impl Mission {
         mut calls: impl FnMut(&mut Dice, usize) -> Vec<Call>,
     ) -> Attack {
         let mut attack = Attack::to(host, session);
-        self.pace.each(session, |session, bytes| {
+        self.each(session, |session, bytes| {
             let calls = calls(&mut session.dice, bytes);
             let visit = Visit { over, ..Visit::https(host, program, &calls) };
             attack.add(session.visit(&visit), bytes);

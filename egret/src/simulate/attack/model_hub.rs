@@ -36,7 +36,7 @@ fn act(session: &mut Session, mission: &Mission) -> Attack {
     let mut attack = Attack::to(&hub, session);
     attack.seen_as.push(registrable(&bucket.name));
     let repository = format!("/api/models/{}/encoder", mission.handle);
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let ask = [Call::post(format!("{repository}/preupload/main"), ASK_BYTES, ANSWER_BYTES)];
         let put = [Call { method: "PUT", ..Call::post("/repos/object", bytes, 0) }];
         let tell = [Call::post(format!("{repository}/commit/main"), COMMIT_BYTES, ANSWER_BYTES)];

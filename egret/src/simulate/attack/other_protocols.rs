@@ -76,7 +76,7 @@ fn datagrams(
 ) -> Attack {
     let host = mission.address(false);
     let mut attack = Attack::to(&host, session);
-    mission.pace.each(session, |session, bytes| {
+    mission.each(session, |session, bytes| {
         let datagrams = write(&session.dice.noise(bytes));
         attack.add(session.exchange((&host, port), kind, &datagrams), bytes);
     });

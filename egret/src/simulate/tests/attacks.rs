@@ -207,6 +207,23 @@ fn the_table_of_attacks_has_no_name_twice_and_techniques_of_the_right_form() {
     }
 }
 
+#[test]
+fn an_attack_ends_when_it_has_stolen_what_it_may() {
+    for (scenario, most_bytes, contacts) in [("bulk-upload", 16_384, 1), ("dns-tunnel", 1_000, 14)]
+    {
+        let plan = Plan { most_bytes: Some(most_bytes), ..plan(named(scenario)) };
+        let story = Story::told(&Plan { benign_sessions: 0, ..plan });
+        for (_, attack) in story.attacks() {
+            let stolen: u64 = attack.contacts.iter().map(|contact| contact.stolen_bytes).sum();
+            assert_eq!(
+                (stolen, attack.contacts.len()),
+                (most_bytes as u64, contacts),
+                "{scenario}"
+            );
+        }
+    }
+}
+
 /// A plain attack, and what the collector makes of it.
 fn plain(scenario: &str) -> (Story, Told) {
     let story = Story::told(&Plan { benign_sessions: 0, ..plan(named(scenario)) });
