@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .PHONY: demo test lint bench evaluate fuzz faults load conformance dashboard setup-build setup-test \
-	setup-bench setup-conformance
+	setup-bench setup-conformance setup-peers
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
 demo: setup-build dashboard
@@ -32,11 +32,12 @@ bench: setup-bench dashboard
 	target/release/egret-bench
 
 ## evaluate: how many simulated attacks are found, how soon, and at what price in false alarms; with
-## DATA=FOLDER, on public data about real hosts too
-evaluate: setup-build dashboard
+## DATA=FOLDER, on public data about real hosts too; with PEERS=1, next to other ways to judge
+evaluate: setup-build $(if $(PEERS),setup-peers) dashboard
 	cargo build --release --locked -p egret -p egret-tests --bins
 	target/release/egret-evaluate
 	$(if $(DATA),target/release/egret-evaluate --real "$(DATA)")
+	$(if $(PEERS),target/release/egret-evaluate --peers)
 
 ## conformance: what others see in public captures (DATA=FOLDER), next to what egret sees
 conformance: setup-conformance
@@ -73,3 +74,6 @@ setup-bench:
 
 setup-conformance:
 	@deploy/setup.sh conformance
+
+setup-peers:
+	@deploy/setup.sh peers

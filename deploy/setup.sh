@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what building (`setup.sh build`), testing (`setup.sh test`), measuring (`setup.sh bench`)
-# or comparing with other tools (`setup.sh conformance`) needs and this machine lacks: Debian
+# Installs what building (`setup.sh build`), testing (`setup.sh test`), measuring (`setup.sh bench`),
+# comparing with other tools (`setup.sh conformance`) or with other ways to judge (`setup.sh peers`)
+# needs and this machine lacks: Debian
 # packages, a Python environment below target/, npm packages below the folders that use them. Says
 # what it does; quick when nothing is missing. Uses sudo only when not root.
 set -eu
@@ -13,6 +14,7 @@ busybox-static softflowd nfdump pmacct argus-server argus-client python3 python3
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
 python3-venv"
 conformance_packages="tshark python3 python3-venv"
+peers_packages="python3 python3-venv"
 
 say() { echo "setup: $*" >&2; }
 
@@ -63,22 +65,13 @@ need_npm() {
     touch "$stamp"
 }
 
+# Makes a Python environment with what a file lists, when that changed since the last time.
 need_python() {
-    stamp=target/python/.installed
-    [ -f "$stamp" ] && [ "$stamp" -nt tests/requirements.txt ] && return 0
-    say "installing Python packages of tests/requirements.txt"
-    python3 -m venv target/python
-    target/python/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
-    touch "$stamp"
-}
-
-need_bench_python() {
-    stamp=target/bench-python/.installed
-    [ -f "$stamp" ] && [ "$stamp" -nt tests/bench/requirements.txt ] && return 0
-    say "installing Python packages of tests/bench/requirements.txt"
-    python3 -m venv target/bench-python
-    target/bench-python/bin/pip install --quiet --disable-pip-version-check \
-        -r tests/bench/requirements.txt
+    stamp="$1/.installed"
+    [ -f "$stamp" ] && [ "$stamp" -nt "$2" ] && return 0
+    say "installing Python packages of $2"
+    python3 -m venv "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
     touch "$stamp"
 }
 
@@ -100,20 +93,24 @@ test)
     "$0" build
     install_debian $test_packages
     need_npm tests/browser
-    need_python
+    need_python target/python tests/requirements.txt
     ;;
 bench)
     "$0" build
     install_debian $bench_packages
-    need_bench_python
+    need_python target/bench-python tests/bench/requirements.txt
     ;;
 conformance)
     "$0" build
     install_debian $conformance_packages
-    need_python
+    need_python target/python tests/requirements.txt
+    ;;
+peers)
+    install_debian $peers_packages
+    need_python target/peers-python tests/evaluation/peers/requirements.txt
     ;;
 *)
-    say "usage: setup.sh build|test|bench|conformance"
+    say "usage: setup.sh build|test|bench|conformance|peers"
     exit 2
     ;;
 esac

@@ -4,13 +4,16 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use egret_tests::evaluation::{Extent, evaluate, real, report};
+use egret_tests::evaluation::{Extent, PeersExtent, compare, evaluate, real, report};
 
 /// Where the page is kept.
 const RESULTS: &str = "tests/evaluation/RESULTS.md";
 
 /// Where the page about real hosts is kept.
 const REAL: &str = "tests/evaluation/REAL.md";
+
+/// Where the page about peers is kept.
+const PEERS: &str = "tests/evaluation/PEERS.md";
 
 /// Where the figures are kept.
 const FIGURES: &str = "target/evaluation.json";
@@ -22,7 +25,14 @@ fn main() -> Result<()> {
         ["--quick"] => (Extent::QUICK, false),
         ["--tuning"] => (Extent::TUNING, false),
         ["--real", data] => return keep_real(Path::new(data)),
-        _ => bail!("usage: egret-evaluate [--quick | --tuning | --real FOLDER]"),
+        ["--peers"] => return keep_peers(),
+        ["--peers", "--tuning"] => {
+            print!("{}", compare(PeersExtent::TUNING)?);
+            return Ok(());
+        }
+        _ => {
+            bail!("usage: egret-evaluate [--quick | --tuning | --peers [--tuning] | --real FOLDER]")
+        }
     };
     let figures = evaluate(extent)?;
     let page = report(&figures);
@@ -33,6 +43,12 @@ fn main() -> Result<()> {
         std::fs::write(FIGURES, figures).context("cannot write the figures")?;
     }
     Ok(())
+}
+
+fn keep_peers() -> Result<()> {
+    let page = compare(PeersExtent::WHOLE)?;
+    print!("{page}");
+    std::fs::write(PEERS, &page).context("cannot write the page")
 }
 
 fn keep_real(data: &Path) -> Result<()> {

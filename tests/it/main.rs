@@ -12,6 +12,7 @@ mod faults;
 mod hostile;
 mod ledger;
 mod overload;
+mod peers;
 mod proxies;
 mod recovery;
 mod scenario;

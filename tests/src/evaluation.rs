@@ -6,6 +6,7 @@
 mod bounds;
 mod figures;
 mod history;
+mod peers;
 mod real;
 mod report;
 mod trial;
@@ -21,6 +22,7 @@ use egret::simulate::{Manner, Scenario};
 pub use bounds::{Interval, clopper_pearson};
 pub use figures::{Figures, Found, Measured, Row};
 pub use history::History;
+pub use peers::{PeersExtent, compare};
 pub use real::real;
 pub use report::report;
 pub use trial::{Attempt, Outcome, Price, Trial};
