@@ -50,6 +50,7 @@ def of_rules(streams):
     for name, judge, own in [
         ("100 contacts a minute", limits.contacts_a_minute, limits.CONTACTS_PER_MINUTE),
         ("10 MB to one place", limits.bytes_sent, limits.BYTES),
+        ("4 contacts with a new place", limits.times_new, limits.TIMES_NEW),
     ]:
         yield compared(name, "in the name", own, *streams.attackers_and_sessions(judge(streams)))
 
