@@ -47,9 +47,9 @@ pub(super) fn page(extent: PeersExtent, all: &[Compared]) -> String {
     let history = extent.extent.history;
     let mut page = format!(
         "# Next to other ways to judge\n\nWritten by `make evaluate PEERS=1`; do not edit.\n\n\
-         The traffic is that of [RESULTS.md](RESULTS.md), less of it: the listed attacks with the seeds \
-         {first} to {}, {sessions} ordinary sessions\n(seeds {first} to {}). Whoever learns learned from \
-         the same {} days of {} ordinary sessions.\n\n",
+         The traffic is that of [RESULTS.md](RESULTS.md), less of it: the listed attacks with the seeds {first} to {}, and\n\
+         {sessions} ordinary sessions (seeds {first} to {}). Whoever learns learned from the same {} days of {} ordinary\n\
+         sessions each.\n\n",
         last(extent.extent.attack_seeds),
         last(extent.extent.benign_seeds),
         history.seeds,
@@ -73,11 +73,11 @@ const COLUMNS: &str = "| | plain | jittered | low-and-slow | alerts per 1000 | m
 
 fn write_recall(page: &mut String, all: &[Compared]) {
     page.push_str(
-        "## Recall at 1 alert per 1000 ordinary sessions\n\nMeans over the listed attacks, each at the \
-         threshold at which one in 1000 of these ordinary sessions\nalerts, chosen afterwards. Egret says \
-         nothing below its own threshold, and stays at that. Mistaken: sessions with an attack\nin which \
-         something else alerts. AUC-PR: the area under the curve of precision and recall, attackers against \
-         ordinary sessions.\n\n\
+        "## Recall at 1 alert per 1000 ordinary sessions\n\n\
+         Means over the listed attacks, each at the threshold at which one in 1000 of these ordinary sessions\n\
+         alerts, chosen afterwards. Egret says nothing below its own threshold, and stays at that. Mistaken:\n\
+         sessions with an attack in which something else alerts. AUC-PR: the area under the curve of precision\n\
+         and recall, attackers against ordinary sessions.\n\n\
          | | plain | jittered | low-and-slow | alerts per 1000 | mistaken | AUC-PR |\n\
          |---|---:|---:|---:|---:|---:|---:|\n",
     );
@@ -103,9 +103,9 @@ fn percent(share: Option<&f64>) -> String {
 fn write_sizes(page: &mut String, all: &[Compared], seeds: u64) {
     let _ = write!(
         page,
-        "\n## How little is still found\n\nThe same attacks, ended when so many bytes were stolen: recall at 1 alert \
-         per 1000, {seeds} seeds of each size. B90 is the\nsmallest size from which on at least 90 % are \
-         found.\n"
+        "\n## How little is still found\n\n\
+         The same attacks, ended when so many bytes were stolen: recall at 1 alert per 1000, {seeds} seeds of\n\
+         each size. B90 is the smallest size from which on at least 90 % are found.\n"
     );
     for (attack, sizes) in SIZES {
         let words: Vec<String> = sizes.iter().map(|bytes| size(*bytes)).collect();
