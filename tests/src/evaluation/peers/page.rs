@@ -117,14 +117,22 @@ fn write_sizes(page: &mut String, all: &[Compared], seeds: u64) {
         );
         for Compared { name, sizes: found, .. } in all {
             let Some(found) = found.get(attack) else { continue };
-            let shares: Vec<f64> = found.iter().map(|(_, n, of)| *n as f64 / *of as f64).collect();
-            let cells: Vec<String> = shares.iter().map(|share| percent(Some(share))).collect();
-            let missed = shares.iter().rposition(|share| *share < CAUGHT);
-            let smallest = found.get(missed.map_or(0, |place| place + 1));
-            let smallest = smallest.map_or_else(|| "–".to_owned(), |(bytes, ..)| size(*bytes));
+            let cells: Vec<String> = found.iter().map(|one| percent(Some(&share(one)))).collect();
+            let smallest = smallest(found).map_or_else(|| "–".to_owned(), size);
             let _ = writeln!(page, "| {name} | {} | {smallest} |", cells.join(" | "));
         }
     }
+}
+
+/// The share of a size that is found.
+fn share((_, found, of): &(usize, u64, u64)) -> f64 {
+    *found as f64 / *of as f64
+}
+
+/// The smallest size from which on enough is found.
+fn smallest(sizes: &[(usize, u64, u64)]) -> Option<usize> {
+    let missed = sizes.iter().rposition(|one| share(one) < CAUGHT);
+    sizes.get(missed.map_or(0, |place| place + 1)).map(|(bytes, ..)| *bytes)
 }
 
 fn size(bytes: usize) -> String {
@@ -132,5 +140,21 @@ fn size(bytes: usize) -> String {
         0..1024 => format!("{bytes} B"),
         1024..0x10_0000 => format!("{} KiB", bytes >> 10),
         _ => format!("{} MiB", bytes >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_size_is_one_from_which_on_nothing_larger_is_missed() {
+        let found = |counts: [u64; 3]| {
+            let sizes: Vec<_> = [16, 32, 64].into_iter().zip(counts).collect();
+            smallest(&sizes.into_iter().map(|(bytes, n)| (bytes, n, 10)).collect::<Vec<_>>())
+        };
+        assert_eq!(found([9, 10, 10]), Some(16));
+        assert_eq!(found([10, 8, 9]), Some(64));
+        assert_eq!(found([10, 10, 8]), None);
     }
 }
