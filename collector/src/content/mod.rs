@@ -75,6 +75,11 @@ impl Scanner {
         if is_quiet { Vec::new() } else { self.look_at_request(visible) }
     }
 
+    /// Whether nothing would be found in a header, whatever host it goes to.
+    pub fn is_harmless_header(&self, header: &[u8]) -> bool {
+        self.request(&Visible { headers: header, ..Visible::default() }).is_empty()
+    }
+
     /// What is found in a name that is asked for, below `domain`, which somebody registered.
     #[inline]
     pub fn name(&self, name: &[u8], domain: &str) -> Vec<Sensitive> {

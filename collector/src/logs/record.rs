@@ -110,15 +110,12 @@ impl LogRecord<'_> {
         self.status == Some(PROXY_LOGIN)
     }
 
-    /// The path without its query. `None` for tunnels.
-    pub fn path(&self) -> Option<&[u8]> {
-        let target = self.target.as_deref()?;
-        Some(path_and_query(target).0).filter(|path| !path.is_empty())
-    }
-
-    /// The query. `None` where the log has removed it, and for tunnels.
-    pub fn query(&self) -> Option<&[u8]> {
-        path_and_query(self.target.as_deref()?).1
+    /// The path without its query, `None` for tunnels; and the query, `None` where the log has removed
+    /// it too.
+    pub fn path_and_query(&self) -> (Option<&[u8]>, Option<&[u8]>) {
+        let Some(target) = self.target.as_deref() else { return (None, None) };
+        let (path, query) = path_and_query(target);
+        (Some(path).filter(|path| !path.is_empty()), query)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egret_event::{
     Attribution, Destination, DnsExchange, Event, EventId, Fact, FlowInterval, Gap, GapReason,
-    HttpRequest, NameSource, NamedBy, Scope, SmolStr, Timestamp, Verdict, Volume,
+    HttpRequest, NameSource, NamedBy, Scope, Sensitive, SmolStr, Timestamp, Verdict, Volume,
 };
 
 use super::entry::{DnsRecord, Ends, Entry, FlowRecord};
@@ -37,7 +37,15 @@ pub(crate) struct Scribe {
     nobody: Arc<Attribution>,
     hosts: Hosts,
     /// One for each coding.
-    agents: [Memo<SmolStr>; Coding::COUNT],
+    agents: [Memo<Agent>; Coding::COUNT],
+}
+
+/// What is remembered of a user agent.
+#[derive(Clone)]
+struct Agent {
+    text: SmolStr,
+    /// Whether no secret is in it, wherever it goes.
+    is_harmless: bool,
 }
 
 /// The ids of what comes from one generation of a log file.
@@ -257,36 +265,54 @@ impl Scribe {
         }
     }
 
+    /// Made where it stays: a copy of what was just written costs as much as reading the line's numbers.
+    #[inline]
     fn request(&mut self, record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
         let text = |raw: &[u8]| printable(raw, MAX_TEXT_BYTES);
         let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
-        let query = record.query();
-        let sensitive = self.scanner.request(&Visible {
-            host: &record.host,
-            path: record.path().unwrap_or_default(),
-            query: query.unwrap_or_default(),
-            headers: record.user_agent.as_ref().map_or(&[], |written| &written.raw),
-            body: &[],
-        });
+        let (path, query) = record.path_and_query();
+        let agent = record.user_agent.as_ref().map(|written| self.agent(written));
+        let is_harmless = agent.as_ref().is_none_or(|agent| agent.is_harmless);
         HttpRequest {
             seen_by: record.seen_by,
             method: method(&record.method),
-            path: record.path().map(text),
+            path: path.map(text),
             query_bytes: query.map(|query| u32::try_from(query.len()).unwrap_or(u32::MAX)),
-            user_agent: record.user_agent.as_ref().map(|written| self.agent(written)),
+            user_agent: agent.map(|agent| agent.text),
             status: record.status,
             duration_ms: record.duration_ms,
             user,
             sni: sni.map(egret_event::clean_name_bytes),
             content_type: record.content_type.as_deref().map(|raw| printable(raw, MAX_TYPE_BYTES)),
             body_bytes: record.body_bytes,
-            sensitive,
+            sensitive: self.sensitive(record, (path, query), is_harmless),
         }
     }
 
-    fn agent(&mut self, written: &Written<'_>) -> SmolStr {
+    /// What is secret in a request, whose user agent is harmless or not.
+    #[inline(never)]
+    fn sensitive(
+        &self,
+        record: &LogRecord<'_>,
+        (path, query): (Option<&[u8]>, Option<&[u8]>),
+        is_harmless: bool,
+    ) -> Vec<Sensitive> {
+        let agent = record.user_agent.as_ref().filter(|_| !is_harmless);
+        self.scanner.request(&Visible {
+            host: &record.host,
+            path: path.unwrap_or_default(),
+            query: query.unwrap_or_default(),
+            headers: agent.map_or(&[], |written| &written.raw),
+            body: &[],
+        })
+    }
+
+    fn agent(&mut self, written: &Written<'_>) -> Agent {
         let agents = &mut self.agents[written.coding as usize];
-        agents.get(&written.raw, |_| printable(&written.decoded(), MAX_TEXT_BYTES))
+        agents.get(&written.raw, |raw| Agent {
+            text: printable(&written.decoded(), MAX_TEXT_BYTES),
+            is_harmless: self.scanner.is_harmless_header(raw),
+        })
     }
 
     /// The event that says that something of the log could not be seen.

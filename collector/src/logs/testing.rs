@@ -57,7 +57,7 @@ pub(super) fn in_short(record: &LogRecord<'_>) -> String {
         text(&record.method),
         text(&record.host),
         record.port,
-        record.path().map(text).unwrap_or_default(),
+        record.path_and_query().0.map(text).unwrap_or_default(),
         record.status.map_or("?".to_owned(), |status| status.to_string()),
         count(record.up_bytes),
         count(record.down_bytes),

@@ -53,7 +53,7 @@ fn caddy_tells_the_body_as_the_upload() {
         ],
     );
     let post = shipped("caddy").unwrap().parse(post.as_bytes(), None).unwrap();
-    assert_eq!(post.query().map(<[u8]>::len), Some(7));
+    assert_eq!(post.path_and_query().1.map(<[u8]>::len), Some(7));
     assert_eq!(&*post.user_agent.unwrap().decoded(), b"curl/8");
     assert_eq!(post.user, None);
 }

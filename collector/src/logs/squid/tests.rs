@@ -83,7 +83,7 @@ fn our_own_format_may_do_without_the_fields_at_the_end() {
     assert_eq!(record.client, ("::1".parse().unwrap(), 45350));
     assert_eq!((record.host.as_ref(), record.port), (&b"2001:db8::7"[..], 8080));
     assert_eq!(record.address, Some("2001:db8::7".parse().unwrap()));
-    assert_eq!(record.query().map(<[u8]>::len), Some(0));
+    assert_eq!(record.path_and_query().1.map(<[u8]>::len), Some(0));
     assert_eq!((record.user, record.sni), (None, None));
 }
 
@@ -165,8 +165,12 @@ fn urls_are_split_into_host_port_path_and_length_of_query() {
         let line = line.replace(".4 ", ".400 ");
         let record = native(&line);
         assert_eq!(str::from_utf8(&record.host).unwrap(), host, "{url}");
-        assert_eq!((record.port, text(&record.path().map(Cow::Borrowed))), (port, path), "{url}");
-        assert_eq!(record.query().map(<[u8]>::len), query, "{url}");
+        assert_eq!(
+            (record.port, text(&record.path_and_query().0.map(Cow::Borrowed))),
+            (port, path),
+            "{url}"
+        );
+        assert_eq!(record.path_and_query().1.map(<[u8]>::len), query, "{url}");
     }
 }
 

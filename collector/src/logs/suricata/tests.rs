@@ -218,7 +218,10 @@ fn a_request_has_an_unknown_upload() {
     let record = request.unwrap();
     assert_eq!((record.host.as_ref(), record.port), (&b"up.example.org"[..], 80));
     assert_eq!((record.named_by, record.seen_by), (NameSource::HttpHost, SeenBy::Sensor));
-    assert_eq!((record.path(), record.query().map(<[u8]>::len)), (Some(&b"/in/box"[..]), Some(9)));
+    assert_eq!(
+        (record.path_and_query().0, record.path_and_query().1.map(<[u8]>::len)),
+        (Some(&b"/in/box"[..]), Some(9))
+    );
     assert_eq!(record.user_agent.unwrap().decoded().as_ref(), b"made-up/1.0 \"q\"");
     assert_eq!((record.up_bytes, record.down_bytes), (None, Some(5)));
 }

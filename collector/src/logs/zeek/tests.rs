@@ -209,7 +209,10 @@ fn a_request_goes_to_its_host_at_the_address_that_was_contacted() {
     assert_eq!(record.address, Some("203.0.113.9".parse().unwrap()));
     assert_eq!((record.named_by, record.seen_by), (NameSource::HttpHost, SeenBy::Sensor));
     assert_eq!((record.up_bytes, record.down_bytes), (Some(1_178), Some(52)));
-    assert_eq!((record.path(), record.query().map(<[u8]>::len)), (Some(&b"/a"[..]), Some(3)));
+    assert_eq!(
+        (record.path_and_query().0, record.path_and_query().1.map(<[u8]>::len)),
+        (Some(&b"/a"[..]), Some(3))
+    );
     assert_eq!(record.user_agent.unwrap().decoded().as_ref(), b"curl/8,5");
     assert_eq!(record.content_type.as_deref(), Some(&b"application/x-gzip"[..]));
     assert_eq!(record.user, None, "a user of some site is no proof of who runs");
@@ -228,7 +231,7 @@ fn a_request_to_a_proxy_goes_where_the_url_says() {
     let text = http("GET proxy http://u:p@[2001:db8::1]:81/x?y - 7 0 200 - -");
     let proxied = request(tsv(&text));
     assert_eq!((proxied.host.as_ref(), proxied.port), (&b"2001:db8::1"[..], 81));
-    assert_eq!((proxied.address, proxied.path()), (None, Some(&b"/x"[..])));
+    assert_eq!((proxied.address, proxied.path_and_query().0), (None, Some(&b"/x"[..])));
     assert_eq!(proxied.up_bytes, Some(7));
 }
 

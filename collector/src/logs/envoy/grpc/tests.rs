@@ -66,9 +66,9 @@ fn a_request_is_read_as_from_a_line() {
     let record = only(&message).unwrap();
     assert_eq!(record.client, ([10, 20, 0, 17].into(), 40_000));
     assert_eq!((&*record.host, record.port), (&b"up.example.com"[..], 443));
-    assert_eq!((&*record.method, record.path()), (&b"POST"[..], Some(&b"/put"[..])));
+    assert_eq!((&*record.method, record.path_and_query().0), (&b"POST"[..], Some(&b"/put"[..])));
     assert_eq!((record.up_bytes, record.down_bytes), (Some(5_000_000), Some(17)));
-    assert_eq!((record.status, record.query().map(<[u8]>::len)), (Some(200), Some(10)));
+    assert_eq!((record.status, record.path_and_query().1.map(<[u8]>::len)), (Some(200), Some(10)));
     assert_eq!(record.at, Timestamp::from_parts(1_795_451_436, 928_000_000));
     assert_eq!(record.verdict, Verdict::Allowed);
 }
