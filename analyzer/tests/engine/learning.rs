@@ -4,7 +4,7 @@ use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange, RestoreError, Stage
 
 use egret_event::Event;
 
-use crate::traffic::{Executor, chance, opened, web};
+use crate::traffic::{Executor, bare, chance, opened, web};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -129,4 +129,28 @@ fn two_thousand_sessions_of_one_tenant_do_not_silence_the_attack_that_follows() 
         let alerts: Vec<_> = opened(&changes).iter().map(|c| &c.incident.destination).collect();
         assert_eq!(alerts, ["example.net"], "by {tenant}");
     }
+}
+
+#[test]
+fn a_long_life_at_the_usual_resolver_is_no_upload() {
+    let resolver = || bare("10.0.0.53", 53);
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    for number in 0..600 {
+        let mut executor = Executor::new(&format!("short-{number}"));
+        let ms = number * 600_000;
+        let bytes = 200 + (400.0 * chance(number as u64)) as u64;
+        engine.observe(&[executor.flow(ms, resolver(), bytes, 900)], &mut changes);
+    }
+    let ms = 600 * 600_000 + 8 * DAY_MS;
+    let mut long = Executor::new("long");
+    let day: Vec<Event> =
+        (0..2_000).map(|n| long.flow(ms + n * 40_000, resolver(), 400, 900)).collect();
+    engine.observe(&day, &mut changes);
+    assert!(opened(&changes).is_empty(), "{:?}", opened(&changes)[0].incident.title);
+    // Elsewhere the same amount would be one.
+    let mut elsewhere = Executor::new("elsewhere");
+    let sent = [elsewhere.flow(ms + DAY_MS, web("drop.example.net"), 800_000, 900)];
+    engine.observe(&sent, &mut changes);
+    assert_eq!(opened(&changes).len(), 1);
 }

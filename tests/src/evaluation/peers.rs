@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use egret::simulate::{Manner, Scenario};
 
 use super::trial::{START, Story, Trial};
-use super::{Extent, HELD_OUT, History, TO_TUNE_ON, run_all};
+use super::{Extent, HELD_OUT, TO_TUNE_ON, run_all};
 use export::{Export, Scores};
 use page::Compared;
 
@@ -35,9 +35,6 @@ const SIZES: [(&str, [usize; 9]); 2] = [
     ("dns-tunnel", [128, 256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10]),
 ];
 
-/// What all learn from.
-const HISTORY: History = History { seeds: 26, sessions: 500 };
-
 /// How much is compared.
 #[derive(Debug, Clone, Copy)]
 pub struct PeersExtent {
@@ -50,13 +47,7 @@ pub struct PeersExtent {
 impl PeersExtent {
     /// What the published figures stand on: 15,000 ordinary sessions, held out.
     pub const WHOLE: Self = Self {
-        extent: Extent {
-            first_seed: HELD_OUT,
-            attack_seeds: 6,
-            benign_seeds: 30,
-            history: HISTORY,
-            ..Extent::WHOLE
-        },
+        extent: Extent { first_seed: HELD_OUT, attack_seeds: 6, benign_seeds: 30, ..Extent::WHOLE },
         size_seeds: 10,
     };
 
@@ -66,7 +57,6 @@ impl PeersExtent {
             first_seed: TO_TUNE_ON,
             attack_seeds: 2,
             benign_seeds: 8,
-            history: HISTORY,
             ..Extent::WHOLE
         },
         size_seeds: 4,
