@@ -51,19 +51,25 @@ impl Process {
         });
     }
 
-    /// Waits until it has done its work and ended, but not for longer than `most`.
-    pub fn wait_for_success(mut self, most: std::time::Duration) {
+    /// Waits until it ends by itself, but not for longer than `most`. Whether it says then that it
+    /// succeeded is another matter: some do not.
+    pub fn wait_for_end(&mut self, most: std::time::Duration) -> ExitStatus {
         let pause = std::time::Duration::from_millis(50);
         let deadline = Deadline::after(most);
         loop {
             if let Some(status) = self.child.try_wait().expect("a child has a status") {
-                let log = self.log.display();
-                assert!(status.success(), "{log}: ended with {status}:\n{}", self.output());
-                return;
+                return status;
             }
-            assert!(!deadline.has_passed(), "{} goes on", self.log.display());
+            assert!(!deadline.has_passed(), "{} goes on:\n{}", self.log.display(), self.output());
             std::thread::sleep(pause);
         }
+    }
+
+    /// Waits until it has done its work and ended, but not for longer than `most`.
+    pub fn wait_for_success(mut self, most: std::time::Duration) {
+        let status = self.wait_for_end(most);
+        let log = self.log.display();
+        assert!(status.success(), "{log}: ended with {status}:\n{}", self.output());
     }
 
     /// Whether it has come to its end by itself.
