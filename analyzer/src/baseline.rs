@@ -37,7 +37,7 @@ pub(crate) struct Baseline {
 
 /// Tenants that make a destination one that is shared. Egret's own choice: two may be one attacker with
 /// a stolen account.
-pub(crate) const SHARED_BY: u64 = 3;
+const SHARED_BY: u64 = 3;
 
 /// What is computed once per scope when a baseline is frozen.
 #[derive(Debug, Default)]
@@ -214,8 +214,7 @@ impl<'a> Ladder<'a> {
 
     /// Below which combined probability an incident of the template opens.
     pub(crate) fn bar(&self) -> Bar {
-        let derived = self.baseline.derived.get(&self.template);
-        derived.map_or_else(Bar::default, |derived| derived.bar)
+        self.rungs[3].map_or_else(Bar::default, |rung| rung.derived.bar)
     }
 
     /// What findings are said to be judged by.
@@ -249,8 +248,13 @@ impl<'a> Ladder<'a> {
     /// Whether sessions of several tenants contact a destination. Where there are not even so many
     /// tenants, they cannot be told from each other, and sessions count instead.
     fn is_shared(&self, destination: u64) -> bool {
-        let tenants = |seen: &Seen| seen.tenants.count() >= SHARED_BY;
-        !self.baseline.has_tenants || self.seen_by_fleet(destination).is_some_and(tenants)
+        !self.baseline.has_tenants || self.has_several_tenants(destination)
+    }
+
+    /// Whether sessions of at least [`SHARED_BY`] tenants contact a destination.
+    pub(crate) fn has_several_tenants(&self, destination: u64) -> bool {
+        let seen = self.seen_by_fleet(destination);
+        seen.is_some_and(|seen| seen.tenants.count() >= SHARED_BY)
     }
 
     /// What all sessions did at a destination.

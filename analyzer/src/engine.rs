@@ -198,7 +198,7 @@ impl Engine {
             baseline_frozen_at: baseline.frozen_at(),
             baseline_sessions: baseline.sessions(),
             waiting_sessions: self.waiting.values().map(Learned::sessions).sum(),
-            stage: self.world.baseline.stage(),
+            stage: baseline.stage(),
             late_events: self.time.late_events,
             evicted_sessions: counts.iter().map(|c| c.evicted_sessions).sum(),
             evicted_destinations: self.forgotten_destinations

@@ -101,6 +101,16 @@ impl TenancyKey {
         Self { kind, place: crate::hash::key(&[b"tenancy", &[kind], place[0], place[1]]) }
     }
 
+    /// A tenant's place on the service of a host.
+    fn of_tenant(purpose: Purpose, aspect: Aspect, (host, tenant): (&str, &str)) -> Self {
+        Self::of(purpose, aspect, [service_of(host), tenant])
+    }
+
+    /// A host where something is left with whomever.
+    fn of_host(purpose: Purpose, host: &str) -> Self {
+        Self::of(purpose, Aspect::WriteToHost, [host, ""])
+    }
+
     /// Whether something was only read there.
     pub(crate) const fn is_read(self) -> bool {
         self.kind % ASPECTS == Aspect::Read as u8
@@ -117,17 +127,12 @@ pub(crate) struct Subject<'a, 'l> {
 
 /// The keys that an act is remembered by: its tenant's and, for a write, its host's.
 pub(crate) fn keys(act: &Act, host: &str) -> impl Iterator<Item = TenancyKey> + use<> {
-    let of_host = match act.verb {
-        Verb::Write => Some(TenancyKey::of(act.purpose, Aspect::WriteToHost, [host, ""])),
-        Verb::Read => None,
-    };
-    let aspect = match act.verb {
-        Verb::Write => Aspect::WriteToTenant,
-        Verb::Read => Aspect::Read,
+    let (aspect, of_host) = match act.verb {
+        Verb::Write => (Aspect::WriteToTenant, Some(TenancyKey::of_host(act.purpose, host))),
+        Verb::Read => (Aspect::Read, None),
     };
     let tenant = act.tenant.as_deref();
-    let of_tenant =
-        tenant.map(|tenant| TenancyKey::of(act.purpose, aspect, [service_of(host), tenant]));
+    let of_tenant = tenant.map(|tenant| TenancyKey::of_tenant(act.purpose, aspect, (host, tenant)));
     of_tenant.into_iter().chain(of_host)
 }
 
@@ -136,12 +141,12 @@ impl Subject<'_, '_> {
     fn key(&self) -> TenancyKey {
         match &self.act.tenant {
             Some(tenant) => self.tenant_key(Aspect::WriteToTenant, tenant),
-            None => TenancyKey::of(self.act.purpose, Aspect::WriteToHost, [self.host, ""]),
+            None => TenancyKey::of_host(self.act.purpose, self.host),
         }
     }
 
     fn tenant_key(&self, aspect: Aspect, tenant: &str) -> TenancyKey {
-        TenancyKey::of(self.act.purpose, aspect, [service_of(self.host), tenant])
+        TenancyKey::of_tenant(self.act.purpose, aspect, (self.host, tenant))
     }
 
     /// P(a benign session writes there), clipped from below.

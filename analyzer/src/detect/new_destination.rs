@@ -7,7 +7,7 @@ use egret_event::SmolStr;
 use serde::{Deserialize, Serialize};
 
 use super::tail_kind;
-use crate::baseline::{Ladder, SHARED_BY};
+use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding, Quantity};
 use crate::pitman_yor::MIN_DRAWS;
 use crate::priors::{P_KNOWN_SERVICE, P_NEW_DESTINATION, is_known_service};
@@ -34,18 +34,14 @@ pub(crate) fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> Novelty {
         (None, true) => Class::Service,
         (None, false) => Class::New,
     };
-    let prior =
-        if service || is_release(ladder, key) { P_KNOWN_SERVICE } else { P_NEW_DESTINATION };
+    // Several tenants contact it already, although this template does not: a release (a new package
+    // host, a vendor's new name) and not somebody's own drop.
+    let is_release = ladder.has_several_tenants(key);
+    let prior = if service || is_release { P_KNOWN_SERVICE } else { P_NEW_DESTINATION };
     let (p, _) = ladder.familiarity(key, prior);
     // A release or a service stays familiar, however much else was seen since.
     let least = if prior > P_NEW_DESTINATION { P_NEW_DESTINATION } else { LEAST_P };
     Novelty { class, p: p.max(least) }
-}
-
-/// Whether several tenants contact it already, although this template does not: a release (a new
-/// package host, a vendor's new name) and not somebody's own drop.
-fn is_release(ladder: &Ladder<'_>, key: u64) -> bool {
-    ladder.seen_by_fleet(key).is_some_and(|seen| seen.tenants.count() >= SHARED_BY)
 }
 
 /// The finding, with its words.
