@@ -1,9 +1,7 @@
 //! What is left with strangers on services that everybody uses, and what is no stranger's.
 
 use egret_analyzer::{AnalyzerConfig, Detector, Engine, Incident, IncidentChange};
-use egret_event::{
-    BlockReason, Destination, Event, Fact, HttpRequest, NameSource, SeenBy, Verdict, Volume,
-};
+use egret_event::{BlockReason, Event, Fact, Verdict};
 
 use crate::traffic::*;
 
@@ -12,24 +10,11 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A request as a proxy logs it that looks into TLS: method, host and path, and the bytes sent.
 fn request(executor: &mut Executor, ms: i64, [method, host, path]: [&str; 3], bytes: u64) -> Event {
-    let request = HttpRequest {
-        seen_by: SeenBy::Proxy,
-        method: method.into(),
-        path: Some(path.into()),
-        query_bytes: None,
-        user_agent: None,
-        status: Some(200),
-        duration_ms: Some(100),
-        user: None,
-        sni: None,
-        content_type: None,
-        body_bytes: None,
-        sensitive: Vec::new(),
-    };
-    let destination = Destination::named(host, NameSource::ProxyLog, None, 443);
-    let mut event = executor.event(ms, destination, Fact::Http(Box::new(request)));
-    event.up = Volume::logged(bytes);
-    event.down = Volume::logged(400);
+    let mut event = executor.logged(ms, host, Some(bytes), 400);
+    let Fact::Http(request) = &mut event.fact else { unreachable!("a log tells of requests") };
+    request.method = method.into();
+    request.path = Some(path.into());
+    request.duration_ms = Some(100);
     event
 }
 
