@@ -37,7 +37,7 @@ pub(crate) struct Baseline {
 
 /// Tenants that make a destination one that is shared. Egret's own choice: two may be one attacker with
 /// a stolen account.
-const SHARED_BY: u64 = 3;
+pub(crate) const SHARED_BY: u64 = 3;
 
 /// What is computed once per scope when a baseline is frozen.
 #[derive(Debug, Default)]
@@ -187,12 +187,12 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    fn of_prior() -> Self {
+    pub(crate) fn of_prior() -> Self {
         Self { level: Level::Prior, sessions: 0, most_sessions: 0, heaviest: 1.0 }
     }
 
     /// A narrower level with `n` sessions takes n / (n + κ) of the weight of what is above it.
-    fn narrow(&mut self, level: Level, n: u64) {
+    pub(crate) fn narrow(&mut self, level: Level, n: u64) {
         let taken = n as f64 / (n as f64 + crate::moments::PARENT_WEIGHT);
         self.heaviest *= 1.0 - taken;
         self.most_sessions = self.most_sessions.max(n);
@@ -255,6 +255,12 @@ impl<'a> Ladder<'a> {
     pub(crate) fn has_several_tenants(&self, destination: u64) -> bool {
         let seen = self.seen_by_fleet(destination);
         seen.is_some_and(|seen| seen.tenants.count() >= SHARED_BY)
+    }
+
+    /// Whether a destination is new to the whole fleet, or was so lately and is not grown up.
+    pub(crate) fn is_young(&self, domain: &str, destination: u64) -> bool {
+        let sessions = self.seen_by_fleet(destination).map_or(0, |seen| seen.sessions);
+        sessions < MIN_DRAWS || self.baseline.learned.drops.young.contains_key(domain)
     }
 
     /// What all sessions did at a destination.

@@ -283,7 +283,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         | Detector::SensitiveContent
         | Detector::ForeignTenant => 4.0,
         Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
-        Detector::Policy | Detector::Blind => 1.0,
+        Detector::Policy | Detector::Blind | Detector::FleetDrip => 1.0,
         Detector::Contradiction => 2.0,
     }
 }

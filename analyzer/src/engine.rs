@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::{Listening, Watch};
+use crate::detect::fleet_drip::FleetDrips;
 use crate::detect::policy::Policy;
 use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
@@ -59,6 +60,8 @@ pub struct Engine {
     pub(crate) forgotten_destinations: u64,
     /// How well the sources see.
     pub(crate) watch: Watch,
+    /// Where many sessions leave something.
+    pub(crate) fleet_drips: FleetDrips,
     /// Whose silence matters. No part of a snapshot: it is configuration.
     listening: Listening,
 }
@@ -125,6 +128,7 @@ impl Engine {
             waiting: BTreeMap::new(),
             forgotten_destinations: 0,
             watch: Watch::default(),
+            fleet_drips: FleetDrips::default(),
             listening: Listening::default(),
         }
     }
@@ -184,7 +188,7 @@ impl Engine {
             shard.finish(&self.world, newest, out);
         }
         sort(&mut out[first..]);
-        self.fold(newest);
+        self.fold(newest, out);
     }
 
     /// The engine in numbers.
@@ -237,7 +241,7 @@ impl Engine {
                     self.time.beat = watermark.floor(BEAT);
                     self.time.epoch = watermark.floor(self.world.config.epoch);
                     // What waited in a baseline that was brought along may be due.
-                    self.fold(self.time.epoch);
+                    self.fold(self.time.epoch, out);
                 } else {
                     self.beat(watermark, out);
                 }
@@ -262,7 +266,7 @@ impl Engine {
         let epoch = watermark.floor(self.world.config.epoch);
         if epoch > self.time.epoch {
             self.time.epoch = epoch;
-            self.fold(epoch);
+            self.fold(epoch, out);
         }
     }
 
@@ -279,8 +283,9 @@ impl Engine {
         self.world.gaps.looked(now, out.len() > first);
     }
 
-    /// Merges all deltas into the next frozen baseline. When nothing was taught, the old stays.
-    fn fold(&mut self, at: Timestamp) {
+    /// Merges all deltas into the next frozen baseline, and looks at what many sessions did together.
+    /// When nothing was taught, the old stays.
+    fn fold(&mut self, at: Timestamp, out: &mut Vec<IncidentChange>) {
         let mut taught = crate::partition::Taught::default();
         for shard in &mut self.shards {
             let part = shard.take_taught();
@@ -303,6 +308,11 @@ impl Engine {
         }
         let mut learned = self.world.baseline.learned().clone();
         learned.merge(&taught.now);
+        learned.drops.grow(at);
+        let first = out.len();
+        let news = (&learned.drops, &taught.now.drops);
+        self.fleet_drips.look(news, (at, &self.world), out);
+        sort(&mut out[first..]);
         self.forgotten_destinations += learned.shrink_to(MOST_SCOPES, MOST_SEEN);
         let generation = self.world.baseline.generation().wrapping_add(1);
         self.world.baseline = Arc::new(Baseline::freeze(learned, Some(at), generation));

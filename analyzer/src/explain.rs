@@ -190,7 +190,7 @@ impl Case<'_> {
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
-            (Some((Detector::Blind, f)), _) => f.words.clone(),
+            (Some((Detector::Blind | Detector::FleetDrip, f)), _) => f.words.clone(),
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
             (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
         }
@@ -345,7 +345,7 @@ fn contradiction_title(name: &str, finding: &Finding) -> String {
 
 /// From the powers of ten by which the combined probability is below the threshold: 0.5 at the
 /// threshold, 0.82 after three and 0.96 after eight; 1 would be certainty, which no estimate reaches.
-fn score(margin: f64) -> f64 {
+pub(crate) fn score(margin: f64) -> f64 {
     1.0 - 0.5 * (-margin / 3.0).exp()
 }
 

@@ -15,7 +15,7 @@ use crate::words::missed_words;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Incident {
-    /// A hash of executor, session (its name and start) and destination.
+    /// A hash of executor, session (its name and start) and destination, or of what else it is about.
     pub id: EventId,
     /// One sentence that says what happened.
     pub title: String,
@@ -27,7 +27,8 @@ pub struct Incident {
     pub stage: Stage,
     /// Who did it.
     pub origin: Attribution,
-    /// The session: its given id, or the executor and the time of its first event.
+    /// The session: its given id, or the executor and the time of its first event. `"*"` for many
+    /// sessions together (a fleet drip); for a blind source its name.
     pub session: SmolStr,
     /// The registrable domain, or the address where there is no name. For findings about many
     /// destinations together (rate bursts, blocked probes): `"*"`.
@@ -207,11 +208,13 @@ pub enum Detector {
     Contradiction,
     /// B: a source does not see.
     Blind,
+    /// D14: session after session leaves a little at a place that was new to all.
+    FleetDrip,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -224,6 +227,7 @@ impl Detector {
         Self::Policy,
         Self::Contradiction,
         Self::Blind,
+        Self::FleetDrip,
     ];
 
     /// The short code.
@@ -241,6 +245,7 @@ impl Detector {
             Self::Policy => "P",
             Self::Contradiction => "D10",
             Self::Blind => "B",
+            Self::FleetDrip => "D14",
         }
     }
 
@@ -259,6 +264,7 @@ impl Detector {
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",
             Self::Blind => "blind source",
+            Self::FleetDrip => "fleet drip",
         }
     }
 }

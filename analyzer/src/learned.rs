@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::baseline::TenancyKey;
 use crate::calibration::Calibration;
 use crate::detect::rate_burst::WINDOWS;
+use crate::drops::Drops;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
 use crate::moments::Moments;
@@ -26,6 +27,10 @@ pub(crate) const SEEN_PER_ASKED: usize = 10;
 
 /// The same for each place of a tenant: few sessions leave something at more than one. Egret's own choice.
 pub(crate) const SEEN_PER_TENANCY: usize = 5;
+
+/// The same for each young place at which sessions leave something: they come and go within two weeks.
+/// Egret's own choice.
+const SEEN_PER_DROP: usize = 16;
 
 /// The levels that a session belongs to, each by the hash of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +69,8 @@ pub(crate) struct Learned {
     pub(crate) tenancies: BTreeMap<(u64, TenancyKey), Tenancy>,
     /// How unlikely sessions were, by template.
     pub(crate) calibrations: BTreeMap<u64, Calibration>,
+    /// Where sessions leave something that was new to the whole fleet.
+    pub(crate) drops: Drops,
 }
 
 /// What was learned about the sessions of one scope.
@@ -172,7 +179,7 @@ impl Scope {
 impl Learned {
     /// Whether nothing was learned.
     pub(crate) fn is_empty(&self) -> bool {
-        self.scopes.is_empty() && self.calibrations.is_empty()
+        self.scopes.is_empty() && self.calibrations.is_empty() && self.drops.young.is_empty()
     }
 
     /// Sessions that were learned from, over the fleet.
@@ -201,6 +208,7 @@ impl Learned {
         for (key, calibration) in &other.calibrations {
             self.calibrations.entry(*key).or_default().merge(calibration);
         }
+        self.drops.merge(&other.drops);
     }
 
     /// Forgets the least known entries beyond the limits; how many destinations were forgotten.
@@ -228,6 +236,7 @@ impl Learned {
         (before - self.seen.len()) as u64
             + self.shrink_asked(max_seen / SEEN_PER_ASKED)
             + self.shrink_tenancies(max_seen / SEEN_PER_TENANCY)
+            + self.drops.shrink_to(max_seen / SEEN_PER_DROP)
     }
 
     /// As [`Self::shrink_to`], for tenants' places.

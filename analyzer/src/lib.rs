@@ -9,7 +9,7 @@
 //! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an incident opens
 //! or grows, and `ask` does so for DNS questions, `leave` for what is left at a tenant's place on a
 //! service that many share (`tenancy` tells whose that is); `explain` writes it out. `blind`
-//! watches the sources themselves. When a session ends, `teach` adds integer counts to a delta
+//! watches the sources themselves, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
 //! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
 //! become the next frozen `baseline`, which is all that scoring reads.
 //!
@@ -24,10 +24,12 @@ mod carry;
 mod config;
 mod detect;
 mod dossier;
+mod drops;
 mod engine;
 mod explain;
 mod form2;
 mod form5;
+mod form7;
 mod gaps;
 mod hash;
 mod histogram;

@@ -237,6 +237,7 @@ impl Partition {
         self.counts.evicted_destinations += u64::from(session.overflow.destinations);
         let delta = if session.is_wary() { &mut self.taught.later } else { &mut self.taught.now };
         self.counts.unlearned += session.teach(world, delta);
+        self.counts.unlearned += session.teach_drops(world, &mut self.taught.now);
         // Likely or not, all wait: or else the unlikely ones would be missing for a week.
         let scored = session.teach_score(world, &mut self.taught.later);
         self.counts.unlearned += u64::from(!scored);

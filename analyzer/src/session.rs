@@ -115,6 +115,8 @@ pub(crate) struct Slot {
     pub(crate) kind: Kind,
     /// Whether it may be a service that many tenants share.
     pub(crate) is_shared: bool,
+    /// Whether it is in a private network, under no name or an internal one.
+    pub(crate) is_private: bool,
     pub(crate) novelty: Novelty,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,

@@ -8,6 +8,7 @@ use crate::baseline::Ladder;
 use crate::detect::NOTABLE;
 use crate::detect::beacon::{Rhythm, SMALL_BYTES};
 use crate::detect::new_destination;
+use crate::detect::policy::is_private;
 use crate::detect::slow_drip::Drip;
 use crate::detect::upload_size::Subject;
 use crate::hash::quick;
@@ -39,6 +40,7 @@ impl Slot {
         let novelty = new_destination::judge(ladder, &domain, key);
         let mut slot = Self {
             is_shared: crate::tenancy::is_listed(&domain),
+            is_private: is_private(&event.destination),
             domain,
             key,
             kind: kind_of(event),

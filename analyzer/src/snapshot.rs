@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::Watch;
+use crate::detect::fleet_drip::FleetDrips;
 use crate::engine::{Engine, EventTime};
 use crate::form2::LearnedForm2;
 use crate::form5::LearnedForm5;
+use crate::form7::LearnedForm7;
 use crate::gaps::Gaps;
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
@@ -21,11 +23,12 @@ use crate::shard::partitions;
 ///
 /// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
-/// in an array of 18 ([`crate::form2`]), and up to version 5 it knew nothing of tenants and
-/// of thresholds ([`crate::form5`]).
-const VERSION: u8 = 7;
+/// in an array of 18 ([`crate::form2`]), up to version 5 it knew nothing of tenants and of thresholds
+/// ([`crate::form5`]), and up to version 7 nothing of what many sessions leave ([`crate::form7`]).
+const VERSION: u8 = 8;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
+const LAST_WITH_FORM_7: u8 = 7;
 
 /// What a baseline in a file begins with.
 const BASELINE_MARK: &[u8] = b"egret baseline\n";
@@ -63,6 +66,9 @@ fn take_kept(version: u8, bytes: &[u8]) -> Result<(Kept<Learned>, &[u8]), postca
     } else if version <= LAST_WITH_FORM_5 {
         let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm5>>(bytes)?;
         Ok((old.renewed(), rest))
+    } else if version <= LAST_WITH_FORM_7 {
+        let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm7>>(bytes)?;
+        Ok((old.renewed(), rest))
     } else {
         postcard::take_from_bytes(bytes)
     }
@@ -73,6 +79,7 @@ fn take_kept(version: u8, bytes: &[u8]) -> Result<(Kept<Learned>, &[u8]), postca
 struct Live {
     gaps: Gaps,
     watch: Watch,
+    fleet_drips: FleetDrips,
     partitions: Vec<SavedPartition>,
 }
 
@@ -107,6 +114,7 @@ impl Engine {
         let live = Live {
             gaps: self.world.gaps.clone(),
             watch: self.watch.clone(),
+            fleet_drips: self.fleet_drips.clone(),
             partitions: partitions(&self.shards).map(Partition::save).collect(),
         };
         in_bytes(&(VERSION, self.kept(), live))
@@ -173,6 +181,7 @@ impl Engine {
                 let mut engine = Self::assemble(config, partitions, nothing);
                 engine.world.gaps = live.gaps;
                 engine.watch = live.watch;
+                engine.fleet_drips = live.fleet_drips;
                 engine
             }
             _ => return Err(RestoreError::Newer(version)),
@@ -209,9 +218,12 @@ mod tests {
         let learned = Learned::from(crate::form2::sample());
         let Learned { scopes, seen, asked, .. } = learned.clone();
         let form5 = LearnedForm5 { scopes, seen, asked };
+        let Learned { scopes, seen, asked, tenancies, calibrations, .. } = learned.clone();
+        let form7 = LearnedForm7 { scopes, seen, asked, tenancies, calibrations };
         let old = [
             snapshot_of(LAST_WITH_FORM_2, crate::form2::sample()),
             snapshot_of(LAST_WITH_FORM_5, form5),
+            snapshot_of(LAST_WITH_FORM_7, form7),
         ];
         for old in old {
             let restored = Engine::restore(AnalyzerConfig::default(), &old).unwrap();

@@ -17,8 +17,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
     let mut techniques: Vec<Technique> = Vec::new();
     let mut add = |(id, name): (&'static str, &'static str)| {
         if !techniques.iter().any(|known| known.id == id) {
-            let (id, name) = (SmolStr::new_static(id), SmolStr::new_static(name));
-            techniques.push(Technique { id, name });
+            techniques.push(technique((id, name)));
         }
     };
     for finding in &case.findings {
@@ -41,7 +40,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
                 add(("T1048.003", "Exfiltration Over Unencrypted Non-C2 Protocol"));
             }
             Detector::SlowDrip => {
-                add(("T1030", "Data Transfer Size Limits"));
+                add(LITTLE_BY_LITTLE);
                 add(("T1041", "Exfiltration Over C2 Channel"));
             }
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
@@ -49,13 +48,23 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
             Detector::Contradiction if finding.p < THRESHOLD => add(FRONTING),
             Detector::Contradiction => add(OTHER_PROTOCOL),
-            // Being new is no technique, nor is being blind.
-            Detector::NewDestination | Detector::Blind => {}
+            // Being new is no technique, nor is being blind; many sessions together have their own.
+            Detector::NewDestination | Detector::Blind | Detector::FleetDrip => {}
         }
     }
     techniques
 }
 
+fn technique((id, name): (&'static str, &'static str)) -> Technique {
+    Technique { id: SmolStr::new_static(id), name: SmolStr::new_static(name) }
+}
+
+/// What it may mean that many sessions leave a little at one place.
+pub(crate) fn techniques_of_fleet_drip() -> Vec<Technique> {
+    vec![technique(LITTLE_BY_LITTLE), technique(WEB_SERVICE)]
+}
+
+const LITTLE_BY_LITTLE: (&str, &str) = ("T1030", "Data Transfer Size Limits");
 const DISCOVERY_OF_SERVICES: (&str, &str) = ("T1046", "Network Service Discovery");
 const FRONTING: (&str, &str) = ("T1090.004", "Proxy: Domain Fronting");
 const WEB_SERVICE: (&str, &str) = ("T1567", "Exfiltration Over Web Service");

@@ -7,6 +7,7 @@ pub(crate) mod beacon;
 pub(crate) mod blocked_probes;
 pub(crate) mod contradiction;
 pub(crate) mod dns_tunnel;
+pub(crate) mod fleet_drip;
 pub(crate) mod foreign_tenant;
 pub(crate) mod new_destination;
 pub(crate) mod policy;

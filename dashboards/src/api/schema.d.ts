@@ -565,7 +565,7 @@ export interface components {
          * @description A detector, by its code in DETECTION terms.
          * @enum {string}
          */
-        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "sensitive_content" | "policy" | "contradiction" | "blind";
+        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
             /**
@@ -886,7 +886,7 @@ export interface components {
             first_seen: components["schemas"]["Timestamp"];
             /** @description Full host names seen, at most 8. */
             hosts: string[];
-            /** @description A hash of executor, session (its name and start) and destination. */
+            /** @description A hash of executor, session (its name and start) and destination, or of what else it is about. */
             id: components["schemas"]["EventId"];
             /** @description The last event of this session and destination. */
             last_seen: components["schemas"]["Timestamp"];
@@ -903,7 +903,10 @@ export interface components {
              * @description 0 to 1: how far beyond the threshold the combined evidence is (see `explanation`).
              */
             score: number;
-            /** @description The session: its given id, or the executor and the time of its first event. */
+            /**
+             * @description The session: its given id, or the executor and the time of its first event. `"*"` for many
+             *     sessions together (a fleet drip); for a blind source its name.
+             */
             session: string;
             /** @description How urgent it is. */
             severity: components["schemas"]["Severity"];

@@ -22,6 +22,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   policy: 'Policy',
   contradiction: 'Contradiction',
   blind: 'Blind source',
+  fleet_drip: 'Fleet drip',
 };
 
 /** The person behind a change; nothing for the engine. */
