@@ -5,6 +5,7 @@
 //! and peak resident memory, the median of several runs. Machines are noisy, so what counts is the
 //! ratio between two rows of one run. A peer that is not installed is said and left out.
 
+mod engine;
 mod measure;
 mod peers;
 mod stages;
@@ -42,6 +43,10 @@ const LINES: u64 = 2_000_000;
 /// Events through the engine, and into the store.
 const ENGINE_EVENTS: u64 = 5_000_000;
 const STORE_EVENTS: u64 = 1_000_000;
+
+/// What is held in memory at once.
+const LIVE_SESSIONS: u64 = 100_000;
+const KNOWN_DESTINATIONS: u64 = 1_000_000;
 
 /// The long run: packets and live flows.
 const MANY_PACKETS: u64 = 100_000_000;
@@ -105,10 +110,15 @@ fn log(table: &mut Table, path: &str) -> Result<Measured> {
 
 /// The stages that no peer has.
 fn ours_alone(table: &mut Table) -> Result<()> {
-    table.section("Engine, one shard: events of 10,000 live sessions", ENGINE_EVENTS, "event");
+    table.section(
+        "Engine, one shard, all detectors: events of 10,000 live sessions",
+        ENGINE_EVENTS,
+        "event",
+    );
     let none = stage(&["engine", "0"])?;
     let engine = stage(&["engine", &ENGINE_EVENTS.to_string()])?.less(&none);
     table.row("egret, engine", &engine, &engine);
+    room(table)?;
 
     table.section("SQLite, with roll-ups: events of 200 live sessions", STORE_EVENTS, "row");
     let none = stage(&["store", "0"])?;
@@ -119,6 +129,24 @@ fn ours_alone(table: &mut Table) -> Result<()> {
     let many = [MANY_PACKETS.to_string(), MANY_FLOWS.to_string()];
     let many = measure(Runs::of(1), &stage_command(&["flows", &many[0], &many[1]])?)?;
     table.row("egret, decode", &many, &many);
+    Ok(())
+}
+
+/// What live sessions and known destinations take in memory.
+fn room(table: &mut Table) -> Result<()> {
+    let [live, known] = [LIVE_SESSIONS, KNOWN_DESTINATIONS].map(|count| count.to_string());
+    let once = Runs::of(1);
+    let none = measure(once, &stage_command(&["sessions", "0"])?)?;
+    let sessions = measure(once, &stage_command(&["sessions", &live])?)?;
+    let both = measure(once, &stage_command(&["destinations", &live, &known])?)?;
+    let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
+    table.note(&format!(
+        "{LIVE_SESSIONS} live sessions with {} destinations each take {each:.1} KiB each. Together \
+         with {KNOWN_DESTINATIONS} known destinations the process takes {:.0} MiB at most, also while \
+         a baseline is frozen.",
+        engine::DESTINATIONS,
+        both.peak_mib,
+    ));
     Ok(())
 }
 

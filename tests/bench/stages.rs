@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use egret_analyzer::{AnalyzerConfig, Engine};
 use egret_collector::packets::{Decoder, Link};
 use egret_collector::{
     AttributionTable, Context, Recognized, Segment, SourceConfig, SourceKind, recognize,
@@ -18,14 +17,12 @@ use egret_event::{
 };
 use egret_store::{RawStore, Store, WriteUnit};
 
-use crate::START;
+use crate::{START, engine};
 
 /// Events of one transaction.
 const EVENTS_PER_COMMIT: usize = 5_000;
 
-/// Live sessions: for the engine many more than a cache holds, for the store what one machine
-/// watches.
-const ENGINE_SESSIONS: u64 = 10_000;
+/// Live sessions for the store: what one machine watches.
 const STORE_SESSIONS: u64 = 200;
 
 /// Destinations that each of them goes to.
@@ -42,7 +39,9 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
     match (name, args) {
         ("floor", [path]) => floor(Path::new(path)),
         ("capture" | "log", [path]) => collect(Path::new(path)),
-        ("engine", [events]) => engine(events.parse()?),
+        ("engine", [events]) => engine::speed(events.parse()?),
+        ("sessions", [live]) => engine::room(live.parse()?, 0),
+        ("destinations", [live, known]) => engine::room(live.parse()?, known.parse()?),
         ("store", [events]) => store(events.parse()?),
         ("flows", [packets, live]) => flows(packets.parse()?, live.parse()?),
         _ => bail!("no stage {name} with {} arguments", args.len()),
@@ -120,30 +119,6 @@ fn events(sessions: u64) -> Vec<Event> {
         }
     }
     (0..all.len()).map(|index| all[index * STRIDE % all.len()].clone()).collect()
-}
-
-fn engine(count: u64) -> Result<()> {
-    let mut events = events(ENGINE_SESSIONS);
-    let mut engine = Engine::new(AnalyzerConfig::default());
-    let mut changes = Vec::new();
-    let mut left = count;
-    let mut round = 0;
-    while left > 0 {
-        // Each session comes again every 20 s to each of its places.
-        round += 1;
-        let at = START + Duration::from_secs(20) * round;
-        let spread = Duration::from_secs(20) / u32::try_from(events.len())?;
-        for (event, index) in events.iter_mut().zip(0..) {
-            event.at = at + spread * index;
-        }
-        let some = usize::try_from(left)?.min(events.len());
-        for batch in events[..some].chunks(512) {
-            engine.observe(batch, &mut changes);
-        }
-        left -= some as u64;
-    }
-    println!("{} changes, {:?}", changes.len(), engine.summary());
-    Ok(())
 }
 
 fn store(count: u64) -> Result<()> {

@@ -61,6 +61,11 @@ impl Table {
         self.say(&format!("| {name} | {} | | | | |\n", why.replace('|', "/")));
     }
 
+    /// A sentence below the rows.
+    pub(crate) fn note(&mut self, words: &str) {
+        self.say(&format!("\n{words}\n"));
+    }
+
     /// Writes the file.
     pub(crate) fn keep(&self, path: &Path) -> Result<()> {
         std::fs::write(path, &self.markdown).with_context(|| format!("cannot write {path:?}"))
