@@ -94,6 +94,11 @@ impl Baseline {
         &self.learned
     }
 
+    /// The same, to be changed: the baseline is given up for it.
+    pub(crate) fn into_learned(self) -> Learned {
+        self.learned
+    }
+
     /// What was learned, in bytes.
     pub(crate) fn content(&self) -> Vec<u8> {
         content_of(&self.learned)
@@ -128,6 +133,12 @@ impl Baseline {
         let sessions = calibrated.filter_map(|key| Some(self.learned.scopes.get(key)?.sessions));
         let sum: u64 = sessions.sum();
         if sum > 0 && 2 * sum >= self.sessions() { Stage::Calibrated } else { Stage::Priors }
+    }
+
+    /// What findings about the whole fleet are said to be judged by.
+    pub(crate) fn judges(&self) -> JudgedBy {
+        let (baseline, frozen_at) = (self.id, self.frozen_at);
+        JudgedBy { baseline, frozen_at, template_sessions: self.sessions() }
     }
 
     /// The levels that an executor is compared with.
@@ -242,7 +253,7 @@ impl<'a> Ladder<'a> {
     /// tenant does alone does not, or else he could make anything so.
     pub(crate) fn sent_by_template(&self, destination: u64) -> Option<&'a [Histogram; 2]> {
         let seen = self.seen_by_template(destination)?;
-        self.is_shared(destination).then_some(&seen.sizes)
+        seen.sizes.as_deref().filter(|_| self.is_shared(destination))
     }
 
     /// Whether sessions of several tenants contact a destination. Where there are not even so many

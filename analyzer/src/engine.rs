@@ -5,7 +5,6 @@
 //! when all deltas are merged into the next frozen baseline.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use egret_event::{Event, EventId, Fact, SmolStr, Timestamp};
@@ -37,9 +36,11 @@ pub struct FrozenBaseline {
     pub content: Vec<u8>,
 }
 
-/// Limits of the baseline: at about 200 bytes per destination 50 MB.
+/// Limits of the baseline: entries for a million destinations, each in four scopes, take about 600 MB
+/// (`make bench` has the figure). What waits for a week has a smaller limit for each day.
 const MOST_SCOPES: usize = 8_192;
-const MOST_SEEN: usize = 250_000;
+const MOST_SEEN: usize = 4_000_000;
+const MOST_SEEN_WAITING: usize = 250_000;
 
 /// What unlikely sessions teach waits this long.
 const WAIT_OF_THE_WARY: Duration = Duration::from_secs(7 * DAY_S);
@@ -122,7 +123,7 @@ impl Engine {
         let shards = deal(partitions, config.shards.clamp(1, PARTITIONS));
         let policy = Policy::of(&config);
         Self {
-            world: World { config, policy, baseline: Arc::new(baseline), gaps: Gaps::default() },
+            world: World { config, policy, baseline, gaps: Gaps::default() },
             shards,
             time: EventTime::default(),
             waiting: BTreeMap::new(),
@@ -296,7 +297,7 @@ impl Engine {
             let counts_from = (at + WAIT_OF_THE_WARY).floor(DAY) + DAY;
             let waiting = self.waiting.entry(counts_from).or_default();
             waiting.merge(&taught.later);
-            self.forgotten_destinations += waiting.shrink_to(MOST_SCOPES, MOST_SEEN);
+            self.forgotten_destinations += waiting.shrink_to(MOST_SCOPES, MOST_SEEN_WAITING);
         }
         while let Some(entry) = self.waiting.first_entry()
             && *entry.key() <= at
@@ -306,16 +307,17 @@ impl Engine {
         if taught.now.is_empty() {
             return;
         }
-        let mut learned = self.world.baseline.learned().clone();
+        let nothing = Baseline::freeze(Learned::default(), None, 0);
+        let old = std::mem::replace(&mut self.world.baseline, nothing);
+        let (generation, judged_by) = (old.generation().wrapping_add(1), old.judges());
+        let mut learned = old.into_learned();
         learned.merge(&taught.now);
         learned.drops.grow(at);
         let first = out.len();
-        let news = (&learned.drops, &taught.now.drops);
-        self.fleet_drips.look(news, (at, &self.world), out);
+        self.fleet_drips.look((&learned.drops, &taught.now.drops), (at, judged_by), out);
         sort(&mut out[first..]);
         self.forgotten_destinations += learned.shrink_to(MOST_SCOPES, MOST_SEEN);
-        let generation = self.world.baseline.generation().wrapping_add(1);
-        self.world.baseline = Arc::new(Baseline::freeze(learned, Some(at), generation));
+        self.world.baseline = Baseline::freeze(learned, Some(at), generation);
     }
 }
 

@@ -97,8 +97,9 @@ pub(crate) struct Seen {
     pub(crate) last: Timestamp,
     /// Tenants whose sessions contacted it; kept for the fleet only.
     pub(crate) tenants: Distinct,
-    /// What a session sent it, by measure; kept for templates only.
-    pub(crate) sizes: [Histogram; 2],
+    /// What a session sent it, by measure; kept for templates only, where there is any.
+    #[serde(with = "sizes_if_any")]
+    pub(crate) sizes: Option<Box<[Histogram; 2]>>,
 }
 
 /// What a template's sessions asked for below one domain, where that was more than a few names.
@@ -149,7 +150,7 @@ impl Asked {
 impl Seen {
     /// Contacted by no session yet; `first` and `last` are the times of the contacts to come.
     pub(crate) fn between(first: Timestamp, last: Timestamp) -> Self {
-        Self { sessions: 0, first, last, tenants: Distinct::default(), sizes: Default::default() }
+        Self { sessions: 0, first, last, tenants: Distinct::default(), sizes: None }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -157,9 +158,30 @@ impl Seen {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.tenants.merge(&other.tenants);
-        for (own, other) in self.sizes.iter_mut().zip(&other.sizes) {
-            own.merge(other);
+        if let Some(other) = &other.sizes {
+            let sizes = self.sizes.get_or_insert_default();
+            sizes.iter_mut().zip(other.iter()).for_each(|(own, other)| own.merge(other));
         }
+    }
+}
+
+/// Sizes in bytes as two histograms, empty ones where there are none: of all entries, which are most of
+/// what is learned, only those of templates need the room in memory.
+mod sizes_if_any {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::histogram::Histogram;
+
+    type Sizes = Option<Box<[Histogram; 2]>>;
+
+    pub(super) fn serialize<S: Serializer>(sizes: &Sizes, to: S) -> Result<S::Ok, S::Error> {
+        sizes.as_deref().unwrap_or(&Default::default()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sizes, D::Error> {
+        let sizes = <[Histogram; 2]>::deserialize(from)?;
+        let is_any = sizes.iter().any(|sizes| sizes.total() > 0);
+        Ok(is_any.then(|| Box::new(sizes)))
     }
 }
 
@@ -312,7 +334,7 @@ mod tests {
             let mut one = Seen::between(at, at);
             one.sessions = 1;
             one.tenants.insert(crate::hash::key(&[&tenant.to_le_bytes()]));
-            one.sizes[1].add(*bytes);
+            one.sizes.get_or_insert_default()[1].add(*bytes);
             seen.merge(&one);
             let mut asked = Asked::until(at);
             asked.sizes.iter_mut().for_each(|sizes| sizes.add(*bytes));

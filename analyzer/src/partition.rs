@@ -21,8 +21,8 @@ use crate::world::World;
 /// Number of partitions, and so the most shards.
 pub(crate) const PARTITIONS: usize = 64;
 
-/// Live sessions in all: at 4 KB each about 400 MB.
-const MOST_SESSIONS: usize = 100_000;
+/// Live sessions in all, at 4 KB each about 500 MB: 100,000 fit however they fall into partitions.
+const MOST_SESSIONS: usize = 131_072;
 const MOST_HERE: usize = MOST_SESSIONS / PARTITIONS;
 
 /// The part of a full table that is evicted at once, so that finding the longest idle sessions

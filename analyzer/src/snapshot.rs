@@ -1,7 +1,6 @@
 //! The engine's state in bytes: versioned, and equal for equal states.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use egret_event::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -154,8 +153,7 @@ impl Engine {
     }
 
     fn keep(&mut self, kept: Kept<Learned>) {
-        self.world.baseline =
-            Arc::new(Baseline::freeze(kept.learned, kept.frozen_at, kept.generation));
+        self.world.baseline = Baseline::freeze(kept.learned, kept.frozen_at, kept.generation);
         self.time = kept.time;
         self.waiting = kept.waiting;
         self.forgotten_destinations = kept.forgotten_destinations;

@@ -9,7 +9,7 @@ use crate::calibration::Calibration;
 use crate::detect::beacon;
 use crate::detect::dns_tunnel;
 use crate::detect::foreign_tenant::Places;
-use crate::detect::rate_burst::WINDOWS;
+use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
 use crate::incident::Detector;
@@ -51,12 +51,13 @@ impl Session {
         largest.extend(self.largest_drips(world));
         largest.extend(self.most_beats(world));
         let mut lost = self.teach_asked(delta);
+        let can_be_new = self.can_be_new(world);
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
                 lost += 1;
                 continue;
             }
-            self.teach_scope(delta.scopes.entry(key).or_default(), &largest);
+            self.teach_scope(delta.scopes.entry(key).or_default(), &largest, can_be_new);
             for slot in self.slots.iter().filter(|slot| slot.tally.allowed() > 0) {
                 lost += u64::from(!self.teach_seen(slot, key, delta));
             }
@@ -79,14 +80,26 @@ impl Session {
         has_room
     }
 
-    fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>) {
+    /// Whether the template knows so many sessions that a destination can be new to it. Until then all
+    /// are, and what they were sent, and how often, is what will be normal for familiar ones.
+    fn can_be_new(&self, world: &World) -> bool {
+        world.baseline.ladder(&self.place).template_sessions() >= SESSIONS_TO_KNOW
+    }
+
+    fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>, can_be_new: bool) {
         scope.sessions += 1;
         for (cell, bytes) in largest {
             scope.sizes.entry(*cell).or_default().add(*bytes);
         }
-        for (lane, windows) in scope.bursts.iter_mut().enumerate() {
-            for (window, moments) in windows.iter_mut().enumerate().take(WINDOWS) {
-                moments.add(self.burst.most(lane, window));
+        let [new, familiar] = &mut scope.bursts;
+        for window in 0..WINDOWS {
+            let [to_new, to_familiar] =
+                [Lane::New, Lane::Familiar].map(|lane| self.burst.most(lane as usize, window));
+            if can_be_new {
+                new[window].add(to_new);
+                familiar[window].add(to_familiar);
+            } else {
+                familiar[window].add(to_new.max(to_familiar));
             }
         }
         scope.blocked.add(self.probes.as_deref().map_or(0, |probes| probes.distinct_blocked()));
@@ -109,9 +122,8 @@ impl Session {
             seen.tenants.insert(tenant);
         }
         if scope == self.place.template && slot.tally.has_volume() {
-            for (sizes, bytes) in seen.sizes.iter_mut().zip(slot.sent()) {
-                sizes.add(bytes);
-            }
+            let sizes = seen.sizes.get_or_insert_default();
+            sizes.iter_mut().zip(slot.sent()).for_each(|(sizes, bytes)| sizes.add(bytes));
         }
         true
     }
@@ -139,7 +151,7 @@ impl Session {
     /// new to the template.
     fn largest_drips(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
-        if ladder.template_sessions() < SESSIONS_TO_KNOW {
+        if !self.can_be_new(world) {
             return BTreeMap::new();
         }
         let age_min = self.age_min(self.seen.last);
@@ -195,7 +207,7 @@ impl Session {
     /// now. Until destinations can be known, all are new and nothing is learned.
     fn most_beats(&self, world: &World) -> Option<(Cell, u64)> {
         let ladder = world.baseline.ladder(&self.place);
-        if ladder.template_sessions() < SESSIONS_TO_KNOW {
+        if !self.can_be_new(world) {
             return None;
         }
         let most = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
@@ -208,7 +220,7 @@ impl Session {
     /// not known, only the others teach.
     fn largest_uploads(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
-        let can_be_new = ladder.template_sessions() >= SESSIONS_TO_KNOW;
+        let can_be_new = self.can_be_new(world);
         let mut largest = BTreeMap::new();
         if self.slots.iter().all(|slot| slot.tally.has_volume()) {
             let learned = |cell: &Cell| can_be_new || !cell.is_of_new();

@@ -1,7 +1,5 @@
 //! What a shard reads while it observes: the same for all shards, and changed between events only.
 
-use std::sync::Arc;
-
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::detect::policy::Policy;
@@ -12,6 +10,6 @@ use crate::gaps::Gaps;
 pub(crate) struct World {
     pub(crate) config: AnalyzerConfig,
     pub(crate) policy: Policy,
-    pub(crate) baseline: Arc<Baseline>,
+    pub(crate) baseline: Baseline,
     pub(crate) gaps: Gaps,
 }

@@ -14,8 +14,9 @@ use egret_event::{Attribution, EventId, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::tail_kind;
-use crate::baseline::{Baseline, Weight};
+use crate::baseline::Weight;
 use crate::calibration::Bar;
+use crate::dossier::JudgedBy;
 use crate::drops::{Drop, Drops, Reach};
 use crate::explain::score;
 use crate::histogram::{Histogram, TAIL_QUANTILE};
@@ -26,7 +27,6 @@ use crate::incident::{
 use crate::moments::PARENT_WEIGHT;
 use crate::steps::techniques_of_fleet_drip;
 use crate::words::{bytes_words, count_words, duration_words, probability_words};
-use crate::world::World;
 
 /// Fewer sessions than this are no pattern. Egret's own choice.
 const LEAST_SESSIONS: u64 = 10;
@@ -56,7 +56,7 @@ impl FleetDrips {
     pub(crate) fn look(
         &mut self,
         (drops, news): (&Drops, &Drops),
-        (at, world): (Timestamp, &World),
+        (at, judged_by): (Timestamp, JudgedBy),
         out: &mut Vec<IncidentChange>,
     ) {
         self.open.retain(|destination, open| {
@@ -80,15 +80,15 @@ impl FleetDrips {
                 _ => continue,
             };
             let case = Case { destination, drop, p, usual };
-            let open = self.tell(&case, (at, world));
+            let open = self.tell(&case, (at, judged_by));
             out.push(open.change(kind, at));
         }
     }
 
-    fn tell(&mut self, case: &Case<'_>, (at, world): (Timestamp, &World)) -> &mut Open {
+    fn tell(&mut self, case: &Case<'_>, (at, judged_by): (Timestamp, JudgedBy)) -> &mut Open {
         let known = self.open.get(case.destination);
         let (opened_at, number) = known.map_or((at, 0), |open| (open.at, open.number));
-        let incident = case.incident(opened_at, at, &world.baseline);
+        let incident = case.incident(opened_at, (at, judged_by));
         let open = Open { at: opened_at, number, sessions: case.drop.sessions, incident };
         self.open.insert(case.destination.clone(), open);
         self.open.get_mut(case.destination).expect("it was put in just now")
@@ -165,7 +165,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn incident(&self, opened_at: Timestamp, at: Timestamp, baseline: &Baseline) -> Incident {
+    fn incident(&self, opened_at: Timestamp, (at, judged_by): (Timestamp, JudgedBy)) -> Incident {
         let Self { destination, drop, p, .. } = self;
         let bar = Bar::default();
         let address = destination.parse().ok();
@@ -195,7 +195,7 @@ impl Case<'_> {
                 contacts_allowed: drop.contacts,
                 ..Observed::default()
             },
-            explanation: self.explanation(bar, baseline),
+            explanation: self.explanation(bar, judged_by),
         }
     }
 
@@ -208,7 +208,7 @@ impl Case<'_> {
         )
     }
 
-    fn explanation(&self, bar: Bar, baseline: &Baseline) -> Explanation {
+    fn explanation(&self, bar: Bar, judged_by: JudgedBy) -> Explanation {
         let Self { destination, drop, p, .. } = self;
         let finding = self.finding();
         let named: Vec<&str> = drop.named.iter().map(|(_, name)| name.as_str()).collect();
@@ -228,9 +228,9 @@ impl Case<'_> {
             p_combined: *p,
             threshold: bar.threshold,
             findings: vec![finding],
-            baseline: baseline.id(),
-            baseline_frozen_at: baseline.frozen_at(),
-            baseline_sessions: baseline.sessions(),
+            baseline: judged_by.baseline,
+            baseline_frozen_at: judged_by.frozen_at,
+            baseline_sessions: judged_by.template_sessions,
             evidence: Vec::new(),
             gaps: Vec::new(),
             techniques: techniques_of_fleet_drip(),

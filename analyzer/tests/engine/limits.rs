@@ -11,13 +11,13 @@ const MIB: u64 = 1 << 20;
 fn more_sessions_than_fit_are_ended_early_and_counted() {
     let mut engine = Engine::new(AnalyzerConfig::default());
     let mut changes = Vec::new();
-    for i in 0..130_000 {
+    for i in 0..170_000 {
         let mut executor = Executor::new(&format!("sandbox-{i}"));
         engine.observe(&[executor.flow(i, web("api.example.net"), 500, 500)], &mut changes);
     }
     let summary = engine.summary();
-    assert!(summary.live_sessions <= 100_000, "{summary:?}");
-    assert_eq!(summary.live_sessions + summary.evicted_sessions, 130_000);
+    assert!(summary.live_sessions <= 131_072, "{summary:?}");
+    assert_eq!(summary.live_sessions + summary.evicted_sessions, 170_000);
     assert!(changes.is_empty());
 }
 
@@ -27,7 +27,7 @@ fn an_incident_of_an_evicted_session_ends() {
     let mut changes = Vec::new();
     let mut thief = Executor::new("thief");
     engine.observe(&[thief.flow(0, web("drop.example.net"), 5 * MIB, 0)], &mut changes);
-    for i in 0..130_000 {
+    for i in 0..170_000 {
         let mut executor = Executor::new(&format!("sandbox-{i}"));
         engine.observe(&[executor.flow(i, web("api.example.net"), 500, 500)], &mut changes);
     }
