@@ -68,11 +68,18 @@ impl Scanner {
     /// What is found in a request. Empty for nearly all, which costs next to nothing.
     #[inline]
     pub fn request(&self, visible: &Visible<'_>) -> Vec<Sensitive> {
-        let is_quiet = self.known.is_empty()
-            && visible.query.is_empty()
+        let is_quiet = visible.query.is_empty()
             && visible.body.is_empty()
-            && ![visible.path, visible.headers, visible.host].into_iter().any(runs::has_long_run);
+            && [visible.path, visible.headers, visible.host]
+                .into_iter()
+                .all(|it| self.is_quiet(it));
         if is_quiet { Vec::new() } else { self.look_at_request(visible) }
+    }
+
+    /// Whether nothing would be found in a path or a host's name, as a short look tells.
+    #[inline]
+    pub(crate) fn is_quiet(&self, text: &[u8]) -> bool {
+        self.known.is_empty() && !runs::has_long_run(text)
     }
 
     /// Whether nothing would be found in a header, whatever host it goes to.

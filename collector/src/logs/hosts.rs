@@ -1,12 +1,22 @@
 //! Remembers what follows from host names: executors ask for the same ones again and again.
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use egret_event::SmolStr;
 use foldhash::quality::FixedState;
 
-/// Host names that are remembered, 32 bytes each: together they fit a core's own cache.
-const REMEMBERED: usize = 8_192;
+use crate::Scanner;
+
+/// Host names that are remembered, 32 bytes each: a second-level cache holds those in use, and to
+/// work one out anew takes longer than to fetch it from there.
+const REMEMBERED: usize = 32_768;
+
+/// Names with the same hash that are remembered side by side, in one line of the processor's cache.
+const WAYS: usize = 2;
+
+/// The sets of places that share a hash.
+const SETS: usize = REMEMBERED / WAYS;
 
 /// Seed of the hash that picks a name's place, fixed so that runs are repeatable.
 const SEED: u64 = 0x686f_7374;
@@ -18,52 +28,74 @@ pub(super) struct Names {
     pub(super) host: SmolStr,
     /// Its registrable domain.
     pub(super) domain: SmolStr,
+    /// Whether no secret is in it ([`Scanner::is_quiet`]).
+    pub(super) is_quiet: bool,
 }
 
 impl Names {
-    fn of(written: &[u8]) -> Self {
+    fn of(written: &[u8], scanner: &Scanner) -> Self {
         let host = egret_event::clean_name_bytes(written);
-        Self { domain: egret_event::registrable_domain(&host), host }
+        let is_quiet = scanner.is_quiet(written);
+        Self { domain: egret_event::registrable_domain(&host), host, is_quiet }
     }
 }
 
-/// The names of hosts seen lately: a new one takes the place of another with the same hash.
+/// The names of hosts seen lately: a new one takes the place of the oldest with the same hash.
 ///
 /// Only names that are written in their clean form are kept, as nearly all are. The name itself is
 /// the key then, and in most cases lies within its place.
 pub(super) struct Hosts {
-    places: Vec<Known>,
+    sets: Vec<Set>,
+    scanner: Arc<Scanner>,
     hasher: FixedState,
 }
+
+/// The hosts with one hash, the newest first.
+#[derive(Debug, Clone, Default)]
+#[repr(align(64))]
+struct Set([Known; WAYS]);
 
 /// A host, and how many of its last bytes are its domain.
 #[derive(Debug, Clone, Default)]
 struct Known {
     host: SmolStr,
     domain_bytes: u8,
+    is_quiet: bool,
 }
 
-impl Default for Hosts {
-    fn default() -> Self {
-        Self { places: vec![Known::default(); REMEMBERED], hasher: FixedState::with_seed(SEED) }
+impl Known {
+    /// The domain is cut out of what is remembered, and not of the copy: that was only just written,
+    /// and a processor waits before it reads parts of such.
+    #[inline]
+    fn names(&self) -> Names {
+        let before = self.host.len() - usize::from(self.domain_bytes);
+        Names {
+            domain: SmolStr::new(&self.host[before..]),
+            host: self.host.clone(),
+            is_quiet: self.is_quiet,
+        }
     }
 }
 
 impl Hosts {
+    pub(super) fn of(scanner: Arc<Scanner>) -> Self {
+        Self { sets: vec![Set::default(); SETS], scanner, hasher: FixedState::with_seed(SEED) }
+    }
+
     /// What follows from the host `written`: remembered, or worked out.
     pub(super) fn names(&mut self, written: &[u8]) -> Names {
-        let place = &mut self.places[self.hasher.hash_one(written) as usize % REMEMBERED];
-        if place.host.as_bytes() == written {
-            let host = place.host.clone();
-            let before = host.len() - usize::from(place.domain_bytes);
-            return Names { domain: SmolStr::new(&host[before..]), host };
+        let Set(places) = &mut self.sets[self.hasher.hash_one(written) as usize % SETS];
+        if let Some(known) = places.iter().find(|known| known.host.as_bytes() == written) {
+            return known.names();
         }
-        let names = Names::of(written);
+        let names = Names::of(written, &self.scanner);
         if names.host.as_bytes() == written
             && names.host.ends_with(names.domain.as_str())
             && let Ok(domain_bytes) = u8::try_from(names.domain.len())
         {
-            *place = Known { host: names.host.clone(), domain_bytes };
+            places.rotate_right(1);
+            let (host, is_quiet) = (names.host.clone(), names.is_quiet);
+            places[0] = Known { host, domain_bytes, is_quiet };
         }
         names
     }
@@ -75,14 +107,16 @@ mod tests {
 
     #[test]
     fn a_remembered_host_gives_what_an_unknown_one_gives() {
-        let mut hosts = Hosts::default();
+        let mut hosts = Hosts::of(Arc::default());
+        let names_of = |written: &[u8]| Names::of(written, &Scanner::default());
         for _ in 0..2 {
             for n in 0..3 * REMEMBERED {
-                let host = format!("h{n}.site-{}.example", n % 7);
-                assert_eq!(hosts.names(host.as_bytes()), Names::of(host.as_bytes()));
+                let letters = if n % 2 == 0 { "" } else { "0123456789abcdefghij" };
+                let host = format!("h{n}{letters}.site-{}.example", n % 7);
+                assert_eq!(hosts.names(host.as_bytes()), names_of(host.as_bytes()));
             }
             for written in [&b""[..], b"WWW.Example.ORG.", b"a\xff.example", b"localhost"] {
-                assert_eq!(hosts.names(written), Names::of(written));
+                assert_eq!(hosts.names(written), names_of(written));
             }
         }
     }

@@ -82,7 +82,7 @@ impl Scribe {
             clients: Clients::of(Arc::clone(&context.attribution)),
             scanner: Arc::clone(&context.scanner),
             nobody,
-            hosts: Hosts::default(),
+            hosts: Hosts::of(Arc::clone(&context.scanner)),
             agents: std::array::from_fn(|_| Memo::of(REMEMBERED_AGENTS)),
         }
     }
@@ -146,18 +146,22 @@ impl Scribe {
         let Some(origin) = self.clients.attribute(client, proven, record.at) else { return false };
         // Both are taken once.
         let (mut origin, mut user) = (Some(origin), user);
-        batch.push_made(record.at, || Event {
-            id: ids.lines.id(offset),
-            at: record.at,
-            source: self.source.clone(),
-            also_seen_by: None,
-            origin: origin.take().unwrap_or_else(|| Arc::clone(&self.nobody)),
-            client: (client.to_canonical(), port),
-            destination: self.destination(record),
-            verdict: record.verdict,
-            up: volume(record.up_bytes),
-            down: volume(record.down_bytes),
-            fact: Fact::Http(Box::write(Box::new_uninit(), self.request(record, user.take()))),
+        batch.push_made(record.at, || {
+            let (destination, is_host_quiet) = self.destination(record);
+            let request = self.request(record, user.take(), is_host_quiet);
+            Event {
+                id: ids.lines.id(offset),
+                at: record.at,
+                source: self.source.clone(),
+                also_seen_by: None,
+                origin: origin.take().unwrap_or_else(|| Arc::clone(&self.nobody)),
+                client: (client.to_canonical(), port),
+                destination,
+                verdict: record.verdict,
+                up: volume(record.up_bytes),
+                down: volume(record.down_bytes),
+                fact: Fact::Http(request),
+            }
         });
         true
     }
@@ -251,29 +255,44 @@ impl Scribe {
         }
     }
 
-    fn destination(&mut self, record: &LogRecord<'_>) -> Destination {
+    /// Where a request went, and whether no secret is in the host's name.
+    #[inline]
+    fn destination(&mut self, record: &LogRecord<'_>) -> (Destination, bool) {
         if let Some(literal) = literal(&record.host) {
-            return Destination::address(literal, record.port);
+            let is_quiet = self.scanner.is_quiet(&record.host);
+            return (Destination::address(literal, record.port), is_quiet);
         }
         let names = self.hosts.names(&record.host);
-        Destination {
+        let destination = Destination {
             domain: names.domain,
             host: Some(names.host),
             named_by: Some(record.named_by),
             address: record.address.map(|address| address.to_canonical()),
             port: record.port,
-        }
+        };
+        (destination, names.is_quiet)
     }
 
     /// Made where it stays: a copy of what was just written costs as much as reading the line's numbers.
     #[inline]
-    fn request(&mut self, record: &LogRecord<'_>, user: Option<SmolStr>) -> HttpRequest {
+    fn request(
+        &mut self,
+        record: &LogRecord<'_>,
+        user: Option<SmolStr>,
+        is_host_quiet: bool,
+    ) -> Box<HttpRequest> {
         let text = |raw: &[u8]| printable(raw, MAX_TEXT_BYTES);
         let sni = record.sni.as_deref().filter(|sni| !sni.eq_ignore_ascii_case(&record.host));
         let (path, query) = record.path_and_query();
         let agent = record.user_agent.as_ref().map(|written| self.agent(written));
         let is_harmless = agent.as_ref().is_none_or(|agent| agent.is_harmless);
-        HttpRequest {
+        let is_quiet = is_host_quiet
+            && is_harmless
+            && query.is_none_or(<[u8]>::is_empty)
+            && path.is_none_or(|path| self.scanner.is_quiet(path));
+        let sensitive =
+            if is_quiet { Vec::new() } else { self.sensitive(record, (path, query), is_harmless) };
+        let request = HttpRequest {
             seen_by: record.seen_by,
             method: method(&record.method),
             path: path.map(text),
@@ -285,8 +304,9 @@ impl Scribe {
             sni: sni.map(egret_event::clean_name_bytes),
             content_type: record.content_type.as_deref().map(|raw| printable(raw, MAX_TYPE_BYTES)),
             body_bytes: record.body_bytes,
-            sensitive: self.sensitive(record, (path, query), is_harmless),
-        }
+            sensitive,
+        };
+        Box::write(Box::new_uninit(), request)
     }
 
     /// What is secret in a request, whose user agent is harmless or not.
