@@ -36,6 +36,12 @@ pub(super) fn number(raw: &[u8]) -> Option<u64> {
     }
 }
 
+/// As [`number`]: a call, where that is for what is seldom.
+#[cold]
+pub(super) fn any_number(raw: &[u8]) -> Option<u64> {
+    number(raw)
+}
+
 /// As [`number`], of more than eight digits.
 fn long_number(raw: &[u8]) -> Option<u64> {
     let (head, tail) = raw.split_last_chunk::<8>()?;
@@ -43,6 +49,12 @@ fn long_number(raw: &[u8]) -> Option<u64> {
         return None;
     }
     Some(number(head)? * 100_000_000 + eight_digits(*tail)?)
+}
+
+/// The number that the first `length` bytes of a text are, 1 to 8 digits.
+#[inline]
+pub(super) fn begin(text: [u8; 8], length: usize) -> Option<u64> {
+    value(u64::from_le_bytes(text), length)
 }
 
 /// How many digits a text begins with; 16 stands for as many or more.

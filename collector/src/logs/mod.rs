@@ -22,6 +22,7 @@ mod json;
 mod lines;
 pub mod mapping;
 mod memo;
+mod piece;
 mod reader;
 mod recent;
 mod record;

@@ -11,7 +11,7 @@ use wide::u8x16;
 pub(super) const LANE_BYTES: usize = 16;
 
 /// Bytes that are looked at before `memchr` takes over; beyond, its wider registers win.
-const NEAR_BYTES: usize = 2 * LANE_BYTES;
+pub(super) const NEAR_BYTES: usize = 2 * LANE_BYTES;
 
 /// Where `byte` first occurs in `text`.
 #[inline]
@@ -137,19 +137,26 @@ impl Iterator for Places<'_> {
     fn next(&mut self) -> Option<usize> {
         while self.hits == 0 {
             self.block += BLOCK_BYTES;
-            let left = self.text.len().checked_sub(self.block)?;
-            self.hits = match self.text[self.block..].first_chunk() {
-                Some(block) => hits(self.byte, block),
-                // Those of the text's last bytes, less what was in the block before.
-                None if left > 0 => {
-                    hits(self.byte, self.text.last_chunk()?) >> (BLOCK_BYTES - left)
-                }
-                None => return None,
-            };
+            self.hits = hits_in_later_block(self.byte, self.text, self.block)?;
         }
         let place = self.block + self.hits.trailing_zeros() as usize;
         self.hits &= self.hits - 1;
         Some(place)
+    }
+}
+
+/// A bit for each of the 64 bytes of `text` from `start` on that is `byte`; the text has as many
+/// before. `None`: the text has ended.
+///
+/// It is a call, so that what [`Places`] remembers can stay in registers wherever that is used.
+#[inline(never)]
+fn hits_in_later_block(byte: u8, text: &[u8], start: usize) -> Option<u64> {
+    let left = text.len().checked_sub(start)?;
+    match text[start..].first_chunk() {
+        Some(block) => Some(hits(byte, block)),
+        // Those of the text's last bytes, less what was in the block before.
+        None if left > 0 => Some(hits(byte, text.last_chunk()?) >> (BLOCK_BYTES - left)),
+        None => None,
     }
 }
 

@@ -41,9 +41,10 @@ use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 
 use super::digits::{eight_digits, formed, number, pairs};
 use super::entry::Entry;
+use super::piece::Piece;
 use super::record::{Coding, FORBIDDEN, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::scan::{Places, find, find2};
-use super::text::{address, address_and_port, host_and_port, literal, percent_decoded};
+use super::scan::{Places, find2};
+use super::text::{literal, percent_decoded};
 
 /// Length of a line that Squid has cut: its log writer's buffer of 8 KiB less the terminator.
 pub(super) const CUT_BYTES: usize = 8_191;
@@ -63,11 +64,11 @@ const ESTABLISHED: u16 = 200;
 pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
-    let duration_ms = number(fields.next()?);
-    let client = address(fields.next()?).ok_or(LineProblem::Malformed("client address"))?;
+    let duration_ms = fields.next()?.number();
+    let client = fields.next()?.address().ok_or(LineProblem::Malformed("client address"))?;
     let outcome = fields.outcome()?;
-    let down_bytes = number(fields.next()?);
-    let method = fields.next()?;
+    let down_bytes = fields.next()?.number();
+    let method = fields.next()?.bytes();
     let target = Target::parse(method, fields.next()?);
     let end = match line.len() {
         CUT_BYTES.. => NativeEnd::default(),
@@ -80,7 +81,7 @@ pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
         host: Cow::Borrowed(target.host),
         named_by: target.named_by,
         port: target.port,
-        address: address(end.server).filter(|_| leads_to_the_destination(end.way)),
+        address: end.address,
         verdict: outcome.verdict,
         up_bytes: outcome.nothing_passed_on(),
         down_bytes,
@@ -106,17 +107,17 @@ pub fn parse_native(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
 pub fn parse_egret(line: &[u8]) -> Result<Entry<'_>, LineProblem> {
     let mut fields = Fields::of(line);
     let at = fields.timestamp()?;
-    let duration_ms = number(fields.next()?);
+    let duration_ms = fields.next()?.number();
     let client =
-        address_and_port(fields.next()?).ok_or(LineProblem::Malformed("client address"))?;
+        fields.next()?.address_and_port().ok_or(LineProblem::Malformed("client address"))?;
     let outcome = fields.outcome()?;
     let up_bytes = fields.volume(b"up=")?;
     let down_bytes = fields.volume(b"down=")?;
-    let method = fields.next()?;
+    let method = fields.next()?.bytes();
     let target = Target::parse(method, fields.next()?)?;
     let (server, extra) = match line.len() {
         CUT_BYTES.. => (None, Extra::default()),
-        _ => (address_and_port(fields.next()?), Extra::parse(fields)),
+        _ => (fields.next()?.address_and_port(), Extra::parse(fields)),
     };
     let server = server.map(|(address, _)| address);
     let verdict = match extra.bump.filter(|_| target.is_tunnel() && outcome.has_looked()) {
@@ -162,22 +163,22 @@ impl<'a> Fields<'a> {
         Self { line, spaces: Places::of(b' ', line), at: 0 }
     }
 
-    #[inline]
-    fn next(&mut self) -> Result<&'a [u8], LineProblem> {
+    #[inline(always)]
+    fn next(&mut self) -> Result<Piece<'a>, LineProblem> {
         self.find_next().ok_or(LineProblem::Malformed("too few fields"))
     }
 
-    #[inline]
-    fn find_next(&mut self) -> Option<&'a [u8]> {
-        while self.at < self.line.len() {
+    #[inline(always)]
+    fn find_next(&mut self) -> Option<Piece<'a>> {
+        loop {
+            let from = self.line.get(self.at..).filter(|rest| !rest.is_empty())?;
             let end = self.spaces.next().unwrap_or(self.line.len());
-            let field = &self.line[self.at..end];
+            let length = end - self.at;
             self.at = end + 1;
-            if !field.is_empty() {
-                return Some(field);
+            if length > 0 {
+                return Some(Piece::of(from, length));
             }
         }
-        None
     }
 
     /// All that was not handed out yet.
@@ -186,29 +187,33 @@ impl<'a> Fields<'a> {
     }
 
     /// `SECONDS.MILLISECONDS`.
-    #[inline]
+    #[inline(always)]
     fn timestamp(&mut self) -> Result<Timestamp, LineProblem> {
         let field = self.next()?;
-        match field.try_into().ok().and_then(usual_timestamp) {
+        match field.exactly().and_then(usual_timestamp) {
             Some(timestamp) => Ok(timestamp),
-            None => timestamp(field).ok_or(LineProblem::Malformed("time")),
+            None => timestamp(field.bytes()).ok_or(LineProblem::Malformed("time")),
         }
     }
 
     /// `RESULT/STATUS`.
+    #[inline(always)]
     fn outcome(&mut self) -> Result<Outcome, LineProblem> {
         let field = self.next()?;
-        let slash = find(b'/', field).ok_or(LineProblem::Malformed("result"))?;
-        let (result, status) = (&field[..slash], &field[slash + 1..]);
-        let status = number(status).and_then(|status| u16::try_from(status).ok());
-        Ok(Outcome::of(result, status.filter(|status| *status > 0)))
+        let slash = field.find(b'/').ok_or(LineProblem::Malformed("result"))?;
+        let status = field.behind(slash + 1).port().filter(|status| *status > 0);
+        Ok(Outcome::of(field.before(slash), status))
     }
 
     /// `KEY=BYTES`.
-    #[inline]
+    #[inline(always)]
     fn volume<const N: usize>(&mut self, key: &[u8; N]) -> Result<Option<u64>, LineProblem> {
-        let (start, bytes) = self.next()?.split_first_chunk::<N>().ok_or(WRONG_VOLUME)?;
-        if start == key { Ok(number(bytes)) } else { Err(WRONG_VOLUME) }
+        let field = self.next()?;
+        if field.bytes().starts_with(key) {
+            Ok(field.behind(N).number())
+        } else {
+            Err(WRONG_VOLUME)
+        }
     }
 }
 
@@ -242,6 +247,7 @@ struct Outcome {
 }
 
 impl Outcome {
+    #[inline]
     fn of(result: &[u8], status: Option<u16>) -> Self {
         let denied =
             result.strip_prefix(b"TCP_DENIED").is_some_and(|rest| !rest.starts_with(b"_REPLY"));
@@ -277,10 +283,11 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn parse(method: &'a [u8], url: &'a [u8]) -> Result<Self, LineProblem> {
+    #[inline]
+    fn parse(method: &'a [u8], url: Piece<'a>) -> Result<Self, LineProblem> {
         let target = match method {
             CONNECT => Self::of_tunnel(url),
-            b"-" if host_and_port(url).1.is_some() => Self::of_tunnel(url),
+            b"-" if url.host_and_port().1.is_some() => Self::of_tunnel(url),
             _ => Self::of_url(method, url)?,
         };
         if target.host.is_empty() || target.host == b"-" {
@@ -290,11 +297,12 @@ impl<'a> Target<'a> {
     }
 
     /// `HOST:PORT`.
-    fn of_tunnel(url: &'a [u8]) -> Self {
-        let (host, port) = host_and_port(url);
+    #[inline]
+    fn of_tunnel(url: Piece<'a>) -> Self {
+        let (host, port) = url.host_and_port();
         Self {
             method: CONNECT,
-            host: if url.starts_with(b"error:") { b"" } else { host },
+            host: if url.bytes().starts_with(b"error:") { b"" } else { host },
             named_by: NameSource::Connect,
             port: port.unwrap_or(0),
             path: None,
@@ -302,20 +310,24 @@ impl<'a> Target<'a> {
     }
 
     /// `SCHEME://[USER@]HOST[:PORT][/PATH][?QUERY]`.
-    fn of_url(method: &'a [u8], url: &'a [u8]) -> Result<Self, LineProblem> {
-        let colon = find(b':', url).ok_or(LineProblem::NoDestination)?;
-        let (scheme, rest) = url.split_at(colon);
-        let rest = rest.strip_prefix(b"://").ok_or(LineProblem::NoDestination)?;
-        let end = find2(b'/', b'?', rest).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let host = memchr::memrchr(b'@', authority).map_or(authority, |at| &authority[at + 1..]);
-        let (host, port) = host_and_port(host);
+    fn of_url(method: &'a [u8], url: Piece<'a>) -> Result<Self, LineProblem> {
+        let colon = url.find(b':').ok_or(LineProblem::NoDestination)?;
+        let scheme = url.before(colon);
+        if !url.bytes()[colon..].starts_with(b"://") {
+            return Err(LineProblem::NoDestination);
+        }
+        let rest = url.behind(colon + 3);
+        let end = find2(b'/', b'?', rest.bytes()).unwrap_or(rest.bytes().len());
+        let authority = rest.until(end);
+        let user = authority.find(b'@').and_then(|_| memchr::memrchr(b'@', authority.bytes()));
+        let host = user.map_or(authority, |at| authority.behind(at + 1));
+        let (host, port) = host.host_and_port();
         Ok(Self {
             method,
             host,
             named_by: NameSource::ProxyLog,
             port: port.unwrap_or_else(|| default_port(scheme)),
-            path: Some(path),
+            path: Some(&rest.bytes()[end..]),
         })
     }
 
@@ -353,6 +365,14 @@ fn leads_to_the_destination(way: &[u8]) -> bool {
     matches!(way, b"HIER_DIRECT" | b"DIRECT" | b"PINNED" | b"ORIGINAL_DST")
 }
 
+/// The address in `WAY/SERVER`, where it leads to the destination. `None`: there is no slash.
+#[inline]
+fn destination(hierarchy: Piece<'_>) -> Option<Option<IpAddr>> {
+    let slash = hierarchy.find(b'/')?;
+    let leads_there = leads_to_the_destination(hierarchy.before(slash));
+    Some(if leads_there { hierarchy.behind(slash + 1).address() } else { None })
+}
+
 fn given(field: &[u8]) -> Option<&[u8]> {
     (!field.is_empty() && field != b"-").then_some(field)
 }
@@ -361,8 +381,8 @@ fn given(field: &[u8]) -> Option<&[u8]> {
 #[derive(Debug, Default, PartialEq)]
 struct NativeEnd<'a> {
     user: &'a [u8],
-    way: &'a [u8],
-    server: &'a [u8],
+    /// The server's address, where that is the destination.
+    address: Option<IpAddr>,
 }
 
 impl<'a> NativeEnd<'a> {
@@ -378,15 +398,14 @@ impl<'a> NativeEnd<'a> {
     #[inline]
     fn of_three(rest: &[u8], mut fields: Fields<'a>) -> Option<Self> {
         let (user, hierarchy, kind) =
-            (fields.find_next()?, fields.find_next()?, fields.find_next()?);
-        let is_all = user.len() + hierarchy.len() + kind.len() + 2 == rest.len();
+            (fields.find_next()?.bytes(), fields.find_next()?, fields.find_next()?.bytes());
+        let is_all = user.len() + hierarchy.bytes().len() + kind.len() + 2 == rest.len();
         let is_bare = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
         let are_bare = is_bare(user.first()) && is_bare(user.last()) && is_bare(kind.last());
         if !is_all || !are_bare || kind.ends_with(b"]") {
             return None;
         }
-        let slash = find(b'/', hierarchy)?;
-        Some(Self { user, way: &hierarchy[..slash], server: &hierarchy[slash + 1..] })
+        Some(Self { user, address: destination(hierarchy)? })
     }
 
     /// Reads from the end, because a user name may hold spaces; way and type cannot.
@@ -399,11 +418,12 @@ impl<'a> NativeEnd<'a> {
         let rest = &rest[..memchr::memrchr(b' ', rest).ok_or(WRONG)?];
         let split = memchr::memrchr(b' ', rest).ok_or(WRONG)?;
         let (user, hierarchy) = (rest[..split].trim_ascii(), &rest[split + 1..]);
-        let slash = memchr::memchr(b'/', hierarchy).ok_or(LineProblem::Malformed("hierarchy"))?;
+        let address = destination(Piece::of(hierarchy, hierarchy.len()));
+        let address = address.ok_or(LineProblem::Malformed("hierarchy"))?;
         if user.is_empty() {
             return Err(WRONG);
         }
-        Ok(Self { user, way: &hierarchy[..slash], server: &hierarchy[slash + 1..] })
+        Ok(Self { user, address })
     }
 }
 
@@ -423,13 +443,17 @@ impl<'a> Extra<'a> {
     fn parse(mut fields: Fields<'a>) -> Self {
         let mut extra = Self::default();
         while let Some(field) = fields.find_next() {
-            match field {
-                [b'h', b'i', b'e', b'r', b'=', value @ ..] => extra.way = given(value),
-                [b'u', b's', b'e', b'r', b'=', value @ ..] => extra.user = given(value),
-                [b's', b'n', b'i', b'=', value @ ..] => extra.sni = given(value),
-                [b'b', b'u', b'm', b'p', b'=', value @ ..] => extra.bump = given(value),
-                [b'u', b'a', b'=', value @ ..] => extra.user_agent = given(value),
-                _ => {}
+            let field = field.bytes();
+            if let Some(value) = field.strip_prefix(b"hier=") {
+                extra.way = given(value);
+            } else if let Some(value) = field.strip_prefix(b"user=") {
+                extra.user = given(value);
+            } else if let Some(value) = field.strip_prefix(b"sni=") {
+                extra.sni = given(value);
+            } else if let Some(value) = field.strip_prefix(b"ua=") {
+                extra.user_agent = given(value);
+            } else if let Some(value) = field.strip_prefix(b"bump=") {
+                extra.bump = given(value);
             }
         }
         extra
