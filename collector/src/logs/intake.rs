@@ -172,7 +172,9 @@ impl Intake {
             }
         };
         let at = entry.at();
-        self.report_unread(at, emit)?;
+        if self.unread.is_some() {
+            self.report_unread(at, emit)?;
+        }
         self.last_at = self.last_at.max(Some(at));
         self.batcher.seen(at);
         if !self.scribe.write(entry, ids, offset, &mut self.batcher) {

@@ -47,48 +47,47 @@ impl<'a> Entry<'a> {
     #[inline]
     pub(super) fn slot(&mut self, text: &[u8]) -> Option<(Slot<'_, 'a>, usize)> {
         use Slot::{Agent, Number, Text};
-        match *text {
-            [b'a', ..] => key(text, b"authority\"", Text(&mut self.authority)),
-            [b'b', _, _, _, _, _, b'r', ..] => {
+        let has = |at: usize, letter| text.get(at) == Some(&letter);
+        match *text.first()? {
+            b'a' => key(text, b"authority\"", Text(&mut self.authority)),
+            b'b' if has(6, b'r') => {
                 key(text, b"bytes_received\"", Number(&mut self.bytes_received))
             }
-            [b'b', ..] => key(text, b"bytes_sent\"", Number(&mut self.bytes_sent)),
-            [b'c', ..] => {
+            b'b' => key(text, b"bytes_sent\"", Number(&mut self.bytes_sent)),
+            b'c' => {
                 let details = &mut self.connection_termination_details;
                 key(text, b"connection_termination_details\"", Text(details))
             }
-            [b'd', b'u', ..] => key(text, b"duration\"", Number(&mut self.duration)),
-            [b'd', _, _, _, _, _, _, _, _, _, _, b'd', ..] => {
+            b'd' if has(1, b'u') => key(text, b"duration\"", Number(&mut self.duration)),
+            b'd' if has(11, b'd') => {
                 let direct = &mut self.downstream_direct_remote_address;
                 key(text, b"downstream_direct_remote_address\"", Text(direct))
             }
-            [b'd', ..] => {
+            b'd' => {
                 let remote = &mut self.downstream_remote_address;
                 key(text, b"downstream_remote_address\"", Text(remote))
             }
-            [b'm', ..] => key(text, b"method\"", Text(&mut self.method)),
-            [b'p', ..] => key(text, b"path\"", Text(&mut self.path)),
-            [b'r', b'e', b'q', ..] => {
+            b'm' => key(text, b"method\"", Text(&mut self.method)),
+            b'p' if has(1, b'a') => key(text, b"path\"", Text(&mut self.path)),
+            b'r' if has(2, b'q') => {
                 key(text, b"requested_server_name\"", Text(&mut self.requested_server_name))
             }
-            [b'r', _, _, _, _, _, _, _, _, b'f', ..] => {
-                key(text, b"response_flags\"", Text(&mut self.response_flags))
-            }
-            [b'r', _, _, _, _, _, _, _, _, _, _, _, _, b'_', ..] => {
+            b'r' if has(9, b'f') => key(text, b"response_flags\"", Text(&mut self.response_flags)),
+            b'r' if has(13, b'_') => {
                 key(text, b"response_code_details\"", Text(&mut self.response_code_details))
             }
-            [b'r', ..] => key(text, b"response_code\"", Number(&mut self.response_code)),
-            [b's', ..] => key(text, b"start_time\"", Text(&mut self.start_time)),
-            [b'u', b'p', _, _, _, _, _, _, _, b'h', ..] => {
-                key(text, b"upstream_host\"", Text(&mut self.upstream_host))
+            b'r' => key(text, b"response_code\"", Number(&mut self.response_code)),
+            b's' => key(text, b"start_time\"", Text(&mut self.start_time)),
+            b'u' if has(9, b'h') => key(text, b"upstream_host\"", Text(&mut self.upstream_host)),
+            b'u' if has(1, b'p') => {
+                key(text, b"upstream_cluster\"", Text(&mut self.upstream_cluster))
             }
-            [b'u', b'p', ..] => key(text, b"upstream_cluster\"", Text(&mut self.upstream_cluster)),
-            [b'u', _, _, _, b'_', ..] => {
+            b'u' if has(4, b'_') => {
                 let agent = Agent(&mut self.user_agent, &mut self.is_agent_escaped);
                 key(text, b"user_agent\"", agent)
             }
-            [b'u', ..] => key(text, b"user\"", Text(&mut self.user)),
-            [b'x', ..] => key(text, b"x_forwarded_for\"", Text(&mut self.x_forwarded_for)),
+            b'u' => key(text, b"user\"", Text(&mut self.user)),
+            b'x' => key(text, b"x_forwarded_for\"", Text(&mut self.x_forwarded_for)),
             _ => None,
         }
     }

@@ -4,7 +4,8 @@
 //! It takes less than a third of the time that a general reader needs. Whatever it does not know it leaves
 //! to that one, so it need not be complete.
 
-use crate::logs::digits::{self, digits_at_begin};
+use crate::logs::digits::digits_at_begin;
+use crate::logs::piece::Piece;
 use crate::logs::scan::{BLOCK_BYTES, find2, hits, hits2};
 use crate::logs::text::json_escape;
 
@@ -139,8 +140,7 @@ fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
     if length == MAX_DIGITS || (length > 1 && text[0] == b'0') {
         return None;
     }
-    let (digits, after) = text.split_at(length);
-    Some((Value::Number(digits::number(digits)?), after))
+    Some((Value::Number(Piece::of(text, length).number()?), &text[length..]))
 }
 
 #[cfg(test)]
