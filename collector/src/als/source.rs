@@ -11,7 +11,6 @@ use tokio::runtime;
 use tokio::sync::mpsc;
 
 use super::server::{Told, serve};
-use crate::logs::Entry;
 use crate::logs::envoy::grpc;
 use crate::syslog::Intake;
 use crate::{CollectError, Context, Emit};
@@ -71,7 +70,7 @@ fn take(told: Told, context: &Context, intake: &mut Intake<'_, '_>) {
         Told::Message(sender, message) => {
             context.progress.fetch_add(message.len() as u64, Relaxed);
             let whole = grpc::read(&message, |entry, record| {
-                intake.entry(sender, entry, record.map(Entry::Request));
+                intake.entry(sender, entry, record);
             });
             if let Err(problem) = whole {
                 intake.entry(sender, &message, Err(problem));

@@ -33,24 +33,25 @@ use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use self::flat::{Flat, Value};
+use self::flat::Flat;
 use super::digits::{formed, number, pairs};
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, days_since_epoch, host_and_port};
+use crate::logs;
 
 /// Reads a line, without its line end.
 ///
 /// # Errors
 /// See [`LineProblem`].
 #[inline]
-pub fn parse(line: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+pub fn parse(line: &[u8]) -> Result<logs::Entry<'_>, LineProblem> {
     let mut entry = Entry::default();
     if entry.read_quickly(line).is_none() {
         entry = serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?;
     }
     let start = entry.start_time.get().ok_or(LineProblem::Malformed("start_time"))?;
     let start = timestamp(start).ok_or(LineProblem::Malformed("start_time"))?;
-    entry.take_record(start)
+    entry.take_entry(start, None)
 }
 
 /// The fields that are read.
@@ -112,7 +113,11 @@ struct Target<'a> {
 impl<'a> Entry<'a> {
     /// What was logged of a request or connection that began at `start`.
     #[inline]
-    fn take_record(&mut self, start: Timestamp) -> Result<LogRecord<'a>, LineProblem> {
+    fn take_entry(
+        &mut self,
+        start: Timestamp,
+        client_certificate: Option<Cow<'a, [u8]>>,
+    ) -> Result<logs::Entry<'a>, LineProblem> {
         let duration_ms = self.duration.0;
         let client = self.client().ok_or(LineProblem::Malformed("client address"))?;
         let upstream = self.upstream_host.get().and_then(address_and_port);
@@ -121,7 +126,7 @@ impl<'a> Entry<'a> {
         let down_bytes = self.bytes_sent.0;
         let status = self.status();
         let target = self.take_target(upstream)?;
-        Ok(LogRecord {
+        Ok(logs::Entry::Request(LogRecord {
             at: start + Duration::from_millis(duration_ms.unwrap_or(0)),
             client,
             host: target.host,
@@ -140,9 +145,9 @@ impl<'a> Entry<'a> {
             sni: target.sni,
             content_type: None,
             body_bytes: None,
-            client_certificate: None,
+            client_certificate,
             seen_by: SeenBy::Proxy,
-        })
+        }))
     }
 
     /// Reads a line of the plain form that Envoy writes unless a value needs escapes. `None`: it is
@@ -150,13 +155,15 @@ impl<'a> Entry<'a> {
     fn read_quickly(&mut self, line: &'a [u8]) -> Option<()> {
         let mut object = Flat::of(line)?;
         loop {
-            let (slot, key_bytes) = match self.slot(object.key()) {
-                Some((slot, key_bytes)) => (Some(slot), key_bytes),
-                None => (None, object.key_bytes()?),
-            };
-            let value = object.value(key_bytes)?;
-            if let Some(slot) = slot {
-                slot.fill(value)?;
+            match self.slot(object.text()) {
+                Some((slot, key_bytes)) => {
+                    object.pass_key(key_bytes);
+                    slot.fill(&mut object)?;
+                }
+                None => {
+                    object.pass_any_key()?;
+                    object.value()?;
+                }
             }
             if !object.goes_on()? {
                 return Some(());
@@ -294,16 +301,6 @@ impl<'a> Text<'a> {
     fn of(bytes: &'a [u8]) -> Self {
         let given = !matches!(bytes, b"" | b"-");
         Self(given.then_some(Cow::Borrowed(bytes)))
-    }
-
-    /// The text of a value without escapes. `None`: it is something else.
-    #[inline]
-    fn unescaped(value: Value<'a>) -> Option<Self> {
-        match value {
-            Value::Text(text) => Some(Self::of(text)),
-            Value::Null => Some(Self(None)),
-            Value::Escaped(_) | Value::Number(_) => None,
-        }
     }
 
     fn get(&self) -> Option<&[u8]> {

@@ -123,7 +123,7 @@ impl Reader {
         match dialect {
             Dialect::SquidNative => squid::parse_native(line),
             Dialect::SquidEgret => squid::parse_egret(line),
-            Dialect::EnvoyJson => envoy::parse(line).map(Entry::Request),
+            Dialect::EnvoyJson => envoy::parse(line),
             Dialect::Argus => self.argus.read(line),
             Dialect::SuricataEve => self.suricata.read(line, &mut self.beside),
             Dialect::ZeekTsv => self.zeek.read_tsv(line, &mut self.beside),

@@ -25,8 +25,8 @@ pub(super) enum Value<'a> {
     Null,
 }
 
-/// What was not read yet of an object: from within the quotation marks of a key on. Wherever there
-/// is a `None`, it is no object of this plain kind.
+/// What was not read yet of an object: from within the quotation marks of a key on, or from a value
+/// on. Wherever there is a `None`, it is no object of this plain kind.
 pub(super) struct Flat<'a>(&'a [u8]);
 
 impl<'a> Flat<'a> {
@@ -36,48 +36,78 @@ impl<'a> Flat<'a> {
         line.strip_prefix(b"{\"").map(Self)
     }
 
-    /// From within the quotation marks of the next key on.
+    /// From within the quotation marks of the next key on, or from the next value on.
     #[inline]
-    pub(super) fn key(&self) -> &'a [u8] {
+    pub(super) fn text(&self) -> &'a [u8] {
         self.0
     }
 
-    /// Takes the next value, whose key has `key_bytes`, the closing mark included.
+    /// Passes a key of `key_bytes`, its closing mark and the colon included.
     #[inline]
-    pub(super) fn value(&mut self, key_bytes: usize) -> Option<Value<'a>> {
-        let (value, after) = value(self.0.get(key_bytes..)?.strip_prefix(b":")?)?;
-        self.0 = after;
-        Some(value)
+    pub(super) fn pass_key(&mut self, key_bytes: usize) {
+        self.0 = &self.0[key_bytes..];
     }
 
-    /// How many bytes the next key has, whichever it is, with its closing mark.
-    pub(super) fn key_bytes(&self) -> Option<usize> {
-        string(self.0).filter(|(_, is_escaped)| !is_escaped).map(|(end, _)| end + 1)
+    /// Passes the next key, whichever it is.
+    pub(super) fn pass_any_key(&mut self) -> Option<()> {
+        let (end, _) = string(self.0).filter(|(_, is_escaped)| !is_escaped)?;
+        self.0 = self.0[end..].strip_prefix(b"\":")?;
+        Some(())
+    }
+
+    /// Takes the next value, which is a string without escapes, or `null`, which is read as an empty
+    /// one.
+    #[inline(always)]
+    pub(super) fn plain_text(&mut self) -> Option<&'a [u8]> {
+        let Some(text) = self.0.strip_prefix(b"\"") else {
+            self.0 = self.0.strip_prefix(b"null")?;
+            return Some(b"");
+        };
+        let (end, _) = string(text).filter(|(_, is_escaped)| !is_escaped)?;
+        self.0 = &text[end + 1..];
+        Some(&text[..end])
+    }
+
+    /// Takes the next value, which is digits, fewer than [`MAX_DIGITS`], without a leading zero.
+    #[inline(always)]
+    pub(super) fn number(&mut self) -> Option<u64> {
+        let text = self.0;
+        let length = digits_at_begin(text);
+        if length == MAX_DIGITS || (length > 1 && text[0] == b'0') {
+            return None;
+        }
+        self.0 = &text[length..];
+        Piece::of(text, length).number()
+    }
+
+    /// Takes the next value, whichever it is.
+    pub(super) fn value(&mut self) -> Option<Value<'a>> {
+        match self.0.first()? {
+            b'"' => {
+                let text = &self.0[1..];
+                let (end, is_escaped) = string(text)?;
+                let inner = &text[..end];
+                self.0 = &text[end + 1..];
+                Some(if is_escaped { Value::Escaped(inner) } else { Value::Text(inner) })
+            }
+            b'n' => {
+                self.0 = self.0.strip_prefix(b"null")?;
+                Some(Value::Null)
+            }
+            _ => self.number().map(Value::Number),
+        }
     }
 
     /// Whether there is one more key.
     #[inline]
     pub(super) fn goes_on(&mut self) -> Option<bool> {
-        if self.0 == b"}" {
-            return Some(false);
+        match self.0.strip_prefix(b",\"") {
+            Some(more) => {
+                self.0 = more;
+                Some(true)
+            }
+            None => (self.0 == b"}").then_some(false),
         }
-        self.0 = self.0.strip_prefix(b",\"")?;
-        Some(true)
-    }
-}
-
-/// The value that `text` begins with, and what follows it.
-#[inline]
-fn value(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    match text.first()? {
-        b'"' => {
-            let text = &text[1..];
-            let (end, is_escaped) = string(text)?;
-            let (inner, after) = (&text[..end], &text[end + 1..]);
-            Some((if is_escaped { Value::Escaped(inner) } else { Value::Text(inner) }, after))
-        }
-        b'n' => Some((Value::Null, text.strip_prefix(b"null")?)),
-        _ => number(text),
     }
 }
 
@@ -131,16 +161,6 @@ fn any_string(text: &[u8]) -> Option<(usize, bool)> {
         json_escape(*text.get(at + 1)?)?;
         at += 2;
     }
-}
-
-/// Digits, fewer than [`MAX_DIGITS`], without a leading zero, and what follows them.
-#[inline]
-fn number(text: &[u8]) -> Option<(Value<'_>, &[u8])> {
-    let length = digits_at_begin(text);
-    if length == MAX_DIGITS || (length > 1 && text[0] == b'0') {
-        return None;
-    }
-    Some((Value::Number(Piece::of(text, length).number()?), &text[length..]))
 }
 
 #[cfg(test)]

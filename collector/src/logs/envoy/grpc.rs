@@ -14,7 +14,8 @@ use std::net::IpAddr;
 use egret_event::Timestamp;
 
 use super::{Entry, Number, Text};
-use crate::logs::record::{LineProblem, LogRecord};
+use crate::logs;
+use crate::logs::record::LineProblem;
 use crate::protobuf::{Damaged, Fields, Value};
 
 /// The methods of `envoy.config.core.v3.RequestMethod`, from 1 on.
@@ -29,7 +30,7 @@ const DAMAGED: LineProblem = LineProblem::Malformed("protobuf");
 /// When the message is damaged; the entries before that were taken.
 pub fn read<'a>(
     message: &'a [u8],
-    mut take: impl FnMut(&'a [u8], Result<LogRecord<'a>, LineProblem>),
+    mut take: impl FnMut(&'a [u8], Result<logs::Entry<'a>, LineProblem>),
 ) -> Result<(), LineProblem> {
     for field in Fields::of(message) {
         let (read, entries): (fn(&'a [u8]) -> _, _) = match field? {
@@ -61,7 +62,7 @@ struct Gathered<'a> {
     is_intermediate: bool,
 }
 
-fn http(bytes: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+fn http(bytes: &[u8]) -> Result<logs::Entry<'_>, LineProblem> {
     let mut gathered = Gathered::default();
     gathered.entry.bytes_received = Number(Some(0));
     gathered.entry.bytes_sent = Number(Some(0));
@@ -74,10 +75,10 @@ fn http(bytes: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
             _ => {}
         }
     }
-    gathered.into_record()
+    gathered.into_entry()
 }
 
-fn tcp(bytes: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
+fn tcp(bytes: &[u8]) -> Result<logs::Entry<'_>, LineProblem> {
     let mut gathered = Gathered::default();
     gathered.entry.bytes_received = Number(Some(0));
     gathered.entry.bytes_sent = Number(Some(0));
@@ -88,7 +89,7 @@ fn tcp(bytes: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
             _ => {}
         }
     }
-    gathered.into_record()
+    gathered.into_entry()
 }
 
 impl<'a> Gathered<'a> {
@@ -166,13 +167,13 @@ impl<'a> Gathered<'a> {
         Ok(())
     }
 
-    fn into_record(mut self) -> Result<LogRecord<'a>, LineProblem> {
+    fn into_entry(mut self) -> Result<logs::Entry<'a>, LineProblem> {
         if self.is_intermediate {
             return Err(LineProblem::Note);
         }
         let start = self.start.ok_or(LineProblem::Malformed("start_time"))?;
         let client_certificate = self.client_certificate.map(Cow::Borrowed);
-        Ok(LogRecord { client_certificate, ..self.entry.take_record(start)? })
+        self.entry.take_entry(start, client_certificate)
     }
 }
 

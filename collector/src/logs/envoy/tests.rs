@@ -5,8 +5,13 @@ use crate::logs::text::json_decoded;
 
 const BLOCKED: Verdict = Verdict::Blocked(BlockReason::ProxyDenied);
 
+pub(super) fn request(entry: logs::Entry<'_>) -> LogRecord<'_> {
+    let logs::Entry::Request(record) = entry else { panic!("no request: {entry:?}") };
+    record
+}
+
 fn record(line: &str) -> LogRecord<'_> {
-    parse(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}"))
+    request(parse(line.as_bytes()).unwrap_or_else(|problem| panic!("{problem}: {line}")))
 }
 
 /// The fields that most tests do not care about, and `more`.
@@ -139,7 +144,7 @@ fn escaped_and_invalid_text_is_kept_as_bytes() {
     assert_eq!(record(&text).path_and_query().0, Some(&b"/a\"b"[..]));
     let raw = text.replace("\"x\"", "\"\u{0}\u{0}\"").into_bytes();
     let raw: Vec<u8> = raw.into_iter().map(|byte| if byte == 0 { 0xff } else { byte }).collect();
-    let record = parse(&raw).unwrap();
+    let record = request(parse(&raw).unwrap());
     assert_eq!(record.user_agent.unwrap().decoded().as_ref(), b"\xff\xff");
 }
 

@@ -4,6 +4,8 @@ use egret_event::{BlockReason, NameSource, Verdict};
 use proptest::prelude::*;
 
 use super::*;
+use crate::logs::LogRecord;
+use crate::logs::envoy::tests::request;
 
 fn number(field: u8, value: u64) -> Vec<u8> {
     let mut out = vec![field << 3];
@@ -45,7 +47,7 @@ fn http_message(common: Vec<u8>, request: &[Vec<u8>], response: &[Vec<u8>]) -> V
 
 fn only(message: &[u8]) -> Result<LogRecord<'_>, LineProblem> {
     let mut found = Vec::new();
-    read(message, |_, record| found.push(record)).unwrap();
+    read(message, |_, record| found.push(record.map(request))).unwrap();
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
