@@ -29,9 +29,13 @@ const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 /// The same for contacts at even intervals: one look, and half of that weight.
 const P_AT_BAR_OF_BEATS: f64 = 6e-5;
 
-/// Sessions of a template before a destination or a tenant can be new to it. Until then everything is, and
-/// uploads to everyday destinations would pass for uploads to new ones. Egret's own choice.
-pub(crate) const SESSIONS_TO_KNOW: u64 = 30;
+/// Sessions of a template before it is known which destinations are new to it. Until then everything is,
+/// and what goes to everyday destinations would pass for what goes to new ones. Egret's own choice: what
+/// one session in a hundred contacts was then contacted three times.
+pub(crate) const SESSIONS_TO_KNOW: u64 = 300;
+
+/// The same for tenants, where the template's sessions have a habit. Egret's own choice.
+pub(crate) const SESSIONS_TO_KNOW_TENANTS: u64 = 30;
 
 /// The part of sessions that contact a destination which nobody here contacted before. Observed
 /// rates for benign sessions lie between 0.8 and 24 %.

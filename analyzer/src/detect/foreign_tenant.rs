@@ -19,7 +19,7 @@ use super::tail_kind;
 use crate::baseline::{Ladder, TenancyKey};
 use crate::incident::{Detector, Finding, Quantity};
 use crate::pitman_yor::MIN_DRAWS;
-use crate::priors::SESSIONS_TO_KNOW;
+use crate::priors::SESSIONS_TO_KNOW_TENANTS;
 use crate::tenancy::{Act, Purpose, Verb, service_of};
 use crate::words::{bytes_words, count_words};
 
@@ -174,7 +174,7 @@ impl Subject<'_, '_> {
     /// of their use of another one.
     fn is_template_known(&self, key: TenancyKey) -> bool {
         let has_habit = self.act.tenant.is_some() && self.ladder.has_tenancies(key);
-        let enough = if has_habit { SESSIONS_TO_KNOW } else { SESSIONS_WITHOUT };
+        let enough = if has_habit { SESSIONS_TO_KNOW_TENANTS } else { SESSIONS_WITHOUT };
         self.ladder.template_sessions() >= enough
     }
 

@@ -12,6 +12,7 @@ mod llm_loop;
 mod model_download;
 mod notebook;
 mod npm_install;
+mod own_service;
 mod pip_install;
 mod retries;
 mod scraping;
@@ -45,27 +46,29 @@ pub(crate) static TEMPLATES: [Template; 3] = [
     Template {
         name: "python-sandbox",
         repertoire: &[
-            (4, pip_install::ACTIVITY),
-            (4, llm_loop::ACTIVITY),
-            (2, git_clone::ACTIVITY),
-            (1, model_download::ACTIVITY),
-            (1, apt_update::ACTIVITY),
-            (2, notebook::ACTIVITY),
-            (1, scraping::ACTIVITY),
-            (1, retries::ACTIVITY),
-            (2, telemetry::ACTIVITY),
+            (16, pip_install::ACTIVITY),
+            (16, llm_loop::ACTIVITY),
+            (8, git_clone::ACTIVITY),
+            (4, model_download::ACTIVITY),
+            (4, apt_update::ACTIVITY),
+            (8, notebook::ACTIVITY),
+            (4, scraping::ACTIVITY),
+            (4, retries::ACTIVITY),
+            (8, telemetry::ACTIVITY),
+            (1, own_service::ACTIVITY),
         ],
     },
     Template {
         name: "node-ci",
         repertoire: &[
-            (4, npm_install::ACTIVITY),
-            (4, ci_tests::ACTIVITY),
-            (2, git_clone::ACTIVITY),
-            (2, git_push::ACTIVITY),
-            (1, cargo_build::ACTIVITY),
-            (1, retries::ACTIVITY),
-            (2, telemetry::ACTIVITY),
+            (16, npm_install::ACTIVITY),
+            (16, ci_tests::ACTIVITY),
+            (8, git_clone::ACTIVITY),
+            (8, git_push::ACTIVITY),
+            (4, cargo_build::ACTIVITY),
+            (4, retries::ACTIVITY),
+            (8, telemetry::ACTIVITY),
+            (1, own_service::ACTIVITY),
         ],
     },
     Template {
