@@ -18,15 +18,12 @@ use crate::learned::Learned;
 use crate::priors::{is_known_service, is_platform};
 use crate::session::{Session, Slot};
 use crate::size::Kind;
+use crate::tally::LITTLE;
 use crate::world::World;
 
 /// How long a place is young. Egret's own choice: as long as an analyst has to object to what is
 /// learned, twice.
 pub(crate) const YOUTH: Duration = Duration::from_secs(14 * 86_400);
-
-/// What may come back for each contact where something is left: a handshake with its certificates
-/// and an answer that says "taken". Pages, packages and lists are larger. Egret's own choice.
-const LITTLE: u64 = 8 << 10;
 
 /// Sessions of a template before places can be new to all: until then everyday services are, too, and
 /// what they come to is no measure. Egret's own choice.

@@ -20,6 +20,9 @@ pub(crate) const THRESHOLD: f64 = 1e-4;
 /// and with its weight among the detectors (0.8), falls just below [`THRESHOLD`].
 const P_AT_BAR: f64 = 3e-5;
 
+/// The same for destinations that are new: three looks.
+const P_AT_BAR_OF_NEW: f64 = 2e-5;
+
 /// The same for what DNS questions carry: three looks, and the same weight.
 const P_AT_BAR_OF_QUESTIONS: f64 = 2e-5;
 
@@ -67,7 +70,7 @@ impl SizePrior {
     pub(crate) const fn of(class: Class, kind: Kind, measure: Measure) -> Self {
         let (median, p98, bar) = match (class, kind, measure) {
             // A few requests and their headers; a form; a small JSON body.
-            (Class::New, Kind::Web | Kind::Other, Measure::Largest) => {
+            (Class::New, Kind::Web | Kind::Other, Measure::Largest | Measure::OneWay) => {
                 (2 * KIB, 32 * KIB, 256 * KIB)
             }
             (Class::New, Kind::Web | Kind::Other, Measure::Sum) => (4 * KIB, 96 * KIB, MIB),
@@ -75,13 +78,14 @@ impl SizePrior {
             (_, Kind::Dns, _) => (4 * KIB, MIB, 16 * MIB),
             // Model calls with hundreds of KiB of context, pushes of a branch.
             (Class::Service, _, Measure::Largest) => (4 * KIB, 2 * MIB, 32 * MIB),
-            (Class::Service, _, Measure::Sum) => (8 * KIB, 4 * MIB, 48 * MIB),
+            (Class::Service, _, _) => (8 * KIB, 4 * MIB, 48 * MIB),
             (Class::Known, _, Measure::Largest) => (4 * KIB, MIB, 16 * MIB),
-            (Class::Known, _, Measure::Sum) => (8 * KIB, 2 * MIB, 32 * MIB),
+            (Class::Known, _, _) => (8 * KIB, 2 * MIB, 32 * MIB),
             // A crawler: thousands of hosts, about 2 KiB of handshake and headers each.
             (Class::Many, _, _) => (64 * KIB, 4 * MIB, 64 * MIB),
         };
-        Self { median, p98, bar, p_at_bar: P_AT_BAR }
+        let p_at_bar = if matches!(class, Class::New) { P_AT_BAR_OF_NEW } else { P_AT_BAR };
+        Self { median, p98, bar, p_at_bar }
     }
 
     /// The prior for contacts at even intervals with one new destination: a few sessions poll one

@@ -18,6 +18,7 @@ use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
 use crate::detect::sensitive_content::Pieces;
 use crate::detect::slow_drip::Drip;
+use crate::detect::upload_size::Sent;
 use crate::dossier::Dossier;
 use crate::hash::quick;
 use crate::incident::Observed;
@@ -125,7 +126,7 @@ pub(crate) struct Slot {
     /// The most that one contact sent, in bytes.
     pub(crate) largest: u64,
     /// Sizes at which the upload is looked at again, by measure.
-    pub(crate) next_look: [u64; 2],
+    pub(crate) next_look: Sent,
     /// From the second minute on in which something was sent.
     pub(crate) drip: Option<Box<Drip>>,
     /// The gaps between contacts, where it is new.

@@ -36,6 +36,8 @@ pub(crate) enum Measure {
     Largest,
     /// All that was sent.
     Sum,
+    /// What was sent in contacts that brought little back: measured where a destination is new.
+    OneWay,
 }
 
 /// What the names below a domain are asked for, for a session.
@@ -69,9 +71,13 @@ impl Use {
 pub(crate) struct Cell(u8);
 
 impl Cell {
-    /// Uploads: three learned classes, three kinds, two measures. The first 18 cells.
+    /// Uploads: three learned classes, three kinds, and the first two measures are the first 18 cells.
+    /// The third is measured of new destinations only.
     pub(crate) const fn of_upload(class: Class, kind: Kind, measure: Measure) -> Self {
-        Self(((class.learned_as() * 3 + kind as u8) * 2) + measure as u8)
+        match measure {
+            Measure::OneWay => Self(FIRST_ONE_WAY + kind as u8),
+            _ => Self(((class.learned_as() * 3 + kind as u8) * 2) + measure as u8),
+        }
     }
 
     /// What DNS questions carried: three uses, three measures.
@@ -89,19 +95,22 @@ impl Cell {
 
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
-        (0..UPLOAD_CELLS).map(Self)
+        (0..UPLOAD_CELLS).chain(FIRST_ONE_WAY..FIRST_ONE_WAY + 3).map(Self)
     }
 
     /// Whether this is a cell of uploads to destinations that are new.
     pub(crate) const fn is_of_new(self) -> bool {
-        self.0 < UPLOAD_CELLS / 3
+        self.0 < UPLOAD_CELLS / 3 || self.0 >= FIRST_ONE_WAY
     }
 }
 
 /// Cells of what questions carried.
 const QUESTION_CELLS: u8 = 3 * CARRIED as u8;
 
-/// Cells of uploads.
+/// Cells of the third measure of uploads, by kind.
+const FIRST_ONE_WAY: u8 = 65;
+
+/// Cells of the first two measures of uploads.
 pub(crate) const UPLOAD_CELLS: u8 = 18;
 
 impl Class {
@@ -139,8 +148,18 @@ impl Kind {
 }
 
 impl Measure {
-    /// Both measures: two looks at one upload.
-    pub(crate) const ALL: [Self; 2] = [Self::Largest, Self::Sum];
+    /// All measures, each of them a look at the upload.
+    pub(crate) const ALL: [Self; 3] = [Self::Largest, Self::Sum, Self::OneWay];
+
+    /// Those that are looked at for a class.
+    pub(crate) fn of(class: Class) -> &'static [Self] {
+        match class {
+            Class::New => &Self::ALL,
+            Class::Service | Class::Known => &[Self::Largest, Self::Sum],
+            // There is no largest contact of many destinations.
+            Class::Many => &[Self::Sum],
+        }
+    }
 }
 
 #[cfg(test)]
@@ -152,7 +171,7 @@ mod tests {
         let mut used = [0; UPLOAD_CELLS as usize];
         for class in Class::ALL {
             for kind in Kind::ALL {
-                for measure in Measure::ALL {
+                for measure in [Measure::Largest, Measure::Sum] {
                     used[usize::from(Cell::of_upload(class, kind, measure).0)] += 1;
                 }
             }

@@ -10,7 +10,7 @@ use crate::detect::beacon::{Rhythm, SMALL_BYTES};
 use crate::detect::new_destination;
 use crate::detect::policy::is_private;
 use crate::detect::slow_drip::Drip;
-use crate::detect::upload_size::Subject;
+use crate::detect::upload_size::{Sent, Subject};
 use crate::hash::quick;
 use crate::priors::is_own_of_platform;
 use crate::session::{Recent, Slot};
@@ -49,7 +49,7 @@ impl Slot {
             seen: Seen::at(first),
             only_host: Some(quick(&event.destination.host)),
             largest: 0,
-            next_look: [0; 2],
+            next_look: [0; 3],
             drip: None,
             rhythm: None,
             recent: Recent::since(event.at),
@@ -99,8 +99,8 @@ impl Slot {
     }
 
     /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.
-    pub(crate) fn sent(&self) -> [u64; 2] {
-        [self.largest, self.tally.up_bytes()]
+    pub(crate) fn sent(&self) -> Sent {
+        [self.largest, self.tally.up_bytes(), self.tally.one_way_bytes()]
     }
 
     /// What its uploads are compared with.
@@ -113,9 +113,13 @@ impl Slot {
     }
 }
 
-/// The smallest sizes that are worth a look, by measure.
-pub(crate) fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> [u64; 2] {
-    Measure::ALL.map(|measure| subject.first_below(ladder, measure, NOTABLE))
+/// The smallest sizes that are worth a look, by measure; none of a measure that is not looked at.
+pub(crate) fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> Sent {
+    let mut first = [u64::MAX; 3];
+    for measure in Measure::of(subject.class) {
+        first[*measure as usize] = subject.first_below(ladder, *measure, NOTABLE);
+    }
+    first
 }
 
 /// By the first event: what a destination is contacted for seldom changes.

@@ -6,11 +6,17 @@ use serde::{Deserialize, Serialize};
 use crate::detect::rate_burst::View;
 use crate::incident::Observed;
 
+/// What may come back where something is left: a handshake with its certificates and an answer that
+/// says "taken". Pages, packages and lists are larger. Egret's own choice.
+pub(crate) const LITTLE: u64 = 8 << 10;
+
 /// Volumes and contacts as one kind of observer saw them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Side {
     up_bytes: u64,
     down_bytes: u64,
+    /// What was sent while little came back.
+    one_way_bytes: u64,
     allowed: u32,
     blocked: u32,
     /// Allowed contacts whose volume the observer did not know.
@@ -42,8 +48,12 @@ impl Tally {
             View::Wire => &mut self.wire,
             View::Log => &mut self.log,
         };
-        side.up_bytes = side.up_bytes.saturating_add(event.up.bytes.unwrap_or(0));
-        side.down_bytes = side.down_bytes.saturating_add(event.down.bytes.unwrap_or(0));
+        let [up, down] = [&event.up, &event.down].map(|volume| volume.bytes.unwrap_or(0));
+        side.up_bytes = side.up_bytes.saturating_add(up);
+        side.down_bytes = side.down_bytes.saturating_add(down);
+        if down <= LITTLE {
+            side.one_way_bytes = side.one_way_bytes.saturating_add(up);
+        }
         if event.is_contact() {
             if event.verdict.is_blocked() {
                 side.blocked = side.blocked.saturating_add(1);
@@ -58,6 +68,11 @@ impl Tally {
     /// Payload bytes sent, as far as known.
     pub(crate) fn up_bytes(&self) -> u64 {
         self.wire.up_bytes.max(self.log.up_bytes)
+    }
+
+    /// Of these, what was sent in contacts (or intervals of them) that brought little back.
+    pub(crate) fn one_way_bytes(&self) -> u64 {
+        self.wire.one_way_bytes.max(self.log.one_way_bytes)
     }
 
     /// Contacts let through.

@@ -234,7 +234,9 @@ impl Session {
             let own = slot.novelty.class;
             let class = if own == Class::New && !can_be_new { Class::Known } else { own };
             let of_class = Subject { class, kind: slot.kind, own: None };
-            for (measure, bytes) in Measure::ALL.into_iter().zip(slot.sent()) {
+            let sent = slot.sent();
+            for &measure in Measure::of(class) {
+                let bytes = sent[measure as usize];
                 let is_small = bytes < slot.next_look[measure as usize];
                 let clipped = if is_small {
                     bytes

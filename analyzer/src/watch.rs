@@ -294,7 +294,7 @@ impl Session {
             return;
         }
         let sent = slot.sent();
-        if sent[0] < slot.next_look[0] && sent[1] < slot.next_look[1] {
+        if sent.iter().zip(&slot.next_look).all(|(sent, next)| sent < next) {
             return;
         }
         let ladder = world.baseline.ladder(&self.place);
@@ -336,8 +336,7 @@ impl Session {
         let subject = Subject { class: Class::Many, kind: Kind::Web, own: None };
         let quiet = subject.first_below(&ladder, Measure::Sum, NOTABLE);
         self.overflow.next_look = next_look(sum).max(quiet);
-        // There is no largest contact of many destinations; the sum is looked at alone.
-        let sent = [0, sum];
+        let sent = [0, sum, 0];
         if subject.tail(&ladder, sent).0 >= NOTABLE {
             return false;
         }

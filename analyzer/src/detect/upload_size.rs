@@ -1,7 +1,9 @@
 //! D2: more sent than is normal, in one contact or in a session as a whole.
 //!
 //! It looks at bytes sent only. What came back says nothing about what was taken away, so a
-//! download is never an upload however large; and an unknown volume is not a small one.
+//! download is never an upload however large; and an unknown volume is not a small one. But who
+//! leaves something gets no more than a receipt for it: at a new destination what was sent in
+//! contacts that brought little back is looked at apart.
 
 use egret_event::{Attribution, SmolStr};
 
@@ -13,9 +15,6 @@ use crate::priors::SizePrior;
 use crate::size::{Cell, Class, Kind, Measure};
 use crate::words::bytes_words;
 
-/// Both measures are looked at; the smaller probability is doubled for it.
-const LOOKS: f64 = 2.0;
-
 /// Whose uploads are judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
@@ -26,31 +25,35 @@ pub(crate) struct Subject<'a> {
 }
 
 /// Bytes sent so far, by [`Measure`].
-pub(crate) type Sent = [u64; 2];
+pub(crate) type Sent = [u64; 3];
 
 impl<'a> Subject<'a> {
     fn question(&self, measure: Measure) -> SizeQuestion<'a> {
         SizeQuestion {
             cell: Cell::of_upload(self.class, self.kind, measure),
             prior: SizePrior::of(self.class, self.kind, measure),
-            own: self.own.map(|sizes| &sizes[measure as usize]),
+            own: self.own.and_then(|sizes| sizes.get(measure as usize)),
         }
     }
 
     /// The tail probability of what was sent, and the measure that gives it.
     pub(crate) fn tail(&self, ladder: &Ladder<'a>, sent: Sent) -> (f64, Measure) {
-        let p = |measure| ladder.sizes(self.question(measure)).survival(sent[measure as usize]);
-        let [largest, sum] = Measure::ALL.map(p);
-        if largest <= sum {
-            ((LOOKS * largest).min(1.0), Measure::Largest)
-        } else {
-            ((LOOKS * sum).min(1.0), Measure::Sum)
-        }
+        let p = |measure: &Measure| {
+            let p = ladder.sizes(self.question(*measure)).survival(sent[*measure as usize]);
+            ((self.looks() * p).min(1.0), *measure)
+        };
+        let all = Measure::of(self.class).iter().map(p);
+        all.min_by(|one, other| one.0.total_cmp(&other.0)).unwrap_or((1.0, Measure::Largest))
+    }
+
+    /// Of all measures the smallest probability counts, times their number.
+    fn looks(&self) -> f64 {
+        Measure::of(self.class).len() as f64
     }
 
     /// The smallest size of a measure whose tail probability is below `p`, to the histogram bin.
     pub(crate) fn first_below(&self, ladder: &Ladder<'a>, measure: Measure, p: f64) -> u64 {
-        ladder.sizes(self.question(measure)).first_below(p / LOOKS)
+        ladder.sizes(self.question(measure)).first_below(p / self.looks())
     }
 
     /// The finding, with its words.
@@ -61,6 +64,7 @@ impl<'a> Subject<'a> {
         let manner = match measure {
             Measure::Largest => "in one contact",
             Measure::Sum => "in all",
+            Measure::OneWay => "in contacts that brought little back",
         };
         let whereto = if normal.of_destination { "this destination" } else { self.class.words() };
         let whose = crate::words::whose(normal.weight.level, origin);
