@@ -205,7 +205,7 @@ impl Session {
         if let Target::Slot(at) = target {
             self.check_rhythm(at, event, world);
         }
-        let looks = self.burst.contact(event.at, (lane, view(event)), &self.bars);
+        let looks = self.burst.contact(begin_of(event), (lane, view(event)), &self.bars);
         let mut touched = false;
         for look in looks.into_iter().flatten() {
             touched |= self.note_burst(look, target, event, world);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use egret_tests::evaluation::{Extent, PeersExtent, compare, evaluate, real, report};
 
 /// Where the page is kept.
@@ -24,6 +24,7 @@ fn main() -> Result<()> {
         [] => (Extent::WHOLE, true),
         ["--quick"] => (Extent::QUICK, false),
         ["--tuning"] => (Extent::TUNING, false),
+        ["--again"] => return again(),
         ["--real", data] => return keep_real(Path::new(data)),
         ["--peers"] => return keep_peers(),
         ["--peers", "--tuning"] => {
@@ -31,7 +32,10 @@ fn main() -> Result<()> {
             return Ok(());
         }
         _ => {
-            bail!("usage: egret-evaluate [--quick | --tuning | --peers [--tuning] | --real FOLDER]")
+            bail!(
+                "usage: egret-evaluate [--quick | --tuning | --again | --peers [--tuning] | \
+                 --real FOLDER]"
+            )
         }
     };
     let figures = evaluate(extent)?;
@@ -42,6 +46,21 @@ fn main() -> Result<()> {
         let figures = serde_json::to_string_pretty(&figures)?;
         std::fs::write(FIGURES, figures).context("cannot write the figures")?;
     }
+    Ok(())
+}
+
+/// Everything once more, held against the figures that were kept. What is in the environment counts:
+/// `EGRET_ANALYZER__SHARDS=7` has the engine work on as many shards.
+fn again() -> Result<()> {
+    let kept = std::fs::read_to_string(FIGURES).with_context(|| {
+        format!("cannot read {FIGURES}: run `egret-evaluate` first, which writes it")
+    })?;
+    let figures = serde_json::to_string_pretty(&evaluate(Extent::WHOLE)?)?;
+    if let Some((kept, now)) = kept.lines().zip(figures.lines()).find(|(kept, now)| kept != now) {
+        bail!("the figures are not the same: {kept:?} was kept, and now it is {now:?}");
+    }
+    ensure!(kept.len() == figures.len(), "there are not as many figures as were kept");
+    println!("{} lines of figures are the same as those kept.", figures.lines().count());
     Ok(())
 }
 

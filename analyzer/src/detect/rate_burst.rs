@@ -86,7 +86,11 @@ pub(crate) struct Look {
 }
 
 impl Burst {
-    /// Counts a contact. Gives the windows that are worth a look, the shortest first.
+    /// Counts a contact by when it began. Gives the windows that are worth a look, the shortest first.
+    ///
+    /// Contacts may come out of order: a log is written when they end. One that began so long before a
+    /// window that it cannot be in it counts for none; if the window holds but one, it was that one which
+    /// came early, and the window begins anew.
     pub(crate) fn contact(
         &mut self,
         at: Timestamp,
@@ -97,7 +101,12 @@ impl Burst {
         let windows = &mut self.0[lane as usize][view as usize];
         for (index, window) in windows.iter_mut().enumerate() {
             let bar = bars.0[lane as usize][index];
-            if window.count == 0 || at.since(window.from) >= length(index) {
+            let is_over = at.since(window.from) >= length(index);
+            let is_before = window.from.since(at) >= length(index);
+            if is_before && window.count > 1 {
+                continue;
+            }
+            if window.count == 0 || is_over || is_before {
                 *window = Window { from: at, count: 0, next_look: bar, ..*window };
             }
             window.count = window.count.saturating_add(1);
@@ -174,6 +183,20 @@ mod tests {
             (0..100).flat_map(|i| contact(&mut burst, 100_950 + i)).flatten().collect();
         assert_eq!(looks.len(), 3, "each window once: {looks:?}");
         assert!(looks.iter().all(|look| look.count == 100));
+    }
+
+    #[test]
+    fn contacts_out_of_order_are_no_burst() {
+        let bars = Bars([[20; WINDOWS]; 2]);
+        let mut burst = Burst::default();
+        // One in ten is told an hour early.
+        for second in 0..3_000 {
+            let early = if second % 10 == 0 { 3_600 } else { 0 };
+            let at = Timestamp::from_secs(second * 10 + early);
+            let looks = burst.contact(at, (Lane::New, View::Wire), &bars);
+            assert_eq!(looks, [None; WINDOWS], "second {second}");
+        }
+        assert!(burst.most(0, 0) <= 2 && burst.most(0, 2) <= 12, "{burst:?}");
     }
 
     #[test]

@@ -31,7 +31,8 @@ pub struct Measured {
     pub attacks: Vec<Row>,
     /// The mean recall of the listed attacks, by manner.
     pub macro_recall: BTreeMap<Manner, f64>,
-    /// Sessions without an attack that raised an alert, in trials without any attack.
+    /// Sessions without an attack that raised an alert, and alerts about no session and no attack, in
+    /// trials without any attack.
     pub false_alarms: Interval,
     /// The same beside attacks.
     pub false_alarms_beside_attacks: Interval,
@@ -94,7 +95,8 @@ impl Measured {
         for outcome in outcomes {
             let is_alone = outcome.scenario == Scenario::BENIGN;
             let sums = if is_alone { &mut alone } else { &mut beside };
-            sums.0 += outcome.benign_alerted;
+            // An alert about no session is as false, and costs whoever reads it as much.
+            sums.0 += outcome.benign_alerted + outcome.others;
             sums.1 += outcome.benign;
             mistaken += outcome.mistaken;
             others += outcome.others;

@@ -167,7 +167,8 @@ fn write_alarms(page: &mut String, figures: &Figures) {
     let _ = writeln!(
         page,
         "\nSessions with an attack and an alert about something else: {} cold, {} learned. Alerts about \
-         no session\n(a blind source): {} and {}.",
+         no session\nand no attack (a source, a destination of many), which count as a session with an alert: \
+         {} and {}.",
         cold.0, learned.0, cold.1, learned.1
     );
 }

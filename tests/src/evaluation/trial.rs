@@ -48,7 +48,7 @@ pub struct Outcome {
     pub benign_alerted: u64,
     /// Sessions with an attack in which there was an alert about something else.
     pub mistaken: u64,
-    /// Alerts about no session: a source that is blind.
+    /// Alerts about no session and no attack: a source that is blind, a destination of many sessions.
     pub others: u64,
 }
 
