@@ -6,6 +6,7 @@
 mod bounds;
 mod figures;
 mod history;
+mod ordinary;
 mod peers;
 mod real;
 mod report;

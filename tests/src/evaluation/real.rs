@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use egret_analyzer::Incident;
 
+use super::ordinary::ordinary;
 use super::trial::analyze;
 
 /// Classes of what should be found.
@@ -183,6 +184,7 @@ pub fn real(data: &Path) -> Result<String> {
         }
     }
     let _ = writeln!(page, "\n{found} of {all} were found, {first} of them above all else.");
+    page.push_str(&ordinary(data)?);
     Ok(page)
 }
 
