@@ -20,8 +20,14 @@ use crate::IncidentChange;
 use crate::hash::quick;
 use crate::words::bytes_words;
 
-/// Sightings that a session remembers: about 3 KB.
+/// Sightings that a session remembers: about 2 KB.
 const MOST_SIGHTINGS: usize = 16;
+
+/// Sightings for which room is made at once.
+const ROOM: usize = 4;
+
+/// Sources that a session tells apart; a configuration has a handful. Any further ones count as one.
+const MOST_SOURCES: u8 = 64;
 
 /// How long something that has ended is remembered. Logs are written when a tunnel closes and read
 /// within seconds; a minute covers a proxy that buffers its log.
@@ -85,6 +91,8 @@ pub fn join_into(events: &mut Vec<Event>, joined: Vec<Joined>) {
 /// What a session saw lately, and its ways out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Joins {
+    /// Who saw something. A sighting holds its place in this list.
+    sources: Vec<SmolStr>,
     sightings: Vec<Sighting>,
     proxies: Vec<IpAddr>,
     through_proxy: u32,
@@ -94,7 +102,7 @@ pub(crate) struct Joins {
 /// One egress as one observer saw it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Sighting {
-    source: SmolStr,
+    source: u8,
     client: (IpAddr, u16),
     server: Option<(IpAddr, u16)>,
     /// Quick hash of the destination's name and port.
@@ -107,15 +115,21 @@ struct Sighting {
     ended: bool,
     /// What was sent, as far as this observer knows. `None`: not known.
     up_bytes: Option<u64>,
-    /// The other observer, once it was joined.
-    other: Option<SmolStr>,
-    /// What the other observer says was sent, and until when.
-    other_up: Option<u64>,
-    other_until: Timestamp,
-    /// The host that CONNECT asked for.
-    tunnel_to: Option<SmolStr>,
     /// One bit per contradiction that was told.
     told: u8,
+    /// The other observer, once it was joined.
+    other: Option<Box<Other>>,
+    /// The host that CONNECT asked for. Boxed, because few have one.
+    tunnel_to: Option<Box<SmolStr>>,
+}
+
+/// What another observer says of a flow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Other {
+    source: u8,
+    /// What was sent. `None`: not known.
+    up_bytes: Option<u64>,
+    until: Timestamp,
 }
 
 /// Where a shard writes what its events cause.
@@ -138,26 +152,40 @@ pub(crate) struct Sight {
 impl Joins {
     /// Takes in an event of the session.
     pub(crate) fn see(&mut self, event: &Event) -> Sight {
+        let source = self.source(&event.source);
         match &event.fact {
-            Fact::Flow(flow) => self.see_flow(event, flow),
-            Fact::Http(request) if request.seen_by.is_logged() => self.see_line(event, request),
+            Fact::Flow(flow) => self.see_flow((event, source), flow),
+            Fact::Http(request) if request.seen_by.is_logged() => {
+                self.see_line((event, source), request)
+            }
             Fact::Http(request) if request.method == "CONNECT" => {
-                self.see_connect(event);
+                self.see_connect(event, source);
                 Sight::default()
             }
             Fact::Tls(hello) => {
-                let contradiction = self.see_hello(event, hello);
+                let contradiction = self.see_hello((event, source), hello);
                 Sight { contradiction, ..Sight::default() }
             }
             _ => Sight::default(),
         }
     }
 
-    fn see_flow(&mut self, event: &Event, flow: &FlowInterval) -> Sight {
-        if let Some(owner) = self.told_by_another(event, flow) {
+    /// The place of a source in the list.
+    fn source(&mut self, name: &SmolStr) -> u8 {
+        if let Some(known) = self.sources.iter().position(|known| known == name) {
+            return known as u8;
+        }
+        if self.sources.len() < usize::from(MOST_SOURCES) {
+            self.sources.push(name.clone());
+        }
+        self.sources.len() as u8 - 1
+    }
+
+    fn see_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> Sight {
+        if let Some(owner) = self.told_by_another((event, source), flow) {
             return Sight { also_seen_by: Some(owner), is_repeat: true, contradiction: None };
         }
-        let mut at = self.own_flow(event, flow);
+        let mut at = self.own_flow((event, source), flow);
         self.sightings[at].extend(event, flow);
         if self.sightings[at].other.is_none() {
             at = self.take_lines_of(at);
@@ -166,60 +194,70 @@ impl Joins {
             self.count_way(event, flow);
         }
         let around = self.around_proxy(at, event, flow);
-        let sighting = &mut self.sightings[at];
-        let contradiction = sighting.proxy_saw_less().or(around);
-        Sight { also_seen_by: sighting.other.clone(), is_repeat: false, contradiction }
+        let (sighting, sources) = (&mut self.sightings[at], &self.sources);
+        let contradiction = sighting.proxy_saw_less(sources).or(around);
+        let also_seen_by = sighting.other.as_ref().map(|other| name_of(other.source, sources));
+        Sight { also_seen_by, is_repeat: false, contradiction }
     }
 
     /// The source that tells of the same flow already, if another one does.
-    fn told_by_another(&self, event: &Event, flow: &FlowInterval) -> Option<SmolStr> {
+    fn told_by_another(
+        &self,
+        (event, source): (&Event, u8),
+        flow: &FlowInterval,
+    ) -> Option<SmolStr> {
         let server = event.destination.address.map(|address| (address, event.destination.port))?;
         if event.client.1 == 0 {
             return None;
         }
         let same = self.sightings.iter().find(|known| {
             !known.is_logged
-                && known.source != event.source
+                && known.source != source
                 && known.client == event.client
                 && known.server == Some(server)
                 && known.overlaps(flow.from, event.at)
         })?;
-        Some(same.source.clone())
+        Some(name_of(same.source, &self.sources))
     }
 
     /// The sighting of a flow: known by its number, by the request that began it, or new.
-    fn own_flow(&mut self, event: &Event, flow: &FlowInterval) -> usize {
+    fn own_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> usize {
         let is_own = |known: &Sighting| {
             let is_begun = known.flow.is_none() && known.client == event.client && !known.ended;
             let is_same = known.flow == Some(flow.flow) || is_begun;
-            !known.is_logged && known.source == event.source && is_same
+            !known.is_logged && known.source == source && is_same
         };
         self.sightings.iter().position(is_own).unwrap_or_else(|| {
-            self.remember(Sighting { from: flow.from, ..Sighting::of(event) }, event.at)
+            self.remember(Sighting { from: flow.from, ..Sighting::of(event, source) }, event.at)
         })
     }
 
-    fn see_connect(&mut self, event: &Event) {
+    fn see_connect(&mut self, event: &Event, source: u8) {
         let Some(host) = &event.destination.host else { return };
         let same = |known: &Sighting| {
             !known.is_logged
-                && known.source == event.source
+                && known.source == source
                 && known.client == event.client
                 && !known.ended
         };
         let at = self.sightings.iter().position(same);
-        let at = at.unwrap_or_else(|| self.remember(Sighting::of(event), event.at));
-        self.sightings[at].tunnel_to = Some(host.clone());
+        let at = at.unwrap_or_else(|| self.remember(Sighting::of(event, source), event.at));
+        self.sightings[at].tunnel_to = Some(Box::new(host.clone()));
         self.note_proxy(event);
     }
 
     /// The hello inside a tunnel, against what the proxy was asked for.
-    fn see_hello(&mut self, event: &Event, hello: &TlsHello) -> Option<Contradiction> {
+    fn see_hello(
+        &mut self,
+        (event, source): (&Event, u8),
+        hello: &TlsHello,
+    ) -> Option<Contradiction> {
         let sni = hello.sni.as_ref().filter(|_| !hello.ech)?;
-        let tunnel = self.sightings.iter_mut().find(|known| {
-            known.source == event.source && known.client == event.client && !known.ended
-        })?;
-        let asked = tunnel.tunnel_to.clone().filter(|asked| differ(asked, sni))?;
+        let tunnel = self
+            .sightings
+            .iter_mut()
+            .find(|known| known.source == source && known.client == event.client && !known.ended)?;
+        let asked = tunnel.tunnel_to.as_deref().filter(|asked| differ(asked, sni))?.clone();
         tunnel.tell(ContradictionKind::ConnectAndSni).then(|| Contradiction {
             about: ContradictionKind::ConnectAndSni,
             one: event.source.clone(),
@@ -229,14 +267,14 @@ impl Joins {
         })
     }
 
-    fn see_line(&mut self, event: &Event, request: &HttpRequest) -> Sight {
-        let line = Sighting::of_line(event, request);
+    fn see_line(&mut self, (event, source): (&Event, u8), request: &HttpRequest) -> Sight {
+        let line = Sighting::of_line((event, source), request);
         let found = self.flow_of(&line);
         let (also_seen_by, saw_less) = match found {
             Some(at) => {
-                let flow = &mut self.sightings[at];
+                let (flow, sources) = (&mut self.sightings[at], &self.sources);
                 flow.add_line(&line);
-                (Some(flow.source.clone()), flow.proxy_saw_less())
+                (Some(name_of(flow.source, sources)), flow.proxy_saw_less(sources))
             }
             None => {
                 self.remember(line, event.at);
@@ -339,6 +377,9 @@ impl Joins {
                 self.sightings.remove(at);
             }
         }
+        if self.sightings.len() == self.sightings.capacity() {
+            self.sightings.reserve_exact(ROOM);
+        }
         self.sightings.push(sighting);
         self.sightings.len() - 1
     }
@@ -358,10 +399,10 @@ pub(crate) fn event_of(contradiction: &Contradiction, shown_by: &Event) -> Event
 
 impl Sighting {
     /// Of the first event of a flow.
-    fn of(event: &Event) -> Self {
+    fn of(event: &Event, source: u8) -> Self {
         let to = &event.destination;
         Self {
-            source: event.source.clone(),
+            source,
             client: event.client,
             server: to.address.map(|address| (address, to.port)),
             place: place_of(event),
@@ -371,23 +412,21 @@ impl Sighting {
             until: event.at,
             ended: false,
             up_bytes: Some(0),
-            other: None,
-            other_up: None,
-            other_until: Timestamp::MIN,
-            tunnel_to: None,
             told: 0,
+            other: None,
+            tunnel_to: None,
         }
     }
 
     /// Of a line in a log, which is about something that has ended.
-    fn of_line(event: &Event, request: &HttpRequest) -> Self {
+    fn of_line((event, source): (&Event, u8), request: &HttpRequest) -> Self {
         let lasted = Duration::from_millis(request.duration_ms.unwrap_or(0));
         Self {
             is_logged: true,
             ended: true,
             from: event.at - lasted,
             up_bytes: event.up.bytes,
-            ..Self::of(event)
+            ..Self::of(event, source)
         }
     }
 
@@ -400,16 +439,21 @@ impl Sighting {
         self.place = place_of(event);
         self.up_bytes = sum(self.up_bytes, event.up.bytes);
         if event.destination.named_by == Some(NameSource::Connect) {
-            self.tunnel_to.clone_from(&event.destination.host);
+            self.tunnel_to = event.destination.host.clone().map(Box::new);
         }
     }
 
     /// Joins a log line to this flow.
     fn add_line(&mut self, line: &Self) {
-        let so_far = if self.other.is_none() { Some(0) } else { self.other_up };
-        self.other_up = sum(so_far, line.up_bytes);
-        self.other_until = self.other_until.max(line.until);
-        self.other = Some(line.source.clone());
+        let (so_far, until) = match &self.other {
+            None => (Some(0), Timestamp::MIN),
+            Some(other) => (other.up_bytes, other.until),
+        };
+        self.other = Some(Box::new(Other {
+            source: line.source,
+            up_bytes: sum(so_far, line.up_bytes),
+            until: until.max(line.until),
+        }));
     }
 
     /// Whether a log line may be about this flow.
@@ -436,17 +480,18 @@ impl Sighting {
     /// What a tunnel carried, against what the proxy logged of it. Both must be known in full: the
     /// flow has ended, every line of it says how much, and the last line came at its end (a proxy
     /// may also log while a tunnel goes on).
-    fn proxy_saw_less(&mut self) -> Option<Contradiction> {
-        let (carried, logged) = (self.up_bytes?, self.other_up?);
-        let proxy = self.other.clone()?;
+    fn proxy_saw_less(&mut self, sources: &[SmolStr]) -> Option<Contradiction> {
+        let other = self.other.as_deref()?;
+        let (carried, logged) = (self.up_bytes?, other.up_bytes?);
+        let [wire, proxy] = [self.source, other.source].map(|source| name_of(source, sources));
         let allowed = logged.saturating_add(logged / 4).saturating_add(UNLOGGED_BYTES);
-        let is_whole = self.ended && self.until <= self.other_until + SLACK;
+        let is_whole = self.ended && self.until <= other.until + SLACK;
         if !is_whole || self.tunnel_to.is_none() || carried <= allowed {
             return None;
         }
         self.tell(ContradictionKind::ProxySawLess).then(|| Contradiction {
             about: ContradictionKind::ProxySawLess,
-            one: self.source.clone(),
+            one: wire,
             one_says: smol(format_args!("{} sent", bytes_words(carried))),
             other: proxy,
             other_says: smol(format_args!("{} sent", bytes_words(logged))),
@@ -483,6 +528,10 @@ fn differ(asked: &str, sni: &str) -> bool {
         && !is_address(sni)
         && !PUBLIC_NAMES.contains(&sni)
         && registrable_domain(asked) != registrable_domain(sni)
+}
+
+fn name_of(source: u8, sources: &[SmolStr]) -> SmolStr {
+    sources.get(usize::from(source)).cloned().unwrap_or_default()
 }
 
 fn place_of(event: &Event) -> u64 {
