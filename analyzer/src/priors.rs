@@ -70,10 +70,10 @@ impl SizePrior {
     pub(crate) const fn of(class: Class, kind: Kind, measure: Measure) -> Self {
         let (median, p98, bar) = match (class, kind, measure) {
             // A few requests and their headers; a form; a small JSON body.
-            (Class::New, Kind::Web | Kind::Other, Measure::Largest | Measure::OneWay) => {
+            (Class::New, Kind::Web | Kind::Other, Measure::Largest) => {
                 (2 * KIB, 32 * KIB, 256 * KIB)
             }
-            (Class::New, Kind::Web | Kind::Other, Measure::Sum) => (4 * KIB, 96 * KIB, MIB),
+            (Class::New, Kind::Web | Kind::Other, _) => (4 * KIB, 96 * KIB, MIB),
             // A question has about 40 bytes: 25,000 questions make 1 MiB.
             (_, Kind::Dns, _) => (4 * KIB, MIB, 16 * MIB),
             // Model calls with hundreds of KiB of context, pushes of a branch.
