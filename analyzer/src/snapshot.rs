@@ -9,7 +9,7 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::Watch;
 use crate::detect::fleet_drip::FleetDrips;
-use crate::engine::{Engine, EventTime};
+use crate::engine::{Engine, EventTime, FrozenBaseline};
 use crate::form2::LearnedForm2;
 use crate::form5::LearnedForm5;
 use crate::form7::LearnedForm7;
@@ -91,6 +91,9 @@ pub enum RestoreError {
     /// They are no baseline at all.
     #[error("this is no baseline: `egret learn` writes them")]
     NoBaseline,
+    /// They are a frozen baseline that another version wrote: it has no number to tell which.
+    #[error("another version of egret froze this baseline")]
+    OtherForm,
     /// A newer version wrote them.
     #[error("cannot read the engine snapshot: a newer egret wrote it (form {0})")]
     Newer(u8),
@@ -152,6 +155,21 @@ impl Engine {
         Ok(engine)
     }
 
+    /// An engine that begins with a baseline that another one froze. Time begins with its first
+    /// event, and nothing waits to be learned.
+    ///
+    /// # Errors
+    /// When the content is not what its id says it is in today's form: another version froze it.
+    pub fn with_frozen(
+        config: AnalyzerConfig,
+        frozen: &FrozenBaseline,
+    ) -> Result<Self, RestoreError> {
+        let learned = postcard::from_bytes(&frozen.content).map_err(|_| RestoreError::OtherForm)?;
+        let mut engine = Self::new(config);
+        engine.world.baseline = Baseline::freeze(learned, Some(frozen.frozen_at), 0);
+        if engine.baseline_id() == frozen.id { Ok(engine) } else { Err(RestoreError::OtherForm) }
+    }
+
     fn keep(&mut self, kept: Kept<Learned>) {
         self.world.baseline = Baseline::freeze(kept.learned, kept.frozen_at, kept.generation);
         self.time = kept.time;
@@ -209,6 +227,20 @@ mod tests {
             forgotten_destinations: 5,
         };
         postcard::to_stdvec(&(version, kept, "sessions")).unwrap()
+    }
+
+    #[test]
+    fn a_frozen_baseline_is_begun_with_and_one_in_another_form_is_refused() {
+        let learned = Learned::from(crate::form2::sample());
+        let mut engine = Engine::new(AnalyzerConfig::default());
+        engine.world.baseline = Baseline::freeze(learned, Some(Timestamp::from_secs(7)), 3);
+        let mut frozen = engine.frozen_baseline().unwrap();
+        let begun = Engine::with_frozen(AnalyzerConfig::default(), &frozen).unwrap();
+        assert_eq!(begun.frozen_baseline(), Some(frozen.clone()));
+        assert_eq!(begun.summary().watermark, None);
+        frozen.content = postcard::to_stdvec(&crate::form2::sample()).unwrap();
+        let refused = Engine::with_frozen(AnalyzerConfig::default(), &frozen);
+        assert!(matches!(refused, Err(RestoreError::OtherForm)));
     }
 
     #[test]

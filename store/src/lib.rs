@@ -63,6 +63,12 @@ impl Store {
         store.baseline(id)
     }
 
+    /// The newest frozen baseline that is kept and was there at `at`.
+    pub fn baseline_at(&self, at: Timestamp) -> Result<Option<FrozenBaseline>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.baseline_at(at)
+    }
+
     /// Deletes what is older than the retention or beyond the size limit.
     pub fn prune(&self, now: Timestamp) -> Result<Pruned, StoreError> {
         let Self::Sqlite(store) = self;
@@ -106,6 +112,18 @@ impl Store {
     pub fn events(&self, query: &EventQuery) -> Result<Page<Event>, StoreError> {
         let Self::Sqlite(store) = self;
         store.events(query)
+    }
+
+    /// Up to 4,096 events at or after `since` and before `until`, oldest first; `after` is the last
+    /// one of those that were read before. Fewer: there are no more.
+    pub fn events_onward(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<&Event>,
+    ) -> Result<Vec<Event>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.events_onward(since, until, after)
     }
 
     /// Destinations with their totals, from the roll-ups, one page.

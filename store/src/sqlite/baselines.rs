@@ -43,4 +43,13 @@ impl SqliteStore {
             .optional()?;
         Ok(found)
     }
+
+    /// The newest frozen baseline that was there at `at`; see [`crate::Store::baseline_at`].
+    pub fn baseline_at(&self, at: Timestamp) -> Result<Option<FrozenBaseline>, StoreError> {
+        let sql = "SELECT id FROM baselines WHERE frozen_at <= ?1
+                   ORDER BY frozen_at DESC, id LIMIT 1";
+        let newest = |row: &rusqlite::Row<'_>| Ok(row.get::<_, Stored<EventId>>(0)?.0);
+        let id = self.reader().prepare_cached(sql)?.query_row([Stored(at)], newest).optional()?;
+        id.map_or(Ok(None), |id| self.baseline(id))
+    }
 }

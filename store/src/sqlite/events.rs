@@ -1,4 +1,4 @@
-//! Reading events, newest first.
+//! Reading events: newest first, or onward from a time.
 
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ const PAGING: Paging = Paging::of("e");
 
 /// Most ids in one question: what a page can hold.
 const MAX_IDS: usize = 1000;
+
+/// Events that are read onward at once: a few megabytes.
+const MOST_ONWARD: i64 = 4096;
 
 /// A row as read, with names still as numbers.
 struct Raw {
@@ -62,6 +65,31 @@ impl SqliteStore {
         let mut names = Names::default();
         let items = page.items.iter().map(|row| names.event(&tx, row));
         Ok(Page { items: items.collect::<Result<_, _>>()?, next: page.next })
+    }
+}
+
+impl SqliteStore {
+    /// Events in the order of their time; see [`crate::Store::events_onward`]. Each call is a
+    /// transaction of its own: a long one would keep the file's log from being taken in.
+    pub fn events_onward(
+        &self,
+        since: Timestamp,
+        until: Timestamp,
+        after: Option<&Event>,
+    ) -> Result<Vec<Event>, StoreError> {
+        let db = self.reader();
+        let tx = db.unchecked_transaction()?;
+        let sql = "SELECT at, id, source, origin, destination, body FROM events
+                   WHERE at >= ?1 AND at < ?2 AND (at, id) > (?3, ?4) ORDER BY at, id LIMIT ?5";
+        let since = after.map_or(since, |event| event.at.max(since));
+        let (last, id) = after.map_or((i64::MIN, Vec::new()), |event| {
+            (event.at.as_nanos(), event.id.to_bytes().to_vec())
+        });
+        let mut statement = tx.prepare_cached(sql)?;
+        let values = params![Stored(since), Stored(until), last, id, MOST_ONWARD];
+        let rows = statement.query_map(values, Raw::read)?;
+        let mut names = Names::default();
+        rows.map(|row| names.event(&tx, &row?)).collect()
     }
 }
 

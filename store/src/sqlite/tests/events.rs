@@ -33,6 +33,29 @@ fn every_kind_of_event_comes_back_whole() {
     assert_eq!(found, newest_first(events));
 }
 
+#[test]
+fn events_are_read_onward_in_the_order_of_their_time_whatever_that_in_which_they_came() {
+    let made = store();
+    let events: Vec<Event> =
+        (0..5000).rev().map(|n| flow(n, n / 3, "job", "example.org")).collect();
+    made.write_events(&events);
+    let (since, until) = (at(10), at(1600));
+    let (mut read, mut pages) = (Vec::new(), Vec::new());
+    loop {
+        let page = made.events_onward(since, until, read.last()).unwrap();
+        if page.is_empty() {
+            break;
+        }
+        pages.push(page.len());
+        read.extend(page);
+    }
+    let mut expected = newest_first(events);
+    expected.retain(|event| (since..until).contains(&event.at));
+    expected.reverse();
+    assert_eq!(read, expected);
+    assert_eq!(pages, [4096, 674]);
+}
+
 /// The packed form is what old files hold. When this fails, rows of the last release cannot be
 /// read any more: add a version to `event_body`, do not change the expected bytes.
 #[test]
