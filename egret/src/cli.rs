@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use egret_analyzer::Severity;
-use egret_event::{EventId, HumanDuration, Timestamp};
+use egret_event::{EventId, HumanDuration, ParseTimestampError, Timestamp};
 use egret_store::Role;
 
+use crate::commands::replay::SuppressArg;
 use crate::simulate::{Manner, Scenario};
 
 /// Watches what AI-agent code executors send out, and alerts on exfiltration.
@@ -32,6 +34,8 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Learn what is normal from captures and logs that there are already, into a file to begin with.
     Learn(LearnArgs),
+    /// Judge the events in the store again, by another configuration, and say what that changes.
+    Replay(ReplayArgs),
     /// Write captures and logs of an attack among ordinary traffic.
     Simulate(SimulateArgs),
     /// Simulate attacks, run the whole pipeline on them, and serve the dashboard.
@@ -112,6 +116,71 @@ pub struct LearnArgs {
     /// Segments, and executors with their templates. A baseline that it names is learned on top of.
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// What to judge again, and by what.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Events since then: a time, or a duration before now, such as `7d`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Moment,
+    /// Events before then; without it, until now.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// Say which incidents would appear, vanish or change against the configuration in effect.
+    #[arg(long)]
+    pub diff: bool,
+    /// The configuration in effect, with `--diff`. Without it, `egret.toml` here or
+    /// `/etc/egret/egret.toml`.
+    #[arg(long, env = "EGRET_CONFIG", value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Try a suppression beside those in the store, such as
+    /// `destination=example.org,template=python`; may be given more than once. Keys: destination,
+    /// template, tenant, detector.
+    #[arg(long, value_name = "KEY=VALUE,…")]
+    pub suppress: Vec<SuppressArg>,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReplayFormat,
+    /// The changed configuration; it also says where the store is.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+}
+
+/// How to print what a replay found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReplayFormat {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+/// A moment, as typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Itself.
+    At(Timestamp),
+    /// So long before now.
+    Ago(HumanDuration),
+}
+
+impl Moment {
+    /// The moment, seen from `now`.
+    pub fn before(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now - ago.0,
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = ParseTimestampError;
+    fn from_str(typed: &str) -> Result<Self, Self::Err> {
+        typed.parse().map(Self::Ago).or_else(|_| typed.parse().map(Self::At))
+    }
 }
 
 /// What to print of an analysis, and how.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use clap::{CommandFactory, Parser};
 use egret::cli::{Cli, Command};
-use egret::commands::{analyze, check, demo, dlq, doctor, learn, run, simulate, token};
+use egret::commands::{analyze, check, demo, dlq, doctor, learn, replay, run, simulate, token};
 use egret::terminal::shown;
 use tracing_subscriber::EnvFilter;
 
@@ -39,6 +39,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
         Command::Run(args) => in_runtime(run::run(&args)).map(done),
         Command::Analyze(args) => analyze::run(&args),
         Command::Learn(args) => learn::run(&args).map(done),
+        Command::Replay(args) => replay::run(&args).map(done),
         Command::Simulate(args) => simulate::run(&args).map(done),
         Command::Demo(args) => in_runtime(demo::run(&args)).map(done),
         Command::Check(args) => check::check(&args).map(done),

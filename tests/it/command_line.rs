@@ -38,7 +38,7 @@ fn destinations(report: &Value) -> BTreeSet<String> {
 }
 
 /// Destinations that the scenario's attacks go to, by its own truth.
-fn attacked(folder: &Path, scenario: &str) -> BTreeSet<String> {
+pub(super) fn attacked(folder: &Path, scenario: &str) -> BTreeSet<String> {
     let text = std::fs::read_to_string(folder.join(scenario).join("truth.json"))
         .expect("the scenario says what it did");
     let truth: Value = serde_json::from_str(&text).expect("truth.json is JSON");

@@ -15,4 +15,5 @@ mod overload;
 mod peers;
 mod proxies;
 mod recovery;
+mod replay;
 mod scenario;

@@ -7,6 +7,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod learn;
 pub mod read;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod token;
