@@ -15,7 +15,7 @@ use crate::incident::{Level, Stage};
 use crate::learned::{Asked, FLEET, Learned, Place, Scope, Seen};
 use crate::moments::Expected;
 use crate::pitman_yor::{Draws, MIN_DRAWS};
-use crate::priors::SizePrior;
+use crate::priors::{SESSIONS_TO_KNOW, SizePrior};
 use crate::size::Cell;
 use crate::tails::ParetoTail;
 
@@ -247,6 +247,15 @@ impl<'a> Ladder<'a> {
         };
         let counts = seen.sessions >= MIN_DRAWS && (self.is_shared(destination) || is_own());
         counts.then_some(seen)
+    }
+
+    /// Whether the fleet's sessions know a destination, while it is not known what is new to the template:
+    /// a template that was introduced lately uses the resolver and the registries that all use.
+    pub(crate) fn is_known_to_others(&self, destination: u64) -> bool {
+        let seen = self.seen_by_fleet(destination);
+        self.template_sessions() < SESSIONS_TO_KNOW
+            && seen.is_some_and(|seen| seen.sessions >= MIN_DRAWS)
+            && self.is_shared(destination)
     }
 
     /// How much the template's sessions sent to a destination, if that may become normal: what one

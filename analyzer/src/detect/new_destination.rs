@@ -32,6 +32,7 @@ pub(crate) fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> Novelty {
     let class = match (ladder.seen_by_template(key), service) {
         (Some(_), _) => Class::Known,
         (None, true) => Class::Service,
+        (None, false) if ladder.is_known_to_others(key) => Class::Known,
         (None, false) => Class::New,
     };
     // Several tenants contact it already, although this template does not: a release (a new package

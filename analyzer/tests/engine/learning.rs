@@ -132,6 +132,38 @@ fn two_thousand_sessions_of_one_tenant_do_not_silence_the_attack_that_follows() 
 }
 
 #[test]
+fn a_template_that_is_introduced_lately_uses_what_all_use() {
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    let work = |executor: &mut Executor, ms: i64, place: &str, bytes: u64| {
+        [
+            executor.flow(ms, bare("10.0.0.53", 53), 300, 900),
+            executor.flow(ms + 100, web("registry.example.net"), 2_000, 90_000),
+            executor.flow(ms + 200, web(place), bytes, 9_000),
+        ]
+    };
+    for number in 0..3_000_i64 {
+        let tenant = ["acme", "globex", "initech"][number as usize % 3];
+        let name = format!("old-{number}");
+        let mut executor = Executor::with(&name, |origin| origin.tenant = Some(tenant.into()));
+        let place = format!("www.site-{number}.example");
+        engine.observe(&work(&mut executor, number * 60_000, &place, 900), &mut changes);
+    }
+    for number in 0..20_i64 {
+        let mut executor = Executor::with(&format!("new-{number}"), |origin| {
+            origin.template = Some("rust".into());
+        });
+        let ms = (3_100 + number) * 60_000;
+        engine.observe(&work(&mut executor, ms, "registry.example.net", 5_000), &mut changes);
+    }
+    assert!(opened(&changes).is_empty(), "{:?}", opened(&changes)[0].incident.title);
+    let mut thief = Executor::with("thief", |origin| origin.template = Some("rust".into()));
+    engine.observe(&work(&mut thief, 3_200 * 60_000, "drop.example.org", 400_000), &mut changes);
+    let alerts: Vec<_> = opened(&changes).iter().map(|c| &c.incident.destination).collect();
+    assert_eq!(alerts, ["example.org"]);
+}
+
+#[test]
 fn a_long_life_at_the_usual_resolver_is_no_upload() {
     let resolver = || bare("10.0.0.53", 53);
     let mut engine = Engine::new(AnalyzerConfig::default());
