@@ -82,3 +82,41 @@ pub(crate) fn finding(ladder: &Ladder<'_>, domain: &str, key: u64) -> Finding {
         words,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use egret_event::Timestamp;
+
+    use super::*;
+    use crate::baseline::Baseline;
+    use crate::learned::{FLEET, Learned, Place, Scope, Seen};
+    use crate::priors::SESSIONS_TO_KNOW;
+
+    /// The class of what five sessions of other templates contacted, of so many tenants, for a template
+    /// with so many sessions.
+    fn class(tenants: u64, template_sessions: u64) -> Class {
+        let (destination, place) = (7, Place { template: 1, tenant: None, segment: 2 });
+        let mut learned = Learned::default();
+        for (scope, sessions) in [(FLEET, 1_000), (place.template, template_sessions)] {
+            learned.scopes.insert(scope, Scope { sessions, ..Scope::default() });
+        }
+        let at = Timestamp::from_secs(1);
+        let mut seen = Seen { sessions: 5, ..Seen::between(at, at) };
+        (0..tenants).for_each(|tenant| seen.tenants.insert(tenant));
+        learned.seen.insert((FLEET, destination), seen);
+        // So that there are several tenants.
+        let mut other = Seen { sessions: 9, ..Seen::between(at, at) };
+        (0..9).for_each(|tenant| other.tenants.insert(tenant));
+        learned.seen.insert((FLEET, 8), other);
+        let baseline = Baseline::freeze(learned, Some(at), 0);
+        judge(&baseline.ladder(&place), "resolver.example", destination).class
+    }
+
+    #[test]
+    fn what_all_use_is_known_to_a_template_that_nothing_is_known_of() {
+        assert_eq!(class(3, 0), Class::Known);
+        assert_eq!(class(3, SESSIONS_TO_KNOW - 1), Class::Known);
+        assert_eq!(class(3, SESSIONS_TO_KNOW), Class::New);
+        assert_eq!(class(2, 0), Class::New, "two may be one with a stolen account");
+    }
+}
