@@ -64,7 +64,131 @@ pub(crate) fn is_within(host: &str, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_within;
+    use egret_event::Attribution;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Explanation, Finding, Observed, Quantity, Severity, Stage, Tail};
+
+    fn finding(detector: Detector) -> Finding {
+        Finding {
+            detector,
+            p: 0.0,
+            tail: Tail::Rule,
+            share: 1.0,
+            observed: Quantity { value: 1.0, unit: "bytes".into() },
+            normal: None,
+            words: String::new(),
+        }
+    }
+
+    fn incident((destination, hosts): (SmolStr, Vec<SmolStr>), detector: Detector) -> Incident {
+        let at = Timestamp::from_secs(0);
+        let mut origin = Attribution::nobody();
+        origin.template = Some("python".into());
+        origin.tenant = Some("acme".into());
+        Incident {
+            id: EventId::from_bits(1),
+            title: String::new(),
+            severity: Severity::High,
+            score: 1.0,
+            stage: Stage::Rules,
+            origin,
+            session: "job".into(),
+            destination,
+            hosts,
+            addresses: Vec::new(),
+            ports: Vec::new(),
+            opened_at: at,
+            updated_at: at,
+            first_seen: at,
+            last_seen: at,
+            observed: Observed::default(),
+            explanation: Explanation {
+                summary: String::new(),
+                p_combined: 0.0,
+                threshold: 0.0,
+                findings: vec![finding(detector)],
+                baseline: EventId::from_bits(2),
+                baseline_frozen_at: None,
+                baseline_sessions: 0,
+                evidence: Vec::new(),
+                gaps: Vec::new(),
+                techniques: Vec::new(),
+                next_steps: Vec::new(),
+            },
+        }
+    }
+
+    fn suppression(destination: Option<SmolStr>, expires_at: Timestamp) -> Suppression {
+        Suppression {
+            id: EventId::from_bits(3),
+            destination,
+            template: None,
+            tenant: None,
+            detector: None,
+            reason: String::new(),
+            created_by: "ana".into(),
+            created_at: Timestamp::from_secs(0),
+            expires_at,
+        }
+    }
+
+    fn label() -> impl Strategy<Value = String> {
+        "[a-z0-9][a-z0-9-]{0,8}"
+    }
+
+    fn detector() -> impl Strategy<Value = Detector> {
+        proptest::sample::select(Detector::ALL.to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn what_has_expired_matches_nothing_and_what_has_not_matches_what_it_is_made_of(
+            (name, with_name) in (label(), any::<bool>()),
+            (template, tenant) in (any::<bool>(), any::<bool>()),
+            by in proptest::option::of(detector()),
+            expires_at in any::<i64>(),
+            after in any::<u64>(),
+        ) {
+            let domain = SmolStr::from(format!("{name}.example"));
+            let incident = incident((domain.clone(), Vec::new()), by.unwrap_or(Detector::Policy));
+            let one = Suppression {
+                template: template.then(|| "python".into()),
+                tenant: tenant.then(|| "acme".into()),
+                detector: by,
+                ..suppression(with_name.then_some(domain), Timestamp::from_nanos(expires_at))
+            };
+            let later = Timestamp::from_nanos(expires_at.saturating_add_unsigned(after));
+            prop_assert!(!one.matches(&incident, later));
+            if let Some(before) = expires_at.checked_sub(1) {
+                prop_assert!(one.matches(&incident, Timestamp::from_nanos(before)));
+            }
+        }
+
+        #[test]
+        fn a_domain_covers_what_lies_below_it_and_neither_siblings_nor_parents(
+            (below, name, sibling) in (label(), label(), label()),
+            by in detector(),
+        ) {
+            prop_assume!(name != sibling);
+            let (now, end) = (Timestamp::from_secs(1), Timestamp::from_secs(2));
+            let domain = format!("{name}.example.org");
+            let one = suppression(Some(domain.as_str().into()), end);
+            let at = |hosts: &[String]| {
+                let hosts = hosts.iter().map(SmolStr::from).collect();
+                incident(("example.org".into(), hosts), by)
+            };
+            let sibling = format!("{sibling}.example.org");
+            let host = format!("{below}.{domain}");
+            prop_assert!(one.matches(&at(std::slice::from_ref(&domain)), now));
+            prop_assert!(one.matches(&at(&[domain.clone(), host.clone()]), now));
+            prop_assert!(!one.matches(&at(std::slice::from_ref(&sibling)), now));
+            prop_assert!(!one.matches(&at(&[host, sibling]), now), "one host is another's");
+            prop_assert!(!one.matches(&at(&[format!("{below}{domain}")]), now), "a namesake");
+            prop_assert!(!one.matches(&at(&[]), now), "the parent alone");
+        }
+    }
 
     #[test]
     fn a_domain_holds_its_subdomains_and_itself_but_not_its_namesakes() {
