@@ -18,7 +18,7 @@ pub use query::{
 pub use rows::{
     Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, HistoryEntry,
     IncidentDetail, IncidentRow, IncidentStatus, OutboxEntry, Pruned, Recovery, Role, Series,
-    SeriesPoint, TokenRow, WriteUnit,
+    SeriesPoint, SuppressionMatches, TokenRow, WriteUnit,
 };
 pub use sqlite::SqliteStore;
 
@@ -175,10 +175,15 @@ impl Store {
         store.add_suppression(suppression)
     }
 
-    /// How many incidents that are not closed a suppression would match, without saving it.
-    pub fn preview_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
+    /// What a suppression would match of the incidents that changed at or after `since`, and of
+    /// those that are not closed, without saving it.
+    pub fn preview_suppression(
+        &self,
+        suppression: &Suppression,
+        since: Timestamp,
+    ) -> Result<SuppressionMatches, StoreError> {
         let Self::Sqlite(store) = self;
-        store.preview_suppression(suppression)
+        store.preview_suppression(suppression, since)
     }
 
     /// Removes a suppression and its marks on incidents. `false`: there was none.

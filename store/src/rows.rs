@@ -94,6 +94,17 @@ pub struct IncidentRow {
     pub comments: u32,
 }
 
+/// What a suppression would do, before it is saved.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SuppressionMatches {
+    /// Incidents of the time asked for that it matches, closed ones too.
+    pub recent: u64,
+    /// Incidents of any time that it matches and that are not closed: saving it hides these.
+    pub open: u64,
+    /// The newest of `recent`, at most five.
+    pub newest: Vec<IncidentRow>,
+}
+
 /// An incident with its history, oldest entry first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,10 +1,13 @@
 //! Suppressions: what a person has decided not to be alerted about.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json as JsonBody};
 use egret_analyzer::{Detector, Suppression};
 use egret_event::{EventId, SmolStr, Timestamp, clean_name};
+use egret_store::IncidentRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,6 +18,10 @@ use crate::problem::{Kind, Outcome, Problem};
 
 /// Longest reason, in bytes: a paragraph.
 const MAX_REASON_BYTES: usize = 2000;
+
+/// Days that a preview looks back: a month shows what comes weekly.
+const PREVIEWED_DAYS: u32 = 30;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Longest template or tenant, in bytes, as for registrations.
 const MAX_NAME_BYTES: usize = 256;
@@ -50,8 +57,14 @@ pub(crate) struct SuppressionMade {
 /// What a suppression would do.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct SuppressionPreview {
-    /// How many stored incidents it would match.
+    /// The days looked back, as far as the store goes back.
+    days: u64,
+    /// How many incidents of these days it would have silenced, closed ones too.
     would_match: u64,
+    /// How many incidents that are not closed it would hide, of any time.
+    would_hide: u64,
+    /// The newest that it would have silenced, at most five.
+    newest: Vec<IncidentRow>,
 }
 
 /// The suppressions in force.
@@ -139,9 +152,15 @@ pub(crate) async fn preview_suppression(
     Json(wanted): Json<NewSuppression>,
 ) -> Outcome<JsonBody<SuppressionPreview>> {
     let suppression = wanted.of(caller.name, app.now())?;
-    let would_match =
-        app.ask(move |outside| outside.store.preview_suppression(&suppression)).await?;
-    Ok(JsonBody(SuppressionPreview { would_match }))
+    let since = app.now() - DAY * PREVIEWED_DAYS;
+    let matches =
+        app.ask(move |outside| outside.store.preview_suppression(&suppression, since)).await?;
+    Ok(JsonBody(SuppressionPreview {
+        days: u64::from(PREVIEWED_DAYS),
+        would_match: matches.recent,
+        would_hide: matches.open,
+        newest: matches.newest,
+    }))
 }
 
 /// Removes a suppression.

@@ -15,7 +15,11 @@ async fn a_preview_counts_what_would_match_and_makes_nothing() {
     let wanted = json!({"destination": "A.example.", "reason": "our bucket",
         "expires_at": "2026-02-01T00:00:00Z"});
     let preview = world.send(Method::POST, "/v1/suppressions/preview", &wanted).await.json();
-    assert_eq!(preview, json!({"would_match": 2}));
+    let counts = [&preview["days"], &preview["would_match"], &preview["would_hide"]];
+    assert_eq!(counts, [&json!(30), &json!(2), &json!(2)]);
+    let newest = preview["newest"].as_array().unwrap();
+    assert_eq!(newest.len(), 2);
+    assert!(newest.iter().all(|row| row["destination"] == "a.example"), "{preview}");
     assert_eq!(world.get("/v1/suppressions").await.json(), json!({"items": []}));
     assert_eq!(world.told.suppressions_changed.load(Relaxed), 0);
 }

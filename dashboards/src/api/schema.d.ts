@@ -1543,7 +1543,19 @@ export interface components {
         SuppressionPreview: {
             /**
              * Format: int64
-             * @description How many stored incidents it would match.
+             * @description The days looked back, as far as the store goes back.
+             */
+            days: number;
+            /** @description The newest that it would have silenced, at most five. */
+            newest: components["schemas"]["IncidentRow"][];
+            /**
+             * Format: int64
+             * @description How many incidents that are not closed it would hide, of any time.
+             */
+            would_hide: number;
+            /**
+             * Format: int64
+             * @description How many incidents of these days it would have silenced, closed ones too.
              */
             would_match: number;
         };

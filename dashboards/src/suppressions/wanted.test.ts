@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { sampleRow } from '../incidents/sample';
-import { chosenParts, isEmpty, parts, request } from './wanted';
+import { chosenParts, hides, isEmpty, parts, request } from './wanted';
 
 const NOW = Date.parse('2026-01-31T12:00:00Z');
 const NOTHING = { destination: false, template: false, tenant: false, detector: false };
@@ -30,4 +30,11 @@ test('the request carries a trimmed reason and its day of expiry', () => {
     reason: 'known',
     expires_at: '2026-02-07T12:00:00.000Z',
   });
+});
+
+test('what saving hides is said before it is saved', () => {
+  const preview = { days: 30, would_match: 12, newest: [] };
+  expect(hides({ ...preview, would_hide: 0 })).toBe('Nothing that is open is hidden by it.');
+  expect(hides({ ...preview, would_hide: 1 })).toBe('1 open incident will be hidden.');
+  expect(hides({ ...preview, would_hide: 3 })).toBe('3 open incidents will be hidden.');
 });

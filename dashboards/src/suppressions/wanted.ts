@@ -1,6 +1,7 @@
 /** What a suppression made from an incident says. Pure. */
 
-import type { Detector, IncidentRow, NewSuppression } from '../api/types';
+import type { Detector, IncidentRow, NewSuppression, SuppressionPreview } from '../api/types';
+import { counted } from '../format/number';
 
 /** How long a suppression may last, in days. */
 export const EXPIRY_DAYS = [7, 30, 90] as const;
@@ -43,4 +44,9 @@ export function isEmpty(asked: Parts): boolean {
 /** The request. */
 export function request(asked: Parts, reason: string, { days, now }: { days: number; now: number }): NewSuppression {
   return { ...asked, reason: reason.trim(), expires_at: new Date(now + days * DAY_MS).toISOString() };
+}
+
+/** What saving does to the incidents that are there, in words. */
+export function hides({ would_hide }: SuppressionPreview): string {
+  return would_hide === 0 ? 'Nothing that is open is hidden by it.' : `${counted(would_hide, 'open incident')} will be hidden.`;
 }

@@ -3,7 +3,7 @@
 use egret_analyzer::ChangeBy;
 use egret_event::{EventId, Timestamp, clean_name};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::SqliteStore;
 use super::filter::{Filter, literal};
@@ -97,6 +97,24 @@ impl SqliteStore {
         let Some(row) = load(&tx, id)? else { return Ok(None) };
         Ok(Some(IncidentDetail { row, history: history(&tx, id)? }))
     }
+}
+
+/// Hands each incident that changed at or after `since` or is not closed to `take`, the newest first.
+pub(super) fn each_since_or_open(
+    db: &Connection,
+    since: Timestamp,
+    mut take: impl FnMut(IncidentRow),
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM incidents WHERE updated_at >= ?1 OR status <> ?2
+         ORDER BY updated_at DESC, id DESC"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let closed = status_number(IncidentStatus::Closed);
+    for raw in statement.query_map(params![Stored(since), closed], Raw::read)? {
+        take(raw?.into_row()?);
+    }
+    Ok(())
 }
 
 /// How a page is sorted, and its cursors.

@@ -5,10 +5,13 @@ use egret_event::{EventId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::incidents::status_number;
+use super::incidents::{self, status_number};
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
-use crate::{IncidentStatus, StoreError};
+use crate::{IncidentStatus, StoreError, SuppressionMatches};
+
+/// Incidents that a preview shows: enough to see what kind they are.
+const MOST_NEWEST: usize = 5;
 
 impl SqliteStore {
     /// Suppressions that have not expired at `now`, in the order of their ids.
@@ -47,9 +50,26 @@ impl SqliteStore {
         })
     }
 
-    /// How many incidents that are not closed a suppression would match, without saving it.
-    pub fn preview_suppression(&self, suppression: &Suppression) -> Result<u64, StoreError> {
-        Ok(matching(&self.reader(), suppression)?.len() as u64)
+    /// What a suppression would match; see [`crate::Store::preview_suppression`].
+    pub fn preview_suppression(
+        &self,
+        suppression: &Suppression,
+        since: Timestamp,
+    ) -> Result<SuppressionMatches, StoreError> {
+        let mut found = SuppressionMatches::default();
+        incidents::each_since_or_open(&self.reader(), since, |row| {
+            if !suppression.matches(&row.incident, suppression.created_at) {
+                return;
+            }
+            found.open += u64::from(row.status != IncidentStatus::Closed);
+            if row.incident.updated_at >= since {
+                found.recent += 1;
+                if found.newest.len() < MOST_NEWEST {
+                    found.newest.push(row);
+                }
+            }
+        })?;
+        Ok(found)
     }
 
     /// Removes a suppression and the marks it left on incidents. `false`: there was none.

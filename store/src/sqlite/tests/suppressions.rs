@@ -53,7 +53,14 @@ fn adding_marks_the_incidents_it_matches_and_removing_unmarks_them() {
     let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None };
     made.act(id(4), &close, at(1), &[]).unwrap();
     let entry = suppression(50, "ours.example");
-    assert_eq!(made.preview_suppression(&entry).unwrap(), 2);
+    let preview = made.preview_suppression(&entry, at(0)).unwrap();
+    assert_eq!(
+        (preview.recent, preview.open),
+        (3, 2),
+        "what was closed would have been silent too"
+    );
+    let newest: Vec<u128> = preview.newest.iter().map(|row| row.incident.id.bits()).collect();
+    assert_eq!(newest, [4, 2, 1], "newest first: 4 was closed last");
     assert_eq!(suppressed_by(&made, 1), None, "a preview marks nothing");
     assert_eq!(made.add_suppression(&entry).unwrap(), 2);
     assert_eq!((suppressed_by(&made, 2), suppressed_by(&made, 3)), (Some(50), None));
@@ -62,6 +69,22 @@ fn adding_marks_the_incidents_it_matches_and_removing_unmarks_them() {
     assert!(!made.remove_suppression(id(50)).unwrap());
     let committed = made.write_change(&grew(1, 9), &["chat"]);
     assert_eq!(committed.alerts, 1, "a removed suppression goes on silencing");
+}
+
+#[test]
+fn a_preview_counts_the_time_asked_for_what_is_open_and_shows_the_newest_five() {
+    let made = store();
+    for n in 1..=9 {
+        let mut incident = incident(n, "ours.example");
+        incident.updated_at = at(n as u64);
+        made.write_change(&change(ChangeKind::Opened, 0, &incident), &[]);
+    }
+    let preview = made.preview_suppression(&suppression(50, "ours.example"), at(3)).unwrap();
+    assert_eq!((preview.recent, preview.open), (7, 9), "saving it hides older ones too");
+    let newest: Vec<u128> = preview.newest.iter().map(|row| row.incident.id.bits()).collect();
+    assert_eq!(newest, [9, 8, 7, 6, 5]);
+    let other = made.preview_suppression(&suppression(51, "other.example"), at(3)).unwrap();
+    assert_eq!((other.recent, other.open, other.newest.len()), (0, 0, 0));
 }
 
 #[test]
