@@ -215,4 +215,7 @@ fn the_newest_baselines_are_kept_by_their_ids() {
     assert_eq!(made.baseline(id(60)).unwrap(), Some(baseline(60)));
     assert_eq!(made.baseline(id(13)).unwrap(), Some(baseline(13)));
     assert_eq!(made.baseline(id(12)).unwrap(), None, "48 are kept");
+    assert_eq!(made.baseline_at(at(40)).unwrap(), Some(baseline(40)), "frozen then, so in force");
+    assert_eq!(made.baseline_at(at(99)).unwrap(), Some(baseline(60)));
+    assert_eq!(made.baseline_at(at(12)).unwrap(), None);
 }
