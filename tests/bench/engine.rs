@@ -244,6 +244,14 @@ fn known_host(number: u64) -> String {
     format!("www.known-{number}.example")
 }
 
+/// Lets an event happen at a time.
+fn happen(event: &mut Event, at: Timestamp) {
+    event.at = at;
+    if let Fact::Flow(flow) = &mut event.fact {
+        flow.from = at;
+    }
+}
+
 /// An engine and what came of it.
 struct World {
     engine: Engine,
@@ -262,7 +270,7 @@ impl World {
         let (mut left, mut at) = (usize::try_from(count)?, from);
         while left > 0 {
             for (event, index) in events.iter_mut().zip(0..) {
-                event.at = at + spread * index;
+                happen(event, at + spread * index);
             }
             let some = left.min(events.len());
             for batch in events[..some].chunks(512) {
@@ -276,7 +284,7 @@ impl World {
 
     /// All at the same time.
     fn observe(&mut self, at: Timestamp, mut events: Vec<Event>) {
-        events.iter_mut().for_each(|event| event.at = at);
+        events.iter_mut().for_each(|event| happen(event, at));
         self.engine.observe(&events, &mut self.changes);
     }
 }

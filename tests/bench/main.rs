@@ -2,8 +2,9 @@
 //! know, all on the same files in the same run. The table is kept in `tests/bench/RESULTS.md`.
 //!
 //! Every figure is of a whole process, measured by `/usr/bin/time`: CPU seconds (user + system)
-//! and peak resident memory, the median of several runs. Machines are noisy, so what counts is the
-//! ratio between two rows of one run. A peer that is not installed is said and left out.
+//! and peak resident memory, of several runs the one that took least: what others do on the same
+//! processor can only add to it. Machines are noisy all the same, so what counts is the ratio between
+//! two rows of one run. A peer that is not installed is said and left out.
 
 mod engine;
 mod measure;
@@ -27,8 +28,8 @@ use table::Table;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Runs of each row of ours; the median is shown.
-const RUNS: Runs = Runs::of(3);
+/// Runs of each row of ours.
+const RUNS: Runs = Runs::of(7);
 
 /// Where the table is kept.
 const RESULTS: &str = "tests/bench/RESULTS.md";

@@ -29,7 +29,7 @@ impl Measured {
 /// How often, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Runs {
-    /// Runs of which the median by CPU time is taken.
+    /// Runs of which the one with the least CPU time is taken.
     pub(crate) count: usize,
     /// `Some`: it does not end by itself, so after this many seconds it is told to.
     pub(crate) stop_after_s: Option<u32>,
@@ -41,14 +41,16 @@ impl Runs {
     }
 }
 
-/// The median run.
+/// The run that took least: its neighbours disturbed it least.
 pub(crate) fn measure(runs: Runs, command: &Command) -> Result<Measured> {
-    let mut all = Vec::with_capacity(runs.count);
-    for _ in 0..runs.count {
-        all.push(measure_once(command, runs.stop_after_s)?);
+    let mut least = measure_once(command, runs.stop_after_s)?;
+    for _ in 1..runs.count {
+        let next = measure_once(command, runs.stop_after_s)?;
+        if next.cpu_s < least.cpu_s {
+            least = next;
+        }
     }
-    all.sort_by(|a, b| a.cpu_s.total_cmp(&b.cpu_s));
-    Ok(all.swap_remove(runs.count / 2))
+    Ok(least)
 }
 
 fn measure_once(command: &Command, stop_after_s: Option<u32>) -> Result<Measured> {

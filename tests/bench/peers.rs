@@ -9,7 +9,7 @@ use crate::measure::Runs;
 const PYTHON: &str = "target/bench-python/bin/python";
 
 /// Quick ones are run as often as ours, slow ones once.
-const QUICK: Runs = Runs::of(3);
+const QUICK: Runs = Runs::of(7);
 const SLOW: Runs = Runs::of(1);
 
 /// A tool that people know.

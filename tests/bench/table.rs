@@ -23,9 +23,9 @@ impl Table {
             "# How fast\n\n\
              Written by `make bench`; do not edit. {}, commit {}.\n\n\
              CPU is user and system time of the whole process, memory its largest resident size; \
-             each row is the median of its runs. All rows are of one run on the same files. On a \
-             machine that others use too, figures vary by a third from run to run: compare rows, \
-             and those by their ratio.\n",
+             each row is that of its runs which took least (of seven; of one where a run takes long), \
+             because what others do on the same processor can only add. All rows are of one run \
+             of `make bench` on the same files: compare rows, and those by their ratio.\n",
             machine(),
             commit(),
         );
