@@ -263,12 +263,14 @@ impl World {
         Self { engine: Engine::new(AnalyzerConfig::default()), changes: Vec::new() }
     }
 
-    /// So many of these events: all of them every 20 s, again and again.
+    /// So many of these events: all of them in 20 s, again and again, and each time beginning with
+    /// another one, so that no session is as regular as a clock.
     fn run(&mut self, from: Timestamp, count: u64, events: &mut [Event]) -> Result<()> {
         const ROUND: Duration = Duration::from_secs(20);
         let spread = ROUND / u32::try_from(events.len())?;
         let (mut left, mut at) = (usize::try_from(count)?, from);
         while left > 0 {
+            events.rotate_left(at.as_secs() as usize * STRIDE % events.len());
             for (event, index) in events.iter_mut().zip(0..) {
                 happen(event, at + spread * index);
             }
