@@ -89,7 +89,8 @@ pub struct Explanation {
     pub baseline: EventId,
     /// When that baseline was frozen. `None`: the shipped priors, nothing was learned yet.
     pub baseline_frozen_at: Option<Timestamp>,
-    /// Sessions that baseline had learned from, for this template.
+    /// Sessions that baseline had learned from, for this template; for the fleet, where an incident is about
+    /// many sessions together.
     pub baseline_sessions: u64,
     /// The five strongest events.
     pub evidence: Vec<Evidence>,

@@ -79,7 +79,8 @@ impl FleetDrips {
                 None if p < Bar::default().threshold => ChangeKind::Opened,
                 _ => continue,
             };
-            let case = Case { destination, drop, p, usual };
+            let fleet_sessions = judged_by.template_sessions;
+            let case = Case { destination, drop, p, usual, fleet_sessions };
             let open = self.tell(&case, (at, judged_by));
             out.push(open.change(kind, at));
         }
@@ -162,6 +163,8 @@ struct Case<'a> {
     drop: &'a Drop,
     p: f64,
     usual: &'a Usual,
+    /// Sessions that the fleet learned from.
+    fleet_sessions: u64,
 }
 
 impl Case<'_> {
@@ -239,7 +242,7 @@ impl Case<'_> {
     }
 
     fn finding(&self) -> Finding {
-        let Self { destination, drop, p, usual } = self;
+        let Self { destination, drop, p, usual, .. } = self;
         let weight = usual.weight();
         let [median, p98] = [0.5, TAIL_QUANTILE].map(|q| usual.all.quantile(q) as f64);
         Finding {
@@ -254,7 +257,7 @@ impl Case<'_> {
             normal: (usual.places() > 0).then(|| Normal {
                 level: Level::Fleet,
                 name: SmolStr::default(),
-                sessions: usual.places(),
+                sessions: self.fleet_sessions,
                 median,
                 p98,
             }),

@@ -1,6 +1,8 @@
 //! Session after session leaves a little at one place.
 
-use egret_analyzer::{AnalyzerConfig, ChangeKind, Detector, Engine, Incident, IncidentChange};
+use egret_analyzer::{
+    AnalyzerConfig, ChangeKind, Detector, Engine, Incident, IncidentChange, Level,
+};
 use egret_event::Event;
 
 use crate::traffic::*;
@@ -92,7 +94,7 @@ fn where_other_new_places_have_few_sessions_fewer_are_enough() {
     let found = found_in(&events);
     assert_eq!(destinations(&found), ["drop.example"]);
     let normal = found[0].explanation.findings[0].normal.as_ref().unwrap();
-    assert_eq!((normal.sessions, normal.p98), (800, 2.0));
+    assert_eq!((normal.level, normal.median, normal.p98), (Level::Fleet, 2.0, 2.0));
 }
 
 #[test]

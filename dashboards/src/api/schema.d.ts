@@ -679,7 +679,8 @@ export interface components {
             baseline_frozen_at?: components["schemas"]["Timestamp"] | null;
             /**
              * Format: int64
-             * @description Sessions that baseline had learned from, for this template.
+             * @description Sessions that baseline had learned from, for this template; for the fleet, where an incident is about
+             *     many sessions together.
              */
             baseline_sessions: number;
             /** @description The five strongest events. */

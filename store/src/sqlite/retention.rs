@@ -39,7 +39,8 @@ impl Cuts {
 }
 
 impl SqliteStore {
-    /// Deletes what is older than the retention, then the oldest events beyond the size limit.
+    /// Deletes what is older than the retention, then the oldest events beyond the size limit; takes the
+    /// marks off incidents whose suppression has expired.
     pub fn prune(&self, now: Timestamp) -> Result<Pruned, StoreError> {
         let config = &self.shared.config;
         let floor =
@@ -49,6 +50,7 @@ impl SqliteStore {
             history: floor(now - config.keep_history, HOUR),
         };
         let mut pruned = Pruned::default();
+        self.unmark_expired(now)?;
         self.prune_old(cuts, &mut pruned)?;
         self.prune_names(cuts)?;
         self.prune_beyond_size(&mut pruned)?;

@@ -72,6 +72,18 @@ impl SqliteStore {
         Ok(found)
     }
 
+    /// Takes the marks off incidents whose suppression has expired by `now`: they are listed again.
+    pub(super) fn unmark_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.write(|db, _| {
+            db.execute(
+                "UPDATE incidents SET suppressed_by = NULL WHERE suppressed_by IN (
+                    SELECT id FROM suppressions WHERE expires_at <= ?1)",
+                [Stored(now)],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Removes a suppression and the marks it left on incidents. `false`: there was none.
     pub fn remove_suppression(&self, id: EventId) -> Result<bool, StoreError> {
         self.write(|db, memory| {

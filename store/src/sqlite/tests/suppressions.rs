@@ -43,6 +43,19 @@ fn an_incident_that_changes_after_the_suppression_expired_is_alerted() {
 }
 
 #[test]
+fn an_incident_is_listed_again_when_its_suppression_has_expired() {
+    let made = store();
+    made.add_suppression(&suppression(50, "ours.example")).unwrap();
+    made.write_change(&opened(7, "ours.example"), &["chat"]);
+    made.prune(at(3599)).unwrap();
+    assert_eq!(suppressed_by(&made, 7), Some(50));
+    assert!(made.incidents(&IncidentQuery::default()).unwrap().items.is_empty());
+    made.prune(at(3600)).unwrap();
+    assert_eq!(suppressed_by(&made, 7), None);
+    assert_eq!(made.incidents(&IncidentQuery::default()).unwrap().items.len(), 1);
+}
+
+#[test]
 fn adding_marks_the_incidents_it_matches_and_removing_unmarks_them() {
     let made = store();
     for n in [1, 2] {
