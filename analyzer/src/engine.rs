@@ -36,8 +36,8 @@ pub struct FrozenBaseline {
     pub content: Vec<u8>,
 }
 
-/// Limits of the baseline: entries for a million destinations, each in four scopes, take about 600 MB
-/// (`make bench` has the figure). What waits for a week has a smaller limit for each day.
+/// Limits of the baseline: entries for a million destinations, each in four scopes. What waits for a
+/// week has a smaller limit for each day.
 const MOST_SCOPES: usize = 8_192;
 const MOST_SEEN: usize = 4_000_000;
 const MOST_SEEN_WAITING: usize = 250_000;

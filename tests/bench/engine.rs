@@ -210,7 +210,6 @@ pub(crate) fn room(live: u64, known: u64) -> Result<()> {
     let learners = known * TIMES / EACH;
     for session in 0..learners {
         let mut executor = Executor::new(session);
-        // Tenants differ between the visits of a destination.
         let first = session * EACH % known.max(1);
         let events =
             (first..first + EACH).map(|n| executor.contact(&known_host(n))).map(|[.., flow]| flow);
