@@ -15,7 +15,7 @@ use crate::baseline::SHARED_BY;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
 use crate::learned::Learned;
-use crate::priors::{is_known_service, is_platform};
+use crate::priors::{SESSIONS_TO_KNOW, is_known_service, is_platform};
 use crate::session::{Session, Slot};
 use crate::size::Kind;
 use crate::tally::LITTLE;
@@ -24,10 +24,6 @@ use crate::world::World;
 /// How long a place is young. Egret's own choice: as long as an analyst has to object to what is
 /// learned, twice.
 pub(crate) const YOUTH: Duration = Duration::from_secs(14 * 86_400);
-
-/// Sessions of a template before places can be new to all: until then everyday services are, too, and
-/// what they come to is no measure. Egret's own choice.
-const SESSIONS_BEFORE: u64 = 300;
 
 /// Sessions that are remembered by name.
 const MOST_NAMED: usize = 8;
@@ -175,7 +171,7 @@ impl Session {
     /// so at once, however unlikely the session was: what many sessions do is to be seen soon.
     pub(crate) fn teach_drops(&self, world: &World, delta: &mut Learned) -> u64 {
         let ladder = world.baseline.ladder(&self.place);
-        if ladder.template_sessions() < SESSIONS_BEFORE {
+        if ladder.template_sessions() < SESSIONS_TO_KNOW {
             return 0;
         }
         let mut lost = 0;
