@@ -58,6 +58,13 @@ pub(crate) struct TenancyKey {
     pub(crate) place: u64,
 }
 
+impl Default for Baseline {
+    /// The shipped priors alone.
+    fn default() -> Self {
+        Self::freeze(Learned::default(), None, 0)
+    }
+}
+
 fn content_of(learned: &Learned) -> Vec<u8> {
     postcard::to_stdvec(learned)
         .expect("every part has a known length and no part fails to serialize")
@@ -223,6 +230,13 @@ impl<'a> Ladder<'a> {
         self.rungs[3].map_or(0, |rung| rung.scope.sessions)
     }
 
+    /// Whether so many of the template's sessions were learned from that it is known what is new to it.
+    /// Until then everything is, and what goes to everyday destinations would pass for what goes to new
+    /// ones.
+    pub(crate) fn knows_what_is_new(&self) -> bool {
+        self.template_sessions() >= SESSIONS_TO_KNOW
+    }
+
     /// Below which combined probability an incident of the template opens.
     pub(crate) fn bar(&self) -> Bar {
         self.rungs[3].map_or_else(Bar::default, |rung| rung.derived.bar)
@@ -253,7 +267,7 @@ impl<'a> Ladder<'a> {
     /// a template that was introduced lately uses the resolver and the registries that all use.
     pub(crate) fn is_known_to_others(&self, destination: u64) -> bool {
         let seen = self.seen_by_fleet(destination);
-        self.template_sessions() < SESSIONS_TO_KNOW
+        !self.knows_what_is_new()
             && seen.is_some_and(|seen| seen.sessions >= MIN_DRAWS)
             && self.is_shared(destination)
     }

@@ -27,10 +27,6 @@ const CONFIDENCE: f64 = 0.95;
 /// that may alert only becomes smaller.
 const MOST_SCORES: usize = 64;
 
-/// Sessions of a template that a baseline learned from before sessions are scored for calibration:
-/// before it everything is new and scores are higher. Egret's own choice.
-const SESSIONS_BEFORE: u64 = 300;
-
 /// The combined probabilities between which a calibrated threshold stays. Above the first, novelty
 /// alone would alert; below the second somebody who runs many sessions could lift the threshold
 /// out of reach by his own. Egret's own choice.
@@ -63,12 +59,6 @@ pub(crate) struct Calibration {
 }
 
 impl Calibration {
-    /// Whether sessions of a template are scored for calibration, by how many its baseline learned
-    /// from.
-    pub(crate) const fn begins_after(template_sessions: u64) -> bool {
-        template_sessions >= SESSIONS_BEFORE
-    }
-
     /// Sessions that were scored.
     pub(crate) fn sessions(&self) -> u64 {
         self.sessions

@@ -15,7 +15,7 @@ use crate::baseline::SHARED_BY;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
 use crate::learned::Learned;
-use crate::priors::{SESSIONS_TO_KNOW, is_known_service, is_platform};
+use crate::priors::{is_known_service, is_platform};
 use crate::session::{Session, Slot};
 use crate::size::Kind;
 use crate::tally::LITTLE;
@@ -171,7 +171,7 @@ impl Session {
     /// so at once, however unlikely the session was: what many sessions do is to be seen soon.
     pub(crate) fn teach_drops(&self, world: &World, delta: &mut Learned) -> u64 {
         let ladder = world.baseline.ladder(&self.place);
-        if ladder.template_sessions() < SESSIONS_TO_KNOW {
+        if !ladder.knows_what_is_new() {
             return 0;
         }
         let mut lost = 0;

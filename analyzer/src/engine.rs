@@ -110,20 +110,15 @@ impl Engine {
     /// An engine that has learned nothing.
     pub fn new(config: AnalyzerConfig) -> Self {
         let partitions = (0..PARTITIONS).map(|_| Partition::default()).collect();
-        let baseline = Baseline::freeze(Learned::default(), None, 0);
-        Self::assemble(config, partitions, baseline)
+        Self::assemble(config, partitions)
     }
 
-    /// With partitions in the order of their numbers.
-    pub(crate) fn assemble(
-        config: AnalyzerConfig,
-        partitions: Vec<Partition>,
-        baseline: Baseline,
-    ) -> Self {
+    /// With partitions in the order of their numbers, and a baseline that has learned nothing.
+    pub(crate) fn assemble(config: AnalyzerConfig, partitions: Vec<Partition>) -> Self {
         let shards = deal(partitions, config.shards.clamp(1, PARTITIONS));
         let policy = Policy::of(&config);
         Self {
-            world: World { config, policy, baseline, gaps: Gaps::default() },
+            world: World { config, policy, baseline: Baseline::default(), gaps: Gaps::default() },
             shards,
             time: EventTime::default(),
             waiting: BTreeMap::new(),
@@ -307,8 +302,7 @@ impl Engine {
         if taught.now.is_empty() {
             return;
         }
-        let nothing = Baseline::freeze(Learned::default(), None, 0);
-        let old = std::mem::replace(&mut self.world.baseline, nothing);
+        let old = std::mem::take(&mut self.world.baseline);
         let (generation, judged_by) = (old.generation().wrapping_add(1), old.judges());
         let mut learned = old.into_learned();
         learned.merge(&taught.now);

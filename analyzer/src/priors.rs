@@ -32,8 +32,7 @@ const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 /// The same for contacts at even intervals: one look, and half of that weight.
 const P_AT_BAR_OF_BEATS: f64 = 6e-5;
 
-/// Sessions of a template before it is known which destinations are new to it. Until then everything is,
-/// and what goes to everyday destinations would pass for what goes to new ones. Egret's own choice: what
+/// Sessions of a template before it is known which destinations are new to it. Egret's own choice: what
 /// one session in a hundred contacts was then contacted three times.
 pub(crate) const SESSIONS_TO_KNOW: u64 = 300;
 

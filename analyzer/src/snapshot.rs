@@ -193,8 +193,7 @@ impl Engine {
                     return Err(RestoreError::Partitions { found, expected: PARTITIONS });
                 }
                 let partitions = live.partitions.into_iter().map(Partition::restore).collect();
-                let nothing = Baseline::freeze(Learned::default(), None, 0);
-                let mut engine = Self::assemble(config, partitions, nothing);
+                let mut engine = Self::assemble(config, partitions);
                 engine.world.gaps = live.gaps;
                 engine.watch = live.watch;
                 engine.fleet_drips = live.fleet_drips;

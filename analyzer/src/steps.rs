@@ -64,6 +64,22 @@ pub(crate) fn techniques_of_fleet_drip() -> Vec<Technique> {
     vec![technique(LITTLE_BY_LITTLE), technique(WEB_SERVICE)]
 }
 
+/// What to do about it, most useful first.
+pub(crate) fn next_steps_of_fleet_drip(destination: &str, named: &[&str]) -> Vec<String> {
+    vec![
+        format!(
+            "Find out what these sessions have in common that names {destination}: a package, a \
+             repository, an image, a prompt."
+        ),
+        format!("Look at what one of them sent: session {}.", named.first().unwrap_or(&"*")),
+        format!("Block {destination} at the proxy or firewall until that is answered."),
+        format!(
+            "If {destination} is a service that was introduced lately, close this incident: from two \
+             weeks after its first session on it is part of what is normal."
+        ),
+    ]
+}
+
 const LITTLE_BY_LITTLE: (&str, &str) = ("T1030", "Data Transfer Size Limits");
 const DISCOVERY_OF_SERVICES: (&str, &str) = ("T1046", "Network Service Discovery");
 const FRONTING: (&str, &str) = ("T1090.004", "Proxy: Domain Fronting");

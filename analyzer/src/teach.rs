@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::calibration::Calibration;
 use crate::detect::beacon;
 use crate::detect::dns_tunnel;
 use crate::detect::foreign_tenant::Places;
@@ -16,7 +15,7 @@ use crate::incident::Detector;
 use crate::learned::{
     Asked, FLEET, Learned, SEEN_PER_ASKED, SEEN_PER_TENANCY, Scope, Seen, Tenancy,
 };
-use crate::priors::{SESSIONS_TO_KNOW, THRESHOLD};
+use crate::priors::THRESHOLD;
 use crate::questions::Carried;
 use crate::session::{Session, Slot};
 use crate::size::{Cell, Class, Kind, Measure};
@@ -51,7 +50,7 @@ impl Session {
         largest.extend(self.largest_drips(world));
         largest.extend(self.most_beats(world));
         let mut lost = self.teach_asked(delta);
-        let can_be_new = self.can_be_new(world);
+        let can_be_new = world.baseline.ladder(&self.place).knows_what_is_new();
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
                 lost += 1;
@@ -66,10 +65,11 @@ impl Session {
         lost
     }
 
-    /// Adds its score to the calibration of its template's threshold; whether there was room.
+    /// Adds its score to the calibration of its template's threshold; whether there was room. Before it is
+    /// known what is new, scores are higher and say nothing.
     pub(crate) fn teach_score(&self, world: &World, delta: &mut Learned) -> bool {
         let template = self.place.template;
-        if !Calibration::begins_after(world.baseline.ladder(&self.place).template_sessions()) {
+        if !world.baseline.ladder(&self.place).knows_what_is_new() {
             return true;
         }
         let known = &mut delta.calibrations;
@@ -80,12 +80,7 @@ impl Session {
         has_room
     }
 
-    /// Whether the template knows so many sessions that a destination can be new to it. Until then all
-    /// are, and what they were sent, and how often, is what will be normal for familiar ones.
-    fn can_be_new(&self, world: &World) -> bool {
-        world.baseline.ladder(&self.place).template_sessions() >= SESSIONS_TO_KNOW
-    }
-
+    /// Where it is not known what is new, bursts are what will be normal for familiar destinations.
     fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>, can_be_new: bool) {
         scope.sessions += 1;
         for (cell, bytes) in largest {
@@ -151,7 +146,7 @@ impl Session {
     /// new to the template.
     fn largest_drips(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
-        if !self.can_be_new(world) {
+        if !ladder.knows_what_is_new() {
             return BTreeMap::new();
         }
         let age_min = self.age_min(self.seen.last);
@@ -207,7 +202,7 @@ impl Session {
     /// now. Until destinations can be known, all are new and nothing is learned.
     fn most_beats(&self, world: &World) -> Option<(Cell, u64)> {
         let ladder = world.baseline.ladder(&self.place);
-        if !self.can_be_new(world) {
+        if !ladder.knows_what_is_new() {
             return None;
         }
         let most = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
@@ -220,7 +215,7 @@ impl Session {
     /// not known, only the others teach.
     fn largest_uploads(&self, world: &World) -> BTreeMap<Cell, u64> {
         let ladder = world.baseline.ladder(&self.place);
-        let can_be_new = self.can_be_new(world);
+        let can_be_new = ladder.knows_what_is_new();
         let mut largest = BTreeMap::new();
         if self.slots.iter().all(|slot| slot.tally.has_volume()) {
             let learned = |cell: &Cell| can_be_new || !cell.is_of_new();

@@ -25,7 +25,7 @@ use crate::incident::{
     Observed, Quantity, Severity, Stage,
 };
 use crate::moments::PARENT_WEIGHT;
-use crate::steps::techniques_of_fleet_drip;
+use crate::steps::{next_steps_of_fleet_drip, techniques_of_fleet_drip};
 use crate::words::{bytes_words, count_words, duration_words, probability_words};
 
 /// Fewer sessions than this are no pattern. Egret's own choice.
@@ -237,7 +237,7 @@ impl Case<'_> {
             evidence: Vec::new(),
             gaps: Vec::new(),
             techniques: techniques_of_fleet_drip(),
-            next_steps: next_steps(destination, &named),
+            next_steps: next_steps_of_fleet_drip(destination, &named),
         }
     }
 
@@ -270,22 +270,6 @@ impl Case<'_> {
             ),
         }
     }
-}
-
-/// What to do, most useful first.
-fn next_steps(destination: &str, named: &[&str]) -> Vec<String> {
-    vec![
-        format!(
-            "Find out what these sessions have in common that names {destination}: a package, a \
-             repository, an image, a prompt."
-        ),
-        format!("Look at what one of them sent: session {}.", named.first().unwrap_or(&"*")),
-        format!("Block {destination} at the proxy or firewall until that is answered."),
-        format!(
-            "If {destination} is a service that was introduced lately, close this incident: from two \
-             weeks after its first session on it is part of what is normal."
-        ),
-    ]
 }
 
 #[cfg(test)]
