@@ -26,6 +26,9 @@ impl Timestamp {
     /// The earliest representable moment; older than any observation.
     pub const MIN: Self = Self(i64::MIN);
 
+    /// The latest representable moment; later than any observation.
+    pub const MAX: Self = Self(i64::MAX);
+
     /// From nanoseconds since the Unix epoch.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)

@@ -3,8 +3,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Every migration, oldest first. The file's `user_version` says how many it has had.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_baselines.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_baselines.sql"),
+    include_str!("migrations/0003_suppressed.sql"),
+];
 
 /// Marks a file as Egret's ("EGRT"), so that another program's database is never written to.
 const APPLICATION_ID: i32 = 0x4547_5254;

@@ -1,17 +1,21 @@
 //! Suppressions: which incidents nobody wants to be alerted about.
 
-use egret_analyzer::{Incident, Suppression};
+use egret_analyzer::Suppression;
 use egret_event::{EventId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::incidents::{self, status_number};
+use super::incidents;
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
 use crate::{IncidentStatus, StoreError, SuppressionMatches};
 
 /// Incidents that a preview shows: enough to see what kind they are.
 const MOST_NEWEST: usize = 5;
+
+/// For every minute: it must find what is marked without looking at what is not.
+pub(super) const UNMARK_EXPIRED: &str = "UPDATE incidents SET suppressed_by = NULL
+    WHERE suppressed_by IN (SELECT id FROM suppressions WHERE expires_at <= ?1)";
 
 impl SqliteStore {
     /// Suppressions that have not expired at `now`, in the order of their ids.
@@ -75,11 +79,7 @@ impl SqliteStore {
     /// Takes the marks off incidents whose suppression has expired by `now`: they are listed again.
     pub(super) fn unmark_expired(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write(|db, _| {
-            db.execute(
-                "UPDATE incidents SET suppressed_by = NULL WHERE suppressed_by IN (
-                    SELECT id FROM suppressions WHERE expires_at <= ?1)",
-                [Stored(now)],
-            )?;
+            db.prepare_cached(UNMARK_EXPIRED)?.execute([Stored(now)])?;
             Ok(())
         })
     }
@@ -121,15 +121,11 @@ fn read_all(db: &Connection) -> Result<Vec<Suppression>, StoreError> {
 
 /// Incidents that are not closed and that match when the suppression is made.
 fn matching(db: &Connection, suppression: &Suppression) -> Result<Vec<EventId>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT body FROM incidents WHERE status <> ?1")?;
-    let rows = statement
-        .query_map([status_number(IncidentStatus::Closed)], |row| row.get::<_, String>(0))?;
     let mut ids = Vec::new();
-    for body in rows {
-        let incident: Incident = from_json("incident", &body?)?;
-        if suppression.matches(&incident, suppression.created_at) {
-            ids.push(incident.id);
+    incidents::each_since_or_open(db, Timestamp::MAX, |row| {
+        if suppression.matches(&row.incident, suppression.created_at) {
+            ids.push(row.incident.id);
         }
-    }
+    })?;
     Ok(ids)
 }

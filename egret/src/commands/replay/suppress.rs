@@ -53,8 +53,8 @@ impl SuppressArg {
             detector: self.detector,
             reason: String::new(),
             created_by: SmolStr::default(),
-            created_at: Timestamp::from_nanos(i64::MIN),
-            expires_at: Timestamp::from_nanos(i64::MAX),
+            created_at: Timestamp::MIN,
+            expires_at: Timestamp::MAX,
         }
     }
 }

@@ -3,6 +3,7 @@
 use egret_analyzer::{ChangeKind, IncidentChange, Suppression};
 
 use super::made::{Made, at, change, id, incident, opened, store, suppression};
+use crate::sqlite::suppressions::UNMARK_EXPIRED;
 use crate::{Action, IncidentQuery, StoreError};
 
 fn suppressed_by(made: &Made, n: u128) -> Option<u128> {
@@ -53,6 +54,20 @@ fn an_incident_is_listed_again_when_its_suppression_has_expired() {
     made.prune(at(3600)).unwrap();
     assert_eq!(suppressed_by(&made, 7), None);
     assert_eq!(made.incidents(&IncidentQuery::default()).unwrap().items.len(), 1);
+}
+
+#[test]
+fn expired_marks_are_found_by_their_index() {
+    let made = store();
+    let plan = format!("EXPLAIN QUERY PLAN {UNMARK_EXPIRED}");
+    let steps: Vec<String> = made
+        .maintain(|db| {
+            let mut statement = db.prepare(&plan)?;
+            let rows = statement.query_map([0], |row| row.get("detail"))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .unwrap();
+    assert!(steps[0].contains("INDEX incidents_by_suppression"), "{steps:?}");
 }
 
 #[test]
