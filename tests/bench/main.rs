@@ -11,6 +11,7 @@ mod measure;
 mod peers;
 mod stages;
 mod table;
+mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -140,7 +141,7 @@ fn room(table: &mut Table) -> Result<()> {
     let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
     table.note(&format!(
         "{LIVE_SESSIONS} live sessions with {} destinations each take {each:.1} KiB each.",
-        engine::DESTINATIONS + 2,
+        traffic::DESTINATIONS + 2,
     ));
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! One stage of the pipeline, alone in a process, so that its CPU time and memory are its own.
 
 use std::hint::black_box;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +10,10 @@ use egret_collector::packets::{Decoder, Link};
 use egret_collector::{
     AttributionTable, Context, Recognized, Segment, SourceConfig, SourceKind, recognize,
 };
-use egret_event::{
-    Attribution, Destination, Event, Fact, FlowInterval, FlowPhase, NameSource, NamedBy, Scope,
-    SmolStr, Timestamp, Transport, Verdict, Volume,
-};
+use egret_event::{Event, Scope, Timestamp};
 use egret_store::{RawStore, Store, WriteUnit};
 
+use crate::traffic::{DESTINATIONS, Executor, mixed, shared_host};
 use crate::{START, engine};
 
 /// Events of one transaction.
@@ -24,15 +21,6 @@ const EVENTS_PER_COMMIT: usize = 5_000;
 
 /// Live sessions for the store: what one machine watches.
 const STORE_SESSIONS: u64 = 200;
-
-/// Destinations that each of them goes to.
-const DESTINATIONS: u64 = 8;
-
-/// Where all of them are.
-const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
-
-/// A prime: steps of this size visit everything in an order that no cache can guess.
-const STRIDE: usize = 7_919;
 
 /// Runs the stage `name` with its arguments.
 pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
@@ -79,46 +67,16 @@ fn segment() -> Result<AttributionTable> {
     Ok(AttributionTable::new(vec![Segment { name: "bench".into(), ranges }], Vec::new()))
 }
 
-/// The events of many sessions, each of which goes to a few places again and again, in an order
-/// that mixes them.
+/// The flows of many sessions, each of which goes to a few places again and again, mixed.
 fn events(sessions: u64) -> Vec<Event> {
-    let mut all = Vec::new();
-    for session in 0..sessions {
-        let address = IpAddr::V4(Ipv4Addr::from_bits(0x0A14_0000 + session as u32));
-        let origin = Arc::new(Attribution {
-            executor: SmolStr::from(address.to_string()),
-            session: None,
-            template: Some(SmolStr::from(format!("template-{}", session % 5))),
-            tenant: Some(SmolStr::from(format!("tenant-{}", session % 20))),
-            segment: "bench".into(),
-            named_by: NamedBy::Registration,
-        });
-        for destination in 0..DESTINATIONS {
-            let host = format!("api.service-{}.example", (session + destination * 7) % 400);
-            let scope = Scope::of(&[&session.to_le_bytes(), &destination.to_le_bytes()]);
-            all.push(Event {
-                id: scope.id(0),
-                at: START,
-                source: "bench".into(),
-                also_seen_by: None,
-                origin: Arc::clone(&origin),
-                client: (address, 40_000),
-                destination: Destination::named(&host, NameSource::Sni, Some(SERVER), 443),
-                verdict: Verdict::Allowed,
-                up: Volume { bytes: Some(900), wire_bytes: Some(1200), packets: Some(6) },
-                down: Volume { bytes: Some(9000), wire_bytes: Some(9600), packets: Some(9) },
-                fact: Fact::Flow(FlowInterval {
-                    flow: scope.short(),
-                    number: 0,
-                    from: START,
-                    transport: Transport::Tcp,
-                    phase: FlowPhase::Finished,
-                    protocol: None,
-                }),
-            });
-        }
-    }
-    (0..all.len()).map(|index| all[index * STRIDE % all.len()].clone()).collect()
+    let flows = (0..sessions).flat_map(|session| {
+        let mut executor = Executor::new(session);
+        (0..DESTINATIONS).map(move |n| {
+            let [.., flow] = executor.contact(&shared_host(session, n));
+            flow
+        })
+    });
+    mixed(&flows.collect::<Vec<_>>())
 }
 
 fn store(count: u64) -> Result<()> {
