@@ -12,6 +12,7 @@ mod dialects;
 mod emit;
 mod error;
 pub mod logs;
+mod names;
 pub mod netflow;
 pub mod packets;
 mod protobuf;

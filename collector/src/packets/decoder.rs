@@ -15,11 +15,11 @@ use super::flow::{End, Flow, FlowKey, State, Step, sender_starts};
 use super::fragments::{Fragments, Pending};
 use super::gaps::Tally;
 use super::link::{self, Fragment, ICMP, ICMPV6, Link, Packet};
-use super::names::SharedNames;
 use super::questions::Questions;
 use super::sequence::StreamEnd;
 use super::table::{SLOT, Table};
 use crate::attribution::Clients;
+use crate::names::SharedNames;
 use crate::{AttributionTable, Scanner};
 
 /// Most flows that are kept at once, about 300 bytes each.

@@ -27,7 +27,6 @@ mod inspect;
 mod key;
 mod link;
 mod live;
-mod names;
 mod opened;
 mod outlet;
 mod partial;

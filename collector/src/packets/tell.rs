@@ -13,9 +13,9 @@ use super::decoder::{Decoder, Sink};
 use super::flow::{Flow, Reported};
 use super::gaps::{self, Tally};
 use super::link::{self, ICMP, ICMPV6};
-use super::names::SharedNames;
 use super::questions::Question;
 use super::sequence::StreamEnd;
+use crate::names::SharedNames;
 
 impl Decoder {
     /// Tells what was counted of a flow since it was last told.

@@ -3,8 +3,9 @@
 use egret_event::{Protocol, Resolution};
 
 use super::{Decoder, MAX_PARTIALS, Sink};
+use crate::names::number;
 use crate::packets::dns::{self, Answer, Asked, Message};
-use crate::packets::link::{self, Packet, TCP};
+use crate::packets::link::{Packet, TCP};
 use crate::packets::partial::{MAX_DNS, Partial};
 use crate::packets::questions::{Question, QuestionKey};
 use crate::packets::stream::{Continued, Stream, is_cut};
@@ -138,7 +139,7 @@ impl Decoder {
         // Only what was asked for is believed: anybody can send an answer.
         let Some(question) = self.questions.answer(&key) else { return };
         for address in answer.addresses.iter().chain(&answer.hints) {
-            let pair = (key.client.0, link::number(*address));
+            let pair = (key.client.0, number(*address));
             self.names.learn(pair, &question.asked.name, answer.ttl_s, self.now);
         }
         self.tell_question(question, Some(resolution(answer, length)), self.now, out);

@@ -247,14 +247,6 @@ pub(super) fn address(number: u128) -> IpAddr {
     std::net::Ipv6Addr::from(number).to_canonical()
 }
 
-/// The number by which a [`Packet`] writes an address.
-pub(super) fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => mapped(v4.octets()),
-        IpAddr::V6(v6) => v6.into(),
-    }
-}
-
 fn clamp(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
