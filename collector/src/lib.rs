@@ -33,6 +33,7 @@ pub use content::{Hidden, RawSecret, Scanner, SecretKind, Visible};
 pub(crate) use emit::offer;
 pub use emit::{Batcher, Emit, Refused};
 pub use error::CollectError;
+pub use logs::{ConnectionNames, names_beforehand};
 pub use recognize::{Recognized, recognize};
 pub use udp::UdpOptions;
 
@@ -56,6 +57,8 @@ pub struct Context {
     pub now: fn() -> Timestamp,
     /// Bytes of input consumed so far, for a progress bar.
     pub progress: Arc<std::sync::atomic::AtomicU64>,
+    /// What logs call connections; sources with the same tell each other.
+    pub names: ConnectionNames,
     /// Told when a source that tries again by itself sees nothing for now, and why.
     pub trouble: Arc<Trouble>,
 }
@@ -70,6 +73,7 @@ impl Context {
             stop: Arc::default(),
             now,
             progress: Arc::default(),
+            names: ConnectionNames::default(),
             trouble: Arc::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! What each client was told about addresses by DNS.
 //!
 //! Owns the bounded memory of (client, address) -> name. A name learned by one client says
-//! nothing about another: who never asked gets no name.
+//! nothing about another: who never asked gets no name. Captures and logs of flows both use it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -35,6 +35,13 @@ pub(crate) struct Limits {
 impl Limits {
     /// While time goes by: a flow is named within minutes of the answer.
     pub(crate) const LIVE: Self = Self { young: 1024, of_address: 4, all: 262_144 };
+
+    /// While logs are followed, which may be read at different speeds until there is nothing left of
+    /// what was written before.
+    pub(crate) const LOGS: Self = Self { young: 16_384, of_address: 64, all: 262_144 };
+
+    /// Where all answers are read before the first flow is named.
+    pub(crate) const WHOLE: Self = Self { young: 65_536, of_address: 4096, all: 1_048_576 };
 }
 
 /// An address as names are kept by.
@@ -88,8 +95,10 @@ pub(crate) struct Names {
     evicted: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Client {
+    /// When the first answer came that is known of.
+    since: Timestamp,
     young: Generation,
     old: Generation,
 }
@@ -135,8 +144,9 @@ impl Names {
         let arrivals = &mut self.arrivals;
         let known = self.clients.entry(client).or_insert_with(|| {
             arrivals.push_back(client);
-            Client::default()
+            Client { since: at, young: Generation::default(), old: Generation::default() }
         });
+        known.since = known.since.min(at);
         let before = known.held();
         if known.young.held >= self.limits.young {
             let old = std::mem::replace(&mut known.old, std::mem::take(&mut known.young));
@@ -153,6 +163,24 @@ impl Names {
         let known = self.clients.get(&client)?;
         let told = known.young.last(address, at).or_else(|| known.old.last(address, at))?;
         (at <= told.until).then_some(&told.name)
+    }
+
+    /// What `client` calls `address` in a connection of that time: what it was told last before it, or
+    /// else first while it lasted. A client that was not heard to ask before the connection may have
+    /// known already what it asks for soon afterwards.
+    pub(crate) fn find_for(
+        &self,
+        (client, address): (u128, u128),
+        (from, until): (Timestamp, Timestamp),
+    ) -> Option<&SmolStr> {
+        let before = self.find(client, address, from);
+        before.or_else(|| {
+            let known = self.clients.get(&client)?;
+            let until = if from < known.since { until + GRACE } else { until };
+            let told = [&known.old, &known.young].map(|some| some.first(address, from, until));
+            let first = told.into_iter().flatten().min_by_key(|told| told.from)?;
+            Some(&first.name)
+        })
     }
 
     /// How many names were forgotten for want of room since the last call.
@@ -208,6 +236,13 @@ impl Generation {
         let all = self.told.get(&address)?;
         all[..all.partition_point(|told| told.from <= at)].last()
     }
+
+    /// The first answer about `address` that came after `from`, by `until`.
+    fn first(&self, address: u128, from: Timestamp, until: Timestamp) -> Option<&Told> {
+        let all = self.told.get(&address)?;
+        let first = all.get(all.partition_point(|told| told.from <= from))?;
+        (first.from <= until).then_some(first)
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +279,23 @@ mod tests {
         assert_eq!(names.find(1, 9, at(999)).unwrap(), "a.example");
         assert_eq!(names.find(1, 9, at(1_000)).unwrap(), "b.example");
         assert_eq!(names.find(1, 9, at(1_361)), None, "the older answer holds no longer either");
+    }
+
+    #[test]
+    fn a_connection_older_than_all_answers_has_the_name_that_its_client_asks_for_soon() {
+        let mut names = Names::new(Limits::LOGS);
+        names.learn((1, 9), &"a.example".into(), 60, at(1_000));
+        names.learn((1, 9), &"b.example".into(), 60, at(1_100));
+        let found = |from, until| names.find_for((1, 9), (at(from), at(until)));
+        assert_eq!(found(0, 700).unwrap(), "a.example");
+        assert_eq!(found(0, 699), None, "five minutes");
+        assert_eq!(found(0, 9_000).unwrap(), "a.example");
+        assert_eq!(found(1_050, 1_060).unwrap(), "a.example");
+        assert_eq!(found(1_500, 1_600), None);
+        names.learn((1, 8), &"other.example".into(), 60, at(-1));
+        let found = |from, until| names.find_for((1, 9), (at(from), at(until)));
+        assert_eq!(found(0, 700), None, "it asks and did not ask for this");
+        assert_eq!(found(0, 1_000).unwrap(), "a.example");
     }
 
     #[test]

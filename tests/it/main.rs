@@ -17,3 +17,4 @@ mod proxies;
 mod recovery;
 mod replay;
 mod scenario;
+mod zeek;

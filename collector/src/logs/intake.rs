@@ -76,7 +76,7 @@ impl Intake {
     ) -> Self {
         Self {
             path: path.to_owned(),
-            reader: Reader::new(dialect),
+            reader: Reader::new(dialect).sharing(context.names.clone()),
             scribe: Scribe::new(name.clone(), context),
             batcher: Batcher::new(name.clone()),
             ledger: Arc::clone(&context.ledger),
@@ -279,6 +279,15 @@ impl Intake {
         self.flush(emit)
     }
 
+    /// Counts the names of connections that there was no room for any more.
+    fn count_forgotten(&self) {
+        let forgotten = self.reader.take_forgotten();
+        if forgotten > 0 {
+            let source = self.scribe.source().to_string();
+            metrics::counter!("egret_names_evicted_total", "source" => source).increment(forgotten);
+        }
+    }
+
     /// The place handed over is that after the last line taken, and all events up to there are in
     /// this batch or were in one before it.
     fn hand_over(&mut self, emit: &mut Emit<'_>) -> Result<(), Closed> {
@@ -287,6 +296,7 @@ impl Intake {
         }
         self.has_moved = false;
         self.tally.settle(&self.ledger, self.scribe.source());
+        self.count_forgotten();
         let stop = &self.stop;
         self.batcher.flush(&mut |batch| offer(batch, stop, emit)).map_err(|_| Closed)
     }

@@ -52,3 +52,5 @@ pub(crate) use scribe::{Ids, Scribe};
 pub(crate) use signs::looks_like;
 pub(crate) use text::percent_decoded;
 pub(crate) use whole::run_whole;
+pub use zeek::ConnectionNames;
+pub use zeek::beforehand::names_beforehand;

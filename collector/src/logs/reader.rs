@@ -12,7 +12,7 @@ use super::record::LineProblem;
 use super::signs::looks_like;
 use super::suricata::Suricata;
 use super::vpc::Vpc;
-use super::zeek::Zeek;
+use super::zeek::{ConnectionNames, Zeek};
 use super::{envoy, smokescreen, squid};
 use crate::Dialect;
 
@@ -50,6 +50,13 @@ impl Reader {
         }
     }
 
+    /// Lets it learn and use these names, which others may share.
+    #[must_use]
+    pub fn sharing(mut self, names: ConnectionNames) -> Self {
+        self.zeek.share(names);
+        self
+    }
+
     /// What follows is the begin of the next file of the same log, which was last written to at
     /// `latest`: its headers are forgotten, and what runs on from file to file is not. By `latest`
     /// the year of dates that have none is told.
@@ -58,7 +65,7 @@ impl Reader {
             self.dialect = None;
         }
         self.latest = Some(latest);
-        self.zeek = Zeek::default();
+        self.zeek.next_file();
         self.argus.next_file();
         self.vpc.next_file();
     }
@@ -100,6 +107,11 @@ impl Reader {
     /// certificate of a handshake, an earlier question that nobody answered.
     pub fn take_beside(&mut self) -> Option<Entry<'static>> {
         self.beside.take()
+    }
+
+    /// How many names of connections were forgotten for want of room since the last call.
+    pub(super) fn take_forgotten(&self) -> u64 {
+        self.zeek.take_forgotten()
     }
 
     /// At the end, one of the things that were held back until more was known, until there are no

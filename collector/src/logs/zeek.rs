@@ -8,14 +8,18 @@
 //! other columns. JSON lines say which log they are of in `_path` (`@stream` in some shippers), or
 //! else by the keys that only that log has.
 //!
+//! What the other logs call a connection becomes the name of the flow in `conn`: [`names`].
+//!
 //! Times are seconds since the epoch or ISO 8601. An unset value (`-`, or a key that is not there)
 //! is unknown, and never zero.
 
+pub(super) mod beforehand;
 mod capture_loss;
 mod conn;
 mod dns;
 mod field;
 mod http;
+mod names;
 mod quic;
 mod row;
 mod ssl;
@@ -23,6 +27,7 @@ mod tsv;
 mod x509;
 
 use self::field::Kind;
+pub use self::names::ConnectionNames;
 use self::row::Row;
 use self::tsv::Header;
 use self::x509::Certificates;
@@ -34,9 +39,26 @@ use super::record::LineProblem;
 pub(super) struct Zeek {
     header: Header,
     certificates: Certificates,
+    names: ConnectionNames,
 }
 
 impl Zeek {
+    /// Learns and uses these names, which others may share.
+    pub(super) fn share(&mut self, names: ConnectionNames) {
+        self.names = names;
+    }
+
+    /// What follows is the next file of the log.
+    pub(super) fn next_file(&mut self) {
+        self.header = Header::default();
+        self.certificates = Certificates::default();
+    }
+
+    /// How many names were forgotten for want of room since the last call.
+    pub(super) fn take_forgotten(&self) -> u64 {
+        self.names.take_forgotten()
+    }
+
     /// Reads a line of columns, without its line end. What the line tells beside its entry is
     /// left in `beside`.
     pub(super) fn read_tsv<'a>(
@@ -78,7 +100,7 @@ impl Zeek {
         row: &Row<'a>,
         beside: &mut Option<Entry<'static>>,
     ) -> Result<Entry<'a>, LineProblem> {
-        match kind {
+        let mut read = match kind {
             Kind::Conn => conn::entry(row, beside),
             Kind::Dns => dns::entry(row),
             Kind::Http => http::entry(row),
@@ -87,7 +109,11 @@ impl Zeek {
             Kind::X509 => self.certificates.learn(row),
             Kind::CaptureLoss => capture_loss::entry(row),
             Kind::Other => Err(LineProblem::Note),
+        };
+        if let Ok(entry) = &mut read {
+            self.names.join(row, entry);
         }
+        read
     }
 }
 

@@ -8,7 +8,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
 use super::header::Message;
-use crate::logs::{Complaints, Entry, Ids, LineProblem, Reader, Scribe};
+use crate::logs::{Complaints, ConnectionNames, Entry, Ids, LineProblem, Reader, Scribe};
 use crate::packets::{Outlet, Tally, gap_event};
 use crate::{Context, Dialect, Emit};
 
@@ -20,6 +20,7 @@ const MAX_WRITERS: usize = 1_024;
 pub(crate) struct Intake<'a, 'b> {
     name: SmolStr,
     dialect: Option<Dialect>,
+    names: ConnectionNames,
     ledger: Arc<Ledger>,
     scribe: Scribe,
     outlet: Outlet<'a, 'b>,
@@ -56,6 +57,7 @@ impl<'a, 'b> Intake<'a, 'b> {
         Self {
             name: name.clone(),
             dialect,
+            names: context.names.clone(),
             ledger: Arc::clone(&context.ledger),
             scribe: Scribe::new(name.clone(), context),
             outlet: Outlet::new(name, &context.ledger, emit),
@@ -77,8 +79,10 @@ impl<'a, 'b> Intake<'a, 'b> {
         if self.writers.len() >= MAX_WRITERS && !self.writers.contains_key(&key) {
             self.writers.clear();
         }
-        let dialect = self.dialect;
-        let new = || Writer { reader: Reader::new(dialect), sequence: None };
+        let new = || {
+            let reader = Reader::new(self.dialect).sharing(self.names.clone());
+            Writer { reader, sequence: None }
+        };
         let mut writer = self.writers.remove(&key).unwrap_or_else(new);
         if let Some(number) = sequence {
             let missing = writer.missing_before(number);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use egret_api::SourceState;
 use egret_collector::{
-    AttributionTable, CollectError, Context, Refused, Scanner, SourceConfig, run as run_source,
-    unwatched,
+    AttributionTable, CollectError, ConnectionNames, Context, Refused, Scanner, SourceConfig,
+    run as run_source, unwatched,
 };
 use egret_event::{
     EventBatch, Fact, GapReason, InputPosition, Loss, MAX_BATCH_EVENTS, SmolStr, Timestamp,
@@ -61,6 +61,7 @@ pub struct Collect {
 /// Starts all sources. Their threads end when their input does, or after the board told them to.
 pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>> {
     let resume: Arc<[InputPosition]> = collect.resume.into();
+    let names = ConnectionNames::default();
     let mut files = Vec::new();
     let mut threads = Vec::new();
     for (index, source) in collect.sources.into_iter().enumerate() {
@@ -72,6 +73,7 @@ pub fn run(collect: Collect, out: &mpsc::Sender<ToEngine>) -> Vec<JoinHandle<()>
             stop: Arc::clone(&board.stop),
             now: clock::now,
             progress: Arc::clone(&board.progress),
+            names: names.clone(),
             trouble: Arc::clone(&board.trouble),
         };
         let sender = Sender { out: out.clone(), overall: Arc::clone(&collect.board), board };

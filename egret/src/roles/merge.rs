@@ -3,13 +3,15 @@
 //! A capture and a proxy log of the same hour are one story. Read one after the other, all of the
 //! second would be late. So each file is read on its own thread into a short queue, and the
 //! earliest event of all queues goes first; ties go to the file named first. The order depends on
-//! the files alone, so the same files always give the same incidents.
+//! the files alone, so the same files always give the same incidents. What names the flows of another
+//! file is read before all that, whichever file is named first.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use egret_collector::{CollectError, Context, Refused, SourceConfig, run};
+use egret_collector::{CollectError, Context, Refused, SourceConfig, names_beforehand, run};
 use egret_event::{Event, EventBatch, MAX_BATCH_EVENTS};
 
 /// Batches that a file's thread may be ahead.
@@ -56,9 +58,10 @@ impl Feed {
 ///
 /// When `emit` says [`Refused::Closed`], reading stops early.
 pub fn merge(
-    inputs: Vec<Input>,
+    mut inputs: Vec<Input>,
     emit: &mut dyn FnMut(EventBatch) -> Result<(), Refused>,
 ) -> Vec<Finished> {
+    name_connections(&mut inputs);
     let mut feeds = Vec::with_capacity(inputs.len());
     let mut threads = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -77,6 +80,15 @@ pub fn merge(
         .enumerate()
         .map(|(index, thread)| Finished { index, outcome: joined(thread) })
         .collect()
+}
+
+/// Lets logs of connections use the names that the other logs of the same sensor give.
+fn name_connections(inputs: &mut [Input]) {
+    let Some(stop) = inputs.first().map(|first| Arc::clone(&first.context.stop)) else { return };
+    let names = names_beforehand(inputs.iter().map(|input| &input.source), &stop);
+    for input in inputs {
+        input.context.names = names.clone();
+    }
 }
 
 fn joined(thread: thread::JoinHandle<Result<(), CollectError>>) -> Result<(), CollectError> {

@@ -80,6 +80,7 @@ fields! {
     Qtype = "qtype",
     Rcode = "rcode",
     Answers = "answers",
+    Ttls = "TTLs",
     TransDepth = "trans_depth",
     Method = "method",
     Host = "host",

@@ -145,6 +145,13 @@ impl<'a> Row<'a> {
         Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
     }
 
+    /// The longest of a list of spans of time, in whole seconds; 0 where there is none.
+    pub(super) fn longest_s(&self, field: Field) -> u32 {
+        let seconds = |text: &Cow<'_, [u8]>| decimal(text).map(|(seconds, _)| seconds);
+        let longest = self.list(field).iter().filter_map(seconds).max().unwrap_or(0);
+        u32::try_from(longest).unwrap_or(0)
+    }
+
     /// When and between whom. Times are those that the line begins with.
     pub(super) fn ends(&self) -> Result<Ends, LineProblem> {
         let end = |host, port_field| {
