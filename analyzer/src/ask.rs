@@ -22,8 +22,9 @@ impl Session {
         out: &mut Vec<IncidentChange>,
     ) {
         self.check_name(event, asked, world, out);
+        let source = self.joins.source(&event.source);
         let questions = self.questions.get_or_insert_default();
-        let Some(at) = questions.add(event, asked) else { return };
+        let Some(at) = questions.add((event, source), asked) else { return };
         let domain = questions.at(at);
         let (is_due, is_notable) = (domain.take_look(), domain.is_notable);
         if !is_due && !is_notable {

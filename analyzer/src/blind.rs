@@ -4,7 +4,7 @@
 //! Time is event time: a source is heard when its event comes, by the newest time that any event or
 //! tick told. What is usual for a source is learned from its own pauses, day by day.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use egret_event::{
@@ -60,7 +60,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// All sources, and how well they see.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Watch {
-    sources: BTreeMap<SmolStr, Source>,
+    /// By name.
+    sources: Vec<(SmolStr, Source)>,
+    /// Where the source stands that was heard last: most often the next event is of the same.
+    #[serde(skip)]
+    last: usize,
 }
 
 /// Whose silence matters, and since when there was somebody to listen.
@@ -122,13 +126,7 @@ impl Watch {
         world: &mut World,
         out: &mut Out<'_>,
     ) {
-        if !self.sources.contains_key(&event.source) {
-            if self.sources.len() >= MOST_SOURCES {
-                return;
-            }
-            self.sources.insert(event.source.clone(), Source::new(now));
-        }
-        let Some(source) = self.sources.get_mut(&event.source) else { return };
+        let Some(source) = self.source(&event.source, now) else { return };
         if let Some(open) = source.quiet.take() {
             let silence = Open { measure: now.since(open.from).as_secs(), ..open };
             out.joined.push(Joined::Quiet(Box::new(quiet_gap(&event.source, silence.from, now))));
@@ -151,6 +149,25 @@ impl Watch {
         source.minute.add(event);
     }
 
+    /// A source, if there is room for it.
+    fn source(&mut self, name: &SmolStr, now: Timestamp) -> Option<&mut Source> {
+        if self.sources.get(self.last).is_none_or(|(last, _)| last != name) {
+            self.last = match self.position(name) {
+                Ok(at) => at,
+                Err(_) if self.sources.len() >= MOST_SOURCES => return None,
+                Err(at) => {
+                    self.sources.insert(at, (name.clone(), Source::new(now)));
+                    at
+                }
+            };
+        }
+        self.sources.get_mut(self.last).map(|(_, source)| source)
+    }
+
+    fn position(&self, name: &SmolStr) -> Result<usize, usize> {
+        self.sources.binary_search_by(|(known, _)| known.cmp(name))
+    }
+
     /// Time has come to `now`: whoever is quiet for too long is told.
     pub(crate) fn listen(
         &mut self,
@@ -163,7 +180,9 @@ impl Watch {
         }
         let listening_since = *listening.since.get_or_insert(now);
         for name in &listening.to {
-            let Some(source) = self.sources.get_mut(name) else { continue };
+            let Some(source) = self.position(name).ok().map(|at| &mut self.sources[at].1) else {
+                continue;
+            };
             let from = source.heard.max(listening_since);
             let silence = now.since(from);
             if source.quiet.is_some() || silence < source.unusual_silence(now) {

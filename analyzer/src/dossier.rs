@@ -102,6 +102,7 @@ impl Dossier {
             return;
         }
         self.evidence.truncate(MOST_EVIDENCE - 1);
+        self.evidence.reserve_exact(1);
         self.evidence.insert(
             at,
             Evidence {
@@ -295,6 +296,7 @@ pub(crate) fn pull(finding: &Finding) -> f64 {
 
 fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {
     if kept.len() < MOST_NAMES && !kept.contains(item) {
+        kept.reserve_exact(1);
         kept.push(item.clone());
     }
 }

@@ -25,46 +25,61 @@ const PER_OCTAVE: f64 = 1024.0;
 /// log2 of the smallest r that a register holds; the largest is 64 octaves above it.
 const LEAST_OCTAVE: f64 = -50.0;
 
-/// Distinct things with their weights: a few exactly, more by the registers.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Information {
-    exact: Vec<(u64, u32)>,
-    /// None or [`REGISTERS`].
-    registers: Vec<u16>,
+/// Distinct things with their weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Information {
+    /// A few, exactly.
+    Few(Vec<(u64, u32)>),
+    /// More: [`REGISTERS`].
+    Many(Box<[u16]>),
+}
+
+impl Default for Information {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
 }
 
 impl Information {
     /// Adds a thing by its hash; whether that may have changed the sum. The same thing always
     /// has the same weight.
     pub(crate) fn add(&mut self, hash: u64, weight: u32) -> bool {
-        if weight == 0 || self.exact.iter().any(|(known, _)| *known == hash) {
+        if weight == 0 {
             return false;
         }
-        if !self.registers.is_empty() {
-            return lower(&mut self.registers, hash, weight);
-        }
-        self.exact.push((hash, weight));
-        if self.exact.len() > MOST_EXACT {
-            self.registers = vec![u16::MAX; REGISTERS];
-            for (hash, weight) in std::mem::take(&mut self.exact) {
-                lower(&mut self.registers, hash, weight);
+        match self {
+            Self::Few(things) if things.iter().any(|(known, _)| *known == hash) => return false,
+            Self::Few(things) if things.len() < MOST_EXACT => {
+                things.reserve_exact(1);
+                things.push((hash, weight));
             }
+            Self::Few(things) => {
+                let mut registers = [u16::MAX; REGISTERS];
+                for (hash, weight) in things.iter().copied().chain([(hash, weight)]) {
+                    lower(&mut registers, hash, weight);
+                }
+                *self = Self::Many(registers.into());
+            }
+            Self::Many(registers) => return lower(registers, hash, weight),
         }
         true
     }
 
     /// The sum of the weights of all distinct things.
     pub(crate) fn sum(&self) -> u64 {
-        if self.registers.is_empty() {
-            return self.exact.iter().map(|(_, weight)| u64::from(*weight)).sum();
-        }
+        let registers = match self {
+            Self::Few(things) => {
+                return things.iter().map(|(_, weight)| u64::from(*weight)).sum();
+            }
+            Self::Many(registers) => registers,
+        };
         let r = |register: &u16| ((f64::from(*register) + 0.5) / PER_OCTAVE + LEAST_OCTAVE).exp2();
-        ((self.registers.len() - 1) as f64 / self.registers.iter().map(r).sum::<f64>()) as u64
+        (registers.len().saturating_sub(1) as f64 / registers.iter().map(r).sum::<f64>()) as u64
     }
 
     /// Whether there were more things than a few.
     pub(crate) fn is_many(&self) -> bool {
-        !self.registers.is_empty()
+        matches!(self, Self::Many(_))
     }
 }
 
@@ -170,13 +185,14 @@ mod tests {
             turned.rotate_left(turn % things.len().max(1));
             turned.extend(&things);
             let (one, other) = (of(&things), of(&turned));
-            prop_assert_eq!(one.registers.clone(), other.registers.clone());
+            prop_assert_eq!(one.is_many(), other.is_many());
+            prop_assert!(!one.is_many() || one == other);
             prop_assert_eq!(one.sum(), other.sum());
         }
 
         #[test]
         fn damaged_registers_do_no_harm(registers: Vec<u16>, hash: u64, weight: u32) {
-            let mut information = Information { exact: Vec::new(), registers };
+            let mut information = Information::Many(registers.into());
             information.add(hash, weight);
             information.sum();
         }

@@ -8,6 +8,7 @@
 //! What is counted twice is not decided here: [`crate::tally`] keeps the two views apart.
 
 use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use egret_event::{
@@ -20,11 +21,11 @@ use crate::IncidentChange;
 use crate::hash::quick;
 use crate::words::bytes_words;
 
-/// Sightings that a session remembers: about 2 KB.
+/// Sightings that a session remembers: less than 2 KB.
 const MOST_SIGHTINGS: usize = 16;
 
 /// Sightings for which room is made at once.
-const ROOM: usize = 4;
+const ROOM: usize = 2;
 
 /// Sources that a session tells apart; a configuration has a handful. Any further ones count as one.
 const MOST_SOURCES: u8 = 64;
@@ -108,7 +109,7 @@ struct Sighting {
     /// Quick hash of the destination's name and port.
     place: u64,
     /// A flow's id; `None` for what is not known to be one yet, or never will (a log line).
-    flow: Option<u64>,
+    flow: Option<NonZeroU64>,
     is_logged: bool,
     from: Timestamp,
     until: Timestamp,
@@ -170,12 +171,18 @@ impl Joins {
         }
     }
 
+    /// Reads all sightings; the value means nothing.
+    pub(crate) fn look_ahead(&self) -> u64 {
+        self.sightings.iter().fold(0, |mix, known| mix ^ known.place ^ known.until.as_nanos() as u64)
+    }
+
     /// The place of a source in the list.
-    fn source(&mut self, name: &SmolStr) -> u8 {
+    pub(crate) fn source(&mut self, name: &SmolStr) -> u8 {
         if let Some(known) = self.sources.iter().position(|known| known == name) {
             return known as u8;
         }
         if self.sources.len() < usize::from(MOST_SOURCES) {
+            self.sources.reserve_exact(1);
             self.sources.push(name.clone());
         }
         self.sources.len() as u8 - 1
@@ -224,7 +231,7 @@ impl Joins {
     fn own_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> usize {
         let is_own = |known: &Sighting| {
             let is_begun = known.flow.is_none() && known.client == event.client && !known.ended;
-            let is_same = known.flow == Some(flow.flow) || is_begun;
+            let is_same = known.flow.is_some_and(|known| known.get() == flow.flow) || is_begun;
             !known.is_logged && known.source == source && is_same
         };
         self.sightings.iter().position(is_own).unwrap_or_else(|| {
@@ -432,7 +439,7 @@ impl Sighting {
 
     /// Adds an interval of the flow.
     fn extend(&mut self, event: &Event, flow: &FlowInterval) {
-        self.flow = Some(flow.flow);
+        self.flow = NonZeroU64::new(flow.flow);
         self.from = self.from.min(flow.from);
         self.until = self.until.max(event.at);
         self.ended |= flow.phase != FlowPhase::Open;

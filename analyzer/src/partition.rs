@@ -134,6 +134,11 @@ impl Partition {
         self.begin(event, (world, bars), out);
     }
 
+    /// The live session of an executor, if there is one.
+    pub(crate) fn session(&self, origin: &Attribution) -> Option<&Session> {
+        self.sessions.find(hash_of(origin), |s| s.is_of(origin)).map(Box::as_ref)
+    }
+
     fn take(&mut self, origin: &Attribution) -> Option<Box<Session>> {
         let found = self.sessions.find_entry(hash_of(origin), |s| s.is_of(origin));
         found.ok().map(|entry| entry.remove().0)
@@ -234,7 +239,7 @@ impl Partition {
     ) {
         session.end(at, world, out);
         self.open.remove(&session.key());
-        self.counts.evicted_destinations += u64::from(session.overflow.destinations);
+        self.counts.evicted_destinations += session.overflown();
         let delta = if session.is_wary() { &mut self.taught.later } else { &mut self.taught.now };
         self.counts.unlearned += session.teach(world, delta);
         self.counts.unlearned += session.teach_drops(world, &mut self.taught.now);
@@ -250,7 +255,7 @@ impl Partition {
 
     /// What was given up for lack of room.
     pub(crate) fn counts(&self) -> Counts {
-        let live = self.sessions.iter().map(|s| u64::from(s.overflow.destinations));
+        let live = self.sessions.iter().map(|s| s.overflown());
         let evicted_destinations = self.counts.evicted_destinations + live.sum::<u64>();
         Counts { evicted_destinations, ..self.counts }
     }

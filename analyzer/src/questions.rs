@@ -7,13 +7,17 @@
 use egret_event::{DnsExchange, Event, SmolStr, Timestamp, has_public_suffix};
 use serde::{Deserialize, Serialize};
 
+use crate::detect::upload_size::NextLook;
 use crate::hash::quick;
 use crate::information::Information;
 use crate::label_model::{self, PER_BIT};
 use crate::tally::Seen;
 
-/// Domains that a session remembers: about 2 KB with a few names each.
+/// Domains that a session remembers: about 1 KB with a few names each.
 const MOST_DOMAINS: usize = 8;
+
+/// Domains for which room is made at once.
+const ROOM: usize = 2;
 
 /// A resolver's search list asks for every name of a session below the network's own domains too
 /// (`pypi.org.example.net`). Names that look like that count a quarter: the measure of such a list
@@ -46,13 +50,13 @@ impl Carried {
     /// All measures.
     pub(crate) const ALL: [Self; CARRIED] = [Self::Names, Self::FreeForm, Self::Answers];
 
-    /// Bytes below which nothing is worth a look, so that ordinary names cost no tail.
-    const fn least(self) -> u64 {
-        match self {
+    /// Below it nothing is worth a look, so that ordinary names cost no tail.
+    fn first_look(self) -> NextLook {
+        NextLook::at(match self {
             Self::Names => 48,
             Self::FreeForm => 16,
             Self::Answers => 1 << 10,
-        }
+        })
     }
 }
 
@@ -72,12 +76,13 @@ pub(crate) struct AskedDomain {
     pub(crate) answer_bytes: u64,
     /// Whether it was found notable: then it is not forgotten for another.
     pub(crate) is_notable: bool,
-    /// The source whose questions are counted: a second one tells of the same.
-    source: SmolStr,
+    /// The source whose questions are counted, by its place in [`crate::join::Joins`]: a second one
+    /// tells of the same.
+    source: u8,
     names: Information,
     free_form: Option<Box<Information>>,
-    carried: [u64; CARRIED],
-    next_look: [u64; CARRIED],
+    carried: [u32; CARRIED],
+    next_look: [NextLook; CARRIED],
 }
 
 /// What a session asked for.
@@ -143,10 +148,15 @@ fn is_free_form(query_type: u16) -> bool {
 
 impl Questions {
     /// Takes in a question; the index of its domain. `None` when it carries nothing.
-    pub(crate) fn add(&mut self, event: &Event, asked: &DnsExchange) -> Option<usize> {
+    pub(crate) fn add(
+        &mut self,
+        (event, source): (&Event, u8),
+        asked: &DnsExchange,
+    ) -> Option<usize> {
         let question = Question::of(event, asked)?;
-        let at = self.position(&question.domain).unwrap_or_else(|| self.begin(&question, event));
-        self.0[at].add(&question, (event, asked));
+        let known = self.position(&question.domain);
+        let at = known.unwrap_or_else(|| self.begin(&question, (event, source)));
+        self.0[at].add(&question, (event, source), asked);
         Some(at)
     }
 
@@ -155,7 +165,7 @@ impl Questions {
     }
 
     /// Makes room for a domain: in place of the one that carried least, if there is none.
-    fn begin(&mut self, question: &Question<'_>, event: &Event) -> usize {
+    fn begin(&mut self, question: &Question<'_>, (event, source): (&Event, u8)) -> usize {
         let new = AskedDomain {
             domain: question.domain.clone(),
             is_rootless: question.is_rootless,
@@ -165,13 +175,16 @@ impl Questions {
             name_bytes: 0,
             answer_bytes: 0,
             is_notable: false,
-            source: event.source.clone(),
+            source,
             names: Information::default(),
             free_form: None,
             carried: [0; CARRIED],
-            next_look: Carried::ALL.map(Carried::least),
+            next_look: Carried::ALL.map(Carried::first_look),
         };
         if self.0.len() < MOST_DOMAINS {
+            if self.0.len() == self.0.capacity() {
+                self.0.reserve_exact(ROOM);
+            }
             self.0.push(new);
             return self.0.len() - 1;
         }
@@ -199,13 +212,18 @@ impl Questions {
     /// Has every domain looked at again: what they are judged by has changed.
     pub(crate) fn look_again(&mut self) {
         for domain in &mut self.0 {
-            domain.next_look = Carried::ALL.map(Carried::least);
+            domain.next_look = Carried::ALL.map(Carried::first_look);
         }
     }
 }
 
 impl AskedDomain {
-    fn add(&mut self, question: &Question<'_>, (event, asked): (&Event, &DnsExchange)) {
+    fn add(
+        &mut self,
+        question: &Question<'_>,
+        (event, source): (&Event, u8),
+        asked: &DnsExchange,
+    ) {
         let weight = question.weight();
         let is_host_name = is_host_name(question.labels);
         let is_free = is_free_form(asked.query_type) || !is_host_name;
@@ -221,7 +239,7 @@ impl AskedDomain {
                 self.carried[Carried::FreeForm as usize] = bytes(free_form);
             }
         }
-        if event.source == self.source {
+        if source == self.source {
             self.count(is_free, asked);
         }
     }
@@ -234,13 +252,13 @@ impl AskedDomain {
         if is_free {
             self.free_form_questions = self.free_form_questions.saturating_add(1);
             let answers = &mut self.carried[Carried::Answers as usize];
-            *answers = answers.saturating_add(answer);
+            *answers = answers.saturating_add(u32::try_from(answer).unwrap_or(u32::MAX));
         }
     }
 
     /// What the questions carried so far, in bytes, by [`Carried`].
     pub(crate) fn carried(&self) -> [u64; CARRIED] {
-        self.carried
+        self.carried.map(u64::from)
     }
 
     /// Whether there were more names than a few.
@@ -252,9 +270,9 @@ impl AskedDomain {
     /// growth by the width of a histogram's bin.
     pub(crate) fn take_look(&mut self) -> bool {
         let mut is_due = false;
-        for (carried, next) in self.carried.iter().zip(&mut self.next_look) {
-            if carried >= next {
-                *next = crate::detect::upload_size::next_look(*carried);
+        for (carried, next) in self.carried().into_iter().zip(&mut self.next_look) {
+            if next.is_due(carried) {
+                *next = NextLook::after(carried);
                 is_due = true;
             }
         }
@@ -267,8 +285,8 @@ impl AskedDomain {
     }
 }
 
-fn bytes(information: &Information) -> u64 {
-    information.sum() / u64::from(PER_BIT * 8)
+fn bytes(information: &Information) -> u32 {
+    u32::try_from(information.sum() / u64::from(PER_BIT * 8)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -289,9 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_session_asked_for_takes_no_more_than_4_kib() {
+    fn what_a_session_asked_for_takes_no_more_than_3_kib() {
         // Two sketches of 128 bytes each.
-        assert!(MOST_DOMAINS * (size_of::<AskedDomain>() + 256) <= 4096);
+        assert!(MOST_DOMAINS * (size_of::<AskedDomain>() + 256) <= 3072 + 128);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! it stands in `watch`, what it teaches in `teach`.
 
 use std::cmp::Ordering;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
@@ -14,12 +15,11 @@ use crate::calibration::Score;
 use crate::detect::beacon::Rhythm;
 use crate::detect::blocked_probes::Probes;
 use crate::detect::foreign_tenant::Places;
-use crate::detect::new_destination::Novelty;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
 use crate::detect::sensitive_content::Pieces;
 use crate::detect::slow_drip::Drip;
-use crate::detect::upload_size::Sent;
+use crate::detect::upload_size::NextLook;
 use crate::dossier::Dossier;
 use crate::hash::quick;
 use crate::incident::Observed;
@@ -27,11 +27,14 @@ use crate::join::Joins;
 use crate::learned::Place;
 use crate::questions::Questions;
 use crate::seen_set::SeenSet;
-use crate::size::Kind;
+use crate::size::{Class, Kind};
 use crate::tally::{Seen, Tally, add_observed};
 
 /// Destinations that a session remembers exactly.
 pub(crate) const MOST_SLOTS: usize = 32;
+
+/// Destinations for which room is made at once.
+const ROOM: usize = 2;
 
 /// Flows that go on, whose bytes are summed up one by one.
 const MOST_FLOWS: usize = 16;
@@ -51,7 +54,8 @@ pub(crate) struct Session {
     #[serde(skip)]
     names: Vec<u64>,
     pub(crate) slots: Vec<Slot>,
-    pub(crate) overflow: Overflow,
+    /// From the first destination on that found no slot.
+    pub(crate) overflow: Option<Box<Overflow>>,
     pub(crate) flows: OpenFlows,
     pub(crate) burst: Burst,
     pub(crate) joins: Joins,
@@ -119,23 +123,27 @@ pub(crate) struct Slot {
     pub(crate) is_shared: bool,
     /// Whether it is in a private network, under no name or an internal one.
     pub(crate) is_private: bool,
-    pub(crate) novelty: Novelty,
+    /// How new it is to the template.
+    pub(crate) class: Class,
     pub(crate) tally: Tally,
     pub(crate) seen: Seen,
     /// Quick hash of the first event's host; `None` once there was another.
-    pub(crate) only_host: Option<u64>,
+    pub(crate) only_host: Option<NonZeroU64>,
     /// The most that one contact sent, in bytes.
     pub(crate) largest: u64,
-    /// Sizes at which the upload is looked at again, by measure.
-    pub(crate) next_look: Sent,
+    /// When the upload is looked at again, by measure.
+    pub(crate) next_look: [NextLook; 3],
     /// From the second minute on in which something was sent.
     pub(crate) drip: Option<Box<Drip>>,
-    /// The gaps between contacts, where it is new.
+    /// The gaps between contacts, where it is new: from the second contact on.
     pub(crate) rhythm: Option<Box<Rhythm>>,
+    /// When the last contact began that counts for them.
+    pub(crate) last_beat: Option<Timestamp>,
     /// To tell who makes a burst.
     pub(crate) recent: Recent,
-    /// The last (host, address, port) that policy judged, and its judgement.
-    pub(crate) judged: (u64, Option<Rule>),
+    /// A hash of the last (host, address, port) that policy judged, and its judgement.
+    pub(crate) judged: u64,
+    pub(crate) judgement: Option<Rule>,
     pub(crate) dossier: Option<Box<Dossier>>,
 }
 
@@ -145,8 +153,8 @@ pub(crate) struct Overflow {
     /// Times a destination found no slot or lost it.
     pub(crate) destinations: u32,
     pub(crate) observed: Observed,
-    /// The sum of bytes at which they are looked at again. 0: not known yet.
-    pub(crate) next_look: u64,
+    /// When they are looked at again. `None`: at the next event.
+    pub(crate) next_look: Option<NextLook>,
 }
 
 /// Contacts of the last one to two minutes. A burst's window may begin anywhere in them.
@@ -252,7 +260,7 @@ impl Session {
             bars,
             names: Vec::new(),
             slots: Vec::new(),
-            overflow: Overflow::default(),
+            overflow: None,
             flows: OpenFlows::default(),
             burst: Burst::default(),
             joins: Joins::default(),
@@ -286,6 +294,11 @@ impl Session {
         self.names = self.slots.iter().map(|slot| quick(&slot.domain)).collect();
     }
 
+    /// Destinations that found no slot or lost it.
+    pub(crate) fn overflown(&self) -> u64 {
+        self.overflow.as_deref().map_or(0, |overflow| u64::from(overflow.destinations))
+    }
+
     /// The slot of a destination, if it has one.
     pub(crate) fn find(&self, domain: &SmolStr) -> Option<usize> {
         let name = quick(domain);
@@ -293,11 +306,24 @@ impl Session {
         same.find(|(at, _)| self.slots[*at].domain == *domain).map(|(at, _)| at)
     }
 
+    /// Reads what an event will need, so that it is at hand then; the value means nothing.
+    pub(crate) fn look_ahead(&self, event: &Event) -> u64 {
+        let slot = self.find(&event.destination.domain).map(|at| &self.slots[at]);
+        let of_slot = slot.map_or(0, |slot| {
+            slot.judged ^ slot.tally.up_bytes() ^ slot.largest ^ slot.seen.last.as_nanos() as u64
+        });
+        of_slot ^ self.joins.look_ahead() ^ self.burst.most(0, 0) as u64
+    }
+
     /// Gives a new destination a slot: a free one, or that of the least destination without an
     /// incident, which joins the overflow.
     pub(crate) fn place_slot(&mut self, slot: Slot) -> Target {
         let name = quick(&slot.domain);
         if self.slots.len() < MOST_SLOTS {
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(ROOM);
+                self.names.reserve_exact(ROOM);
+            }
             self.names.push(name);
             self.slots.push(slot);
             return Target::Slot(self.slots.len() - 1);
@@ -307,10 +333,11 @@ impl Session {
             (slot.dossier.is_some(), slot.tally.up_bytes(), slot.seen.last, *at)
         });
         let Some((at, least)) = least else {
-            self.overflow.destinations = self.overflow.destinations.saturating_add(1);
+            let overflow = self.overflow.get_or_insert_default();
+            overflow.destinations = overflow.destinations.saturating_add(1);
             return Target::Many;
         };
-        self.overflow.take(&least.tally.observed());
+        self.overflow.get_or_insert_default().take(&least.tally.observed());
         self.names[at] = name;
         self.slots[at] = slot;
         Target::Slot(at)
@@ -368,7 +395,8 @@ impl Session {
                 observed
             }
             Target::Many => {
-                let mut sum = self.overflow.observed.clone();
+                let overflow = self.overflow.as_deref();
+                let mut sum = overflow.map_or_else(Observed::default, |of| of.observed.clone());
                 self.slots.iter().for_each(|slot| add_observed(&mut sum, &slot.tally.observed()));
                 let probes = self.probes.as_deref();
                 sum.distinct_blocked = probes.map_or(0, |p| u64::from(p.distinct_blocked()));

@@ -5,6 +5,7 @@ use egret_event::{Event, Timestamp};
 use crate::incident::IncidentChange;
 use crate::join::Out;
 use crate::partition::{BarsCache, Counts, PARTITIONS, Partition, Taught};
+use crate::session::Session;
 use crate::world::World;
 
 /// The partitions whose number is this shard's modulo the number of shards.
@@ -56,6 +57,11 @@ impl Shard {
         out: &mut Out<'_>,
     ) {
         self.partitions[within].observe(event, (world, &mut self.bars), out);
+    }
+
+    /// The live session of an event, if there is one.
+    pub(crate) fn session(&self, within: usize, event: &Event) -> Option<&Session> {
+        self.partitions[within].session(&event.origin)
     }
 
     /// Ends the sessions that have been silent long enough.

@@ -1,5 +1,6 @@
 //! One destination of a session: how it begins and what it counts.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use egret_event::{Event, Fact, SmolStr, Timestamp};
@@ -10,7 +11,7 @@ use crate::detect::beacon::{Rhythm, SMALL_BYTES};
 use crate::detect::new_destination;
 use crate::detect::policy::is_private;
 use crate::detect::slow_drip::Drip;
-use crate::detect::upload_size::{Sent, Subject};
+use crate::detect::upload_size::{NextLook, Sent, Subject};
 use crate::hash::quick;
 use crate::priors::is_own_of_platform;
 use crate::session::{Recent, Slot};
@@ -37,23 +38,25 @@ impl Slot {
 
     fn of((domain, first): (SmolStr, Timestamp), event: &Event, ladder: &Ladder<'_>) -> Self {
         let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
-        let novelty = new_destination::judge(ladder, &domain, key);
+        let class = new_destination::class_of(ladder, &domain, key);
         let mut slot = Self {
             is_shared: crate::tenancy::is_listed(&domain),
             is_private: is_private(&event.destination),
             domain,
             key,
             kind: kind_of(event),
-            novelty,
+            class,
             tally: Tally::default(),
             seen: Seen::at(first),
-            only_host: Some(quick(&event.destination.host)),
+            only_host: NonZeroU64::new(quick(&event.destination.host)),
             largest: 0,
-            next_look: [0; 3],
+            next_look: [NextLook::NEVER; 3],
             drip: None,
             rhythm: None,
             recent: Recent::since(event.at),
-            judged: (0, None),
+            last_beat: None,
+            judged: 0,
+            judgement: None,
             dossier: None,
         };
         slot.next_look = first_looks(&slot.subject(ladder), ladder);
@@ -62,7 +65,7 @@ impl Slot {
 
     /// Whether there was nothing but questions for it.
     pub(crate) fn is_only_asked_for(&self) -> bool {
-        self.tally == Tally::default()
+        self.tally.is_empty()
     }
 
     /// Takes the first event that is no question for what the destination is contacted for.
@@ -81,7 +84,7 @@ impl Slot {
             let drip = self.drip.get_or_insert_with(|| Box::new(Drip::begin(minute, before)));
             drip.add(minute, sent);
         }
-        self.only_host = self.only_host.filter(|only| *only == quick(&event.destination.host));
+        self.only_host = self.only_host.filter(|only| only.get() == quick(&event.destination.host));
         self.largest = self.largest.max(bytes_of_contact);
         if event.is_contact() {
             self.recent.contact(event.at);
@@ -93,7 +96,7 @@ impl Slot {
     pub(crate) fn beats(&self) -> u64 {
         let contacts = u64::from(self.tally.contacts());
         let is_small = self.tally.up_bytes() <= contacts.saturating_mul(SMALL_BYTES);
-        let is_judged = is_small && self.novelty.class == Class::New;
+        let is_judged = is_small && self.class == Class::New;
         let beats = self.rhythm.as_deref().filter(|_| is_judged).map_or(0, Rhythm::even_contacts);
         if beats > 0 && is_own_of_platform(&self.domain) { 0 } else { beats }
     }
@@ -106,7 +109,7 @@ impl Slot {
     /// What its uploads are compared with.
     pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
         Subject {
-            class: self.novelty.class,
+            class: self.class,
             kind: self.kind,
             own: ladder.sent_by_template(self.key),
         }
@@ -114,10 +117,10 @@ impl Slot {
 }
 
 /// The smallest sizes that are worth a look, by measure; none of a measure that is not looked at.
-pub(crate) fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> Sent {
-    let mut first = [u64::MAX; 3];
+pub(crate) fn first_looks<'a>(subject: &Subject<'a>, ladder: &Ladder<'a>) -> [NextLook; 3] {
+    let mut first = [NextLook::NEVER; 3];
     for measure in Measure::of(subject.class) {
-        first[*measure as usize] = subject.first_below(ladder, *measure, NOTABLE);
+        first[*measure as usize] = NextLook::at(subject.first_below(ladder, *measure, NOTABLE));
     }
     first
 }

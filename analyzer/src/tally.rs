@@ -24,11 +24,14 @@ struct Side {
 }
 
 /// The two sides kept apart: the same egress may be seen on the wire and in a proxy's log, and
-/// must not be counted twice.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+/// must not be counted twice. Most destinations are seen by one kind of observer, and need one side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    wire: Side,
-    log: Side,
+    /// Who saw something first.
+    view: View,
+    own: Side,
+    /// As the other kind saw it.
+    other: Option<Box<Side>>,
     events: u32,
 }
 
@@ -41,13 +44,20 @@ pub(crate) fn view(event: &Event) -> View {
     }
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self { view: View::Wire, own: Side::default(), other: None, events: 0 }
+    }
+}
+
 impl Tally {
     /// Counts an event.
     pub(crate) fn add(&mut self, event: &Event) {
-        let side = match view(event) {
-            View::Wire => &mut self.wire,
-            View::Log => &mut self.log,
-        };
+        let view = view(event);
+        if self.events == 0 {
+            self.view = view;
+        }
+        let side = if view == self.view { &mut self.own } else { self.other.get_or_insert_default() };
         let [up, down] = [&event.up, &event.down].map(|volume| volume.bytes.unwrap_or(0));
         side.up_bytes = side.up_bytes.saturating_add(up);
         side.down_bytes = side.down_bytes.saturating_add(down);
@@ -65,19 +75,30 @@ impl Tally {
         self.events = self.events.saturating_add(1);
     }
 
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+
+    /// The larger number of the two sides.
+    fn most<T: Ord + Copy>(&self, of: impl Fn(&Side) -> T) -> T {
+        let own = of(&self.own);
+        self.other.as_deref().map_or(own, |other| own.max(of(other)))
+    }
+
     /// Payload bytes sent, as far as known.
     pub(crate) fn up_bytes(&self) -> u64 {
-        self.wire.up_bytes.max(self.log.up_bytes)
+        self.most(|side| side.up_bytes)
     }
 
     /// Of these, what was sent in contacts (or intervals of them) that brought little back.
     pub(crate) fn one_way_bytes(&self) -> u64 {
-        self.wire.one_way_bytes.max(self.log.one_way_bytes)
+        self.most(|side| side.one_way_bytes)
     }
 
     /// Contacts let through.
     pub(crate) fn allowed(&self) -> u32 {
-        self.wire.allowed.max(self.log.allowed)
+        self.most(|side| side.allowed)
     }
 
     /// All contacts.
@@ -87,13 +108,16 @@ impl Tally {
 
     /// Contacts stopped.
     fn blocked(&self) -> u32 {
-        self.wire.blocked.max(self.log.blocked)
+        self.most(|side| side.blocked)
     }
 
     /// Contacts whose volume neither side knows: what the wire measured needs no log.
     fn unknown(&self) -> u32 {
-        let measured = self.wire.allowed - self.wire.unknown.min(self.wire.allowed);
-        self.wire.unknown.max(self.log.unknown.saturating_sub(measured))
+        let Some(other) = self.other.as_deref() else { return self.own.unknown };
+        let (wire, log) =
+            if self.view == View::Wire { (&self.own, other) } else { (other, &self.own) };
+        let measured = wire.allowed.saturating_sub(wire.unknown);
+        wire.unknown.max(log.unknown.saturating_sub(measured))
     }
 
     /// Whether the volume of some contact is known.
@@ -105,7 +129,7 @@ impl Tally {
     pub(crate) fn observed(&self) -> Observed {
         Observed {
             up_bytes: self.up_bytes(),
-            down_bytes: self.wire.down_bytes.max(self.log.down_bytes),
+            down_bytes: self.most(|side| side.down_bytes),
             contacts_of_unknown_volume: u64::from(self.unknown()),
             contacts_allowed: u64::from(self.allowed()),
             contacts_blocked: u64::from(self.blocked()),

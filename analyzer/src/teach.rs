@@ -226,13 +226,13 @@ impl Session {
             *kept = bytes.max(*kept);
         };
         for slot in self.slots.iter().filter(|slot| slot.tally.has_volume()) {
-            let own = slot.novelty.class;
+            let own = slot.class;
             let class = if own == Class::New && !can_be_new { Class::Known } else { own };
             let of_class = Subject { class, kind: slot.kind, own: None };
             let sent = slot.sent();
             for &measure in Measure::of(class) {
                 let bytes = sent[measure as usize];
-                let is_small = bytes < slot.next_look[measure as usize];
+                let is_small = !slot.next_look[measure as usize].is_due(bytes);
                 let clipped = if is_small {
                     bytes
                 } else {
@@ -241,8 +241,8 @@ impl Session {
                 keep(class, slot.kind, measure, clipped);
             }
         }
-        if self.overflow.destinations > 0 {
-            keep(Class::Many, Kind::Web, Measure::Sum, self.overflow.observed.up_bytes);
+        if let Some(overflow) = self.overflow.as_deref() {
+            keep(Class::Many, Kind::Web, Measure::Sum, overflow.observed.up_bytes);
         }
         largest
     }

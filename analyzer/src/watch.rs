@@ -7,7 +7,7 @@ use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
 use crate::calibration::Score;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
 use crate::detect::rate_burst::{Lane, Look};
-use crate::detect::upload_size::{Subject, next_look};
+use crate::detect::upload_size::{NextLook, Subject};
 use crate::detect::{NOTABLE, beacon, contradiction, new_destination, slow_drip};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
@@ -80,7 +80,7 @@ impl Session {
     pub(crate) fn refresh(&mut self, world: &World) {
         let ladder = world.baseline.ladder(&self.place);
         for slot in &mut self.slots {
-            slot.novelty = new_destination::judge(&ladder, &slot.domain, slot.key);
+            slot.class = new_destination::class_of(&ladder, &slot.domain, slot.key);
             slot.next_look = first_looks(&slot.subject(&ladder), &ladder);
             if let Some(drip) = &mut slot.drip {
                 drip.look_again();
@@ -97,7 +97,9 @@ impl Session {
         if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
             many.forget_estimates();
         }
-        self.overflow.next_look = 0;
+        if let Some(overflow) = &mut self.overflow {
+            overflow.next_look = None;
+        }
         if let Some(questions) = &mut self.questions {
             questions.look_again();
         }
@@ -128,7 +130,8 @@ impl Session {
             Target::Many => {
                 let mut tally = Tally::default();
                 tally.add(event);
-                crate::tally::add_observed(&mut self.overflow.observed, &tally.observed());
+                let overflow = self.overflow.get_or_insert_default();
+                crate::tally::add_observed(&mut overflow.observed, &tally.observed());
             }
         }
         target
@@ -146,12 +149,12 @@ impl Session {
             Target::Many => (judge(), false),
             Target::Slot(at) => {
                 let what = quick((&destination.host, destination.address, destination.port));
-                let judged = &mut self.slots[at].judged;
-                let is_fresh = judged.0 != what;
+                let slot = &mut self.slots[at];
+                let is_fresh = slot.judged != what;
                 if is_fresh {
-                    *judged = (what, judge());
+                    (slot.judged, slot.judgement) = (what, judge());
                 }
-                (judged.1, is_fresh)
+                (slot.judgement, is_fresh)
             }
         };
         // Not every flow shows its beginning, and names come late: a first sight counts too.
@@ -199,7 +202,7 @@ impl Session {
     /// Rhythms, bursts and blocked contacts. Whether the dossier about many destinations was touched.
     fn check_contact(&mut self, target: Target, event: &Event, world: &World) -> bool {
         let lane = match target {
-            Target::Slot(at) if self.slots[at].novelty.class.is_familiar() => Lane::Familiar,
+            Target::Slot(at) if self.slots[at].class.is_familiar() => Lane::Familiar,
             _ => Lane::New,
         };
         if let Target::Slot(at) = target {
@@ -216,11 +219,11 @@ impl Session {
     /// Contacts at even intervals with a destination that is new.
     fn check_rhythm(&mut self, at: usize, event: &Event, world: &World) {
         let slot = &mut self.slots[at];
-        if slot.novelty.class != Class::New || beacon::is_asked_by_timers(event.destination.port) {
+        if slot.class != Class::New || beacon::is_asked_by_timers(event.destination.port) {
             return;
         }
-        let rhythm = slot.rhythm.get_or_insert_default();
-        if !rhythm.contact(begin_of(event)) {
+        let Some(gap) = beacon::gap(&mut slot.last_beat, begin_of(event)) else { return };
+        if !slot.rhythm.get_or_insert_default().add(gap) {
             return;
         }
         let ladder = world.baseline.ladder(&self.place);
@@ -283,18 +286,18 @@ impl Session {
         if let Target::Slot(at) = target {
             self.check_slot_size(at, event, world);
         }
-        self.overflow.destinations > 0 && self.check_overflow_size(event, world)
+        self.overflow.is_some() && self.check_overflow_size(event, world)
     }
 
     fn check_slot_size(&mut self, at: usize, event: &Event, world: &World) {
         let slot = &self.slots[at];
-        let is_usual = slot.novelty.class == Class::Known;
+        let is_usual = slot.class == Class::Known;
         if is_usual && slot.kind == Kind::Dns && event.destination.port == RESOLVER_PORT {
             // What a session asks of its usual resolver grows with its life; D6 looks into it.
             return;
         }
         let sent = slot.sent();
-        if sent.iter().zip(&slot.next_look).all(|(sent, next)| sent < next) {
+        if !sent.iter().zip(&slot.next_look).any(|(sent, next)| next.is_due(*sent)) {
             return;
         }
         let ladder = world.baseline.ladder(&self.place);
@@ -303,7 +306,7 @@ impl Session {
         let finding = (p < NOTABLE).then(|| subject.finding(&ladder, sent, &self.origin));
         let next = &mut self.slots[at].next_look;
         for (next, sent) in next.iter_mut().zip(sent) {
-            *next = next_look(sent).max(*next);
+            *next = NextLook::after(sent).max(*next);
         }
         if let Some(finding) = finding {
             self.hold(Target::Slot(at), finding, world);
@@ -328,14 +331,15 @@ impl Session {
     }
 
     fn check_overflow_size(&mut self, event: &Event, world: &World) -> bool {
-        let sum = self.overflow.observed.up_bytes;
-        if sum < self.overflow.next_look {
+        let Some(overflow) = self.overflow.as_deref_mut() else { return false };
+        let sum = overflow.observed.up_bytes;
+        if overflow.next_look.is_some_and(|next| !next.is_due(sum)) {
             return false;
         }
         let ladder = world.baseline.ladder(&self.place);
         let subject = Subject { class: Class::Many, kind: Kind::Web, own: None };
-        let quiet = subject.first_below(&ladder, Measure::Sum, NOTABLE);
-        self.overflow.next_look = next_look(sum).max(quiet);
+        let quiet = NextLook::at(subject.first_below(&ladder, Measure::Sum, NOTABLE));
+        overflow.next_look = Some(NextLook::after(sum).max(quiet));
         let sent = [0, sum, 0];
         if subject.tail(&ladder, sent).0 >= NOTABLE {
             return false;
@@ -374,7 +378,7 @@ impl Session {
         out: &mut Out<'_>,
     ) -> bool {
         let is_known =
-            matches!(target, Target::Slot(at) if self.slots[at].novelty.class == Class::Known);
+            matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
         if contradiction.about == ContradictionKind::AroundProxy && is_known {
             // Sessions of this template go there anyway.
             return false;

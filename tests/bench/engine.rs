@@ -114,18 +114,22 @@ impl World {
     fn run(&mut self, from: Timestamp, count: u64, events: &mut [Event]) -> Result<()> {
         const ROUND: Duration = Duration::from_secs(20);
         let spread = ROUND / u32::try_from(events.len())?;
-        let (mut left, mut at) = (usize::try_from(count)?, from);
+        let (mut left, mut at, mut begin) = (usize::try_from(count)?, from, 0);
         while left > 0 {
             let mixed = at.as_nanos().cast_unsigned().wrapping_mul(MIXER) >> 33;
-            events.rotate_left(mixed as usize % events.len());
-            for (event, index) in events.iter_mut().zip(0..) {
-                happen(event, at + spread * index);
-            }
-            let some = left.min(events.len());
-            for batch in events[..some].chunks(512) {
+            begin = (begin + mixed as usize) % events.len();
+            let (last, first) = events.split_at_mut(begin);
+            let mut index = 0;
+            for batch in first.chunks_mut(512).chain(last.chunks_mut(512)) {
+                let some = left.min(batch.len());
+                let batch = &mut batch[..some];
+                for event in batch.iter_mut() {
+                    happen(event, at + spread * index);
+                    index += 1;
+                }
                 self.engine.observe(batch, &mut self.changes);
+                left -= some;
             }
-            left -= some;
             at = at + ROUND;
         }
         Ok(())

@@ -52,10 +52,16 @@ pub(crate) fn is_asked_by_timers(port: u16) -> bool {
     matches!(port, 53 | 123 | 853)
 }
 
+/// By how much the gap before a contact is longer than [`TOGETHER`], if it is; it becomes the last one.
+pub(crate) fn gap(last: &mut Option<Timestamp>, at: Timestamp) -> Option<Duration> {
+    let gap = last.map_or(Duration::ZERO, |last| at.since(last));
+    *last = (*last).max(Some(at));
+    gap.checked_sub(TOGETHER)
+}
+
 /// Contacts with one destination, in the order of time: what is needed of their gaps.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Rhythm {
-    last: Option<Timestamp>,
     gaps: u32,
     /// Sum of what they are longer than [`TOGETHER`], and of its logarithms, in seconds. If contacts
     /// come by chance, that is as random as if none had been taken together.
@@ -66,11 +72,8 @@ pub(crate) struct Rhythm {
 }
 
 impl Rhythm {
-    /// Counts a contact; whether it is time for a look.
-    pub(crate) fn contact(&mut self, at: Timestamp) -> bool {
-        let gap = self.last.map_or(Duration::ZERO, |last| at.since(last));
-        self.last = self.last.max(Some(at));
-        let Some(beyond) = gap.checked_sub(TOGETHER) else { return false };
+    /// Counts a gap by what it is longer than [`TOGETHER`]; whether it is time for a look.
+    pub(crate) fn add(&mut self, beyond: Duration) -> bool {
         let beyond_s = beyond.max(LEAST_BEYOND).as_secs_f64();
         self.gaps = self.gaps.saturating_add(1);
         self.sum_s += beyond_s;
@@ -169,10 +172,12 @@ mod tests {
     fn rhythm(gaps_ms: impl IntoIterator<Item = u64>) -> Rhythm {
         let mut rhythm = Rhythm::default();
         let mut at = Timestamp::from_secs(1_000);
-        rhythm.contact(at);
-        for gap in gaps_ms {
-            at = at + Duration::from_millis(gap);
-            rhythm.contact(at);
+        let mut last = Some(at);
+        for gap_ms in gaps_ms {
+            at = at + Duration::from_millis(gap_ms);
+            if let Some(beyond) = gap(&mut last, at) {
+                rhythm.add(beyond);
+            }
         }
         rhythm
     }
@@ -203,9 +208,8 @@ mod tests {
 
     #[test]
     fn an_event_that_comes_late_changes_nothing() {
-        let mut rhythm = rhythm([60_000; 9]);
-        let before = rhythm.clone();
-        rhythm.contact(Timestamp::from_secs(1_100));
-        assert_eq!(rhythm, before);
+        let mut last = Some(Timestamp::from_secs(1_600));
+        assert_eq!(gap(&mut last, Timestamp::from_secs(1_100)), None);
+        assert_eq!(last, Some(Timestamp::from_secs(1_600)));
     }
 }

@@ -70,6 +70,7 @@ impl Places {
             known.last = known.last.max(place.last);
             known.is_allowed |= place.is_allowed;
         } else if self.0.len() < MOST_PLACES {
+            self.0.reserve_exact(1);
             self.0.push(place);
         } else if !place.key.is_read()
             && let Some(read) = self.0.iter_mut().find(|known| known.key.is_read())

@@ -4,10 +4,8 @@
 //! contacted before. It decides which upload sizes are normal, and adds a little evidence.
 
 use egret_event::SmolStr;
-use serde::{Deserialize, Serialize};
-
 use super::tail_kind;
-use crate::baseline::Ladder;
+use crate::baseline::{Ladder, Weight};
 use crate::incident::{Detector, Finding, Quantity};
 use crate::pitman_yor::MIN_DRAWS;
 use crate::priors::{P_KNOWN_SERVICE, P_NEW_DESTINATION, is_known_service};
@@ -17,41 +15,36 @@ use crate::size::Class;
 /// detector that sees nothing to more: both far above any threshold.
 const LEAST_P: f64 = 0.01;
 
-/// How new a destination is to a session's template.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Novelty {
-    /// What it is compared with.
-    pub(crate) class: Class,
-    /// P(a session contacts this destination or one as unfamiliar), clipped from below.
-    pub(crate) p: f64,
+/// How new a destination is to a session's template, by its name (or address in text) and its key.
+pub(crate) fn class_of(ladder: &Ladder<'_>, domain: &str, key: u64) -> Class {
+    match ladder.seen_by_template(key) {
+        Some(_) => Class::Known,
+        None if is_known_service(domain) => Class::Service,
+        None if ladder.is_known_to_others(key) => Class::Known,
+        None => Class::New,
+    }
 }
 
-/// Judges a destination by its name (or address in text) and its key.
-pub(crate) fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> Novelty {
+/// P(a session contacts this destination or one as unfamiliar), clipped from below, and where that comes
+/// from.
+fn judge(ladder: &Ladder<'_>, domain: &str, key: u64) -> (f64, Weight) {
     let service = is_known_service(domain);
-    let class = match (ladder.seen_by_template(key), service) {
-        (Some(_), _) => Class::Known,
-        (None, true) => Class::Service,
-        (None, false) if ladder.is_known_to_others(key) => Class::Known,
-        (None, false) => Class::New,
-    };
     // Several tenants contact it already, although this template does not: a release (a new package
     // host, a vendor's new name) and not somebody's own drop.
     let is_release = ladder.has_several_tenants(key);
     let prior = if service || is_release { P_KNOWN_SERVICE } else { P_NEW_DESTINATION };
-    let (p, _) = ladder.familiarity(key, prior);
+    let (p, weight) = ladder.familiarity(key, prior);
     // A release or a service stays familiar, however much else was seen since.
     let least = if prior > P_NEW_DESTINATION { P_NEW_DESTINATION } else { LEAST_P };
-    Novelty { class, p: p.max(least) }
+    (p.max(least), weight)
 }
 
 /// The finding, with its words.
 pub(crate) fn finding(ladder: &Ladder<'_>, domain: &str, key: u64) -> Finding {
-    let novelty = judge(ladder, domain, key);
-    let (_, weight) = ladder.familiarity(key, P_NEW_DESTINATION);
+    let (p, weight) = judge(ladder, domain, key);
     let fleet = ladder.seen_by_fleet(key);
     let sessions = fleet.map_or(0, |seen| seen.sessions);
-    let words = match (novelty.class, fleet) {
+    let words = match (class_of(ladder, domain, key), fleet) {
         (Class::Service, _) => format!("{domain} is a common development service"),
         (Class::Known, Some(seen)) => {
             format!("{domain} is known here: {sessions} sessions contacted it since {}", seen.first)
@@ -71,8 +64,8 @@ pub(crate) fn finding(ladder: &Ladder<'_>, domain: &str, key: u64) -> Finding {
     };
     Finding {
         detector: Detector::NewDestination,
-        p: novelty.p,
-        tail: tail_kind(novelty.p, &weight),
+        p,
+        tail: tail_kind(p, &weight),
         share: 0.0,
         observed: Quantity {
             value: sessions as f64,
@@ -109,7 +102,7 @@ mod tests {
         (0..9).for_each(|tenant| other.tenants.insert(tenant));
         learned.seen.insert((FLEET, 8), other);
         let baseline = Baseline::freeze(learned, Some(at), 0);
-        judge(&baseline.ladder(&place), "resolver.example", destination).class
+        class_of(&baseline.ladder(&place), "resolver.example", destination)
     }
 
     #[test]

@@ -73,9 +73,18 @@ struct Window {
     most: u32,
 }
 
-/// The windows of a session, by lane, view and length.
+/// The windows of one view, by lane and length.
+type Windows = [[Window; WINDOWS]; 2];
+
+/// The windows of a session. Most are seen by one kind of observer, and need those of one view.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Burst([[[Window; WINDOWS]; 2]; 2]);
+pub(crate) struct Burst {
+    /// Whose contact came first.
+    view: Option<View>,
+    own: Windows,
+    /// Those of the other view.
+    other: Option<Box<Windows>>,
+}
 
 /// A window that holds more contacts than is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +107,10 @@ impl Burst {
         bars: &Bars,
     ) -> [Option<Look>; WINDOWS] {
         let mut looks = [None; WINDOWS];
-        let windows = &mut self.0[lane as usize][view as usize];
-        for (index, window) in windows.iter_mut().enumerate() {
+        let own = *self.view.get_or_insert(view);
+        let windows =
+            if own == view { &mut self.own } else { &mut **self.other.get_or_insert_default() };
+        for (index, window) in windows[lane as usize].iter_mut().enumerate() {
             let bar = bars.0[lane as usize][index];
             let is_over = at.since(window.from) >= length(index);
             let is_before = window.from.since(at) >= length(index);
@@ -121,7 +132,8 @@ impl Burst {
 
     /// The most contacts within each window, by lane: what a session teaches.
     pub(crate) fn most(&self, lane: usize, window: usize) -> u32 {
-        self.0[lane].iter().map(|view| view[window].most).max().unwrap_or(0)
+        let views = [Some(&self.own), self.other.as_deref()];
+        views.into_iter().flatten().map(|view| view[lane][window].most).max().unwrap_or(0)
     }
 }
 

@@ -132,7 +132,7 @@ impl Drip {
 
 /// Whether a destination is judged at all.
 pub(crate) fn is_judged(slot: &Slot) -> bool {
-    slot.novelty.class == Class::New && slot.kind != Kind::Dns && !is_platform(&slot.domain)
+    slot.class == Class::New && slot.kind != Kind::Dns && !is_platform(&slot.domain)
 }
 
 /// The smallest amount by an age whose tail probability is below `p`, to the histogram bin.

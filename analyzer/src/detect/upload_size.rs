@@ -6,10 +6,11 @@
 //! contacts that brought little back is looked at apart.
 
 use egret_event::{Attribution, SmolStr};
+use serde::{Deserialize, Serialize};
 
 use super::{normal_size, tail_kind};
 use crate::baseline::{Ladder, SizeQuestion};
-use crate::histogram::{Histogram, LAST_BIN, bin_of, bin_start};
+use crate::histogram::{Histogram, bin_of};
 use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::SizePrior;
 use crate::size::{Cell, Class, Kind, Measure};
@@ -26,6 +27,36 @@ pub(crate) struct Subject<'a> {
 
 /// Bytes sent so far, by [`Measure`].
 pub(crate) type Sent = [u64; 3];
+
+/// The bin of a histogram in which something that grows is worth the next look: within one bin the
+/// probability hardly changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NextLook(u16);
+
+impl NextLook {
+    /// Not at all.
+    pub(crate) const NEVER: Self = Self(u16::MAX);
+
+    /// When it has come to so many bytes.
+    pub(crate) fn at(bytes: u64) -> Self {
+        Self(bin_of(bytes))
+    }
+
+    /// In the next bin.
+    pub(crate) fn after(bytes: u64) -> Self {
+        Self(bin_of(bytes) + 1)
+    }
+
+    /// Whether so many bytes are worth it.
+    pub(crate) fn is_due(self, bytes: u64) -> bool {
+        bin_of(bytes) >= self.0
+    }
+
+    /// The later one of two.
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self(self.0.max(other.0))
+    }
+}
 
 impl<'a> Subject<'a> {
     fn question(&self, measure: Measure) -> SizeQuestion<'a> {
@@ -84,8 +115,3 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The size at which a growing upload is worth the next look: the next histogram bin, because
-/// within one the probability hardly changes.
-pub(crate) fn next_look(sent: u64) -> u64 {
-    bin_start(bin_of(sent).saturating_add(1).min(LAST_BIN)).max(sent.saturating_add(1))
-}
