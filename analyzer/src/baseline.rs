@@ -386,7 +386,7 @@ impl<'a> Ladder<'a> {
 }
 
 /// Most levels of sizes: those of a ladder, and a destination's own.
-const LEVELS: usize = 5;
+const MOST_LEVELS: usize = 5;
 
 /// Which sizes are asked for.
 #[derive(Debug, Clone, Copy)]
@@ -416,47 +416,77 @@ pub(crate) struct NormalSize {
     pub(crate) of_destination: bool,
 }
 
-impl Sizes<'_, '_> {
+/// The levels that know sizes of a kind, widest first.
+struct Levels<'a> {
+    prior: SizePrior,
+    levels: [Option<LevelOfSizes<'a>>; MOST_LEVELS],
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LevelOfSizes<'a> {
+    sizes: &'a Histogram,
+    tail: Option<&'a ParetoTail>,
+    /// The end of what it saw, and P(at least that much) by the wider levels.
+    end: u64,
+    p_end: f64,
+}
+
+impl LevelOfSizes<'_> {
+    /// P(at least `bytes`), where the wider levels say `parent`.
+    fn survival(&self, bytes: u64, parent: f64) -> f64 {
+        let (n, kappa) = (self.sizes.total() as f64, crate::moments::PARENT_WEIGHT);
+        let join = |own: f64, parent: f64| (n * own + kappa * parent) / (n + kappa);
+        match self.tail {
+            Some(tail) if log_size(bytes) > tail.start => {
+                join(tail.survival(log_size(bytes)), parent)
+            }
+            _ if bytes < self.end => join(self.sizes.survival(bytes), parent),
+            _ => {
+                let p_beyond = join(0.0, self.p_end).max(1.0 / (n + 1.0 / self.p_end));
+                p_beyond * parent / self.p_end
+            }
+        }
+    }
+}
+
+impl Levels<'_> {
+    fn survival(&self, bytes: u64) -> f64 {
+        let levels = self.levels.iter().flatten();
+        levels.fold(self.prior.survival(bytes), |p, level| level.survival(bytes, p))
+    }
+}
+
+impl<'a> Sizes<'a, '_> {
+    fn levels(&self) -> Levels<'a> {
+        let rungs = self.ladder.rungs().filter_map(|rung| {
+            Some((rung.scope.sizes.get(&self.of.cell)?, rung.derived.tails.get(&self.of.cell)))
+        });
+        let known = rungs.chain(self.of.own.map(|sizes| (sizes, None)));
+        let mut levels = Levels { prior: self.of.prior, levels: [None; MOST_LEVELS] };
+        for (at, (sizes, tail)) in known.enumerate() {
+            let end = sizes.end();
+            let p_end = levels.survival(end);
+            levels.levels[at] = Some(LevelOfSizes { sizes, tail, end, p_end });
+        }
+        levels
+    }
+
     /// P(a session sends at least `bytes`), level by level.
     ///
     /// Within what a level saw, S_ℓ = (n Ŝ_ℓ + κ S_parent) / (n + κ). Beyond it, where no tail was
     /// fitted, S_ℓ falls in the proportion in which its parent's does: that none of n sessions sent as
     /// much must not count anew at each level, for they are the same sessions.
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
-        let rungs = self.ladder.rungs().filter_map(|rung| {
-            Some((rung.scope.sizes.get(&self.of.cell)?, rung.derived.tails.get(&self.of.cell)))
-        });
-        let levels = rungs.chain(self.of.own.map(|sizes| (sizes, None)));
-        // What is asked for, and the end of what each level saw: its parents are asked for that too.
-        let mut at = [bytes; LEVELS + 1];
-        for (end, (sizes, _)) in at[1..].iter_mut().zip(levels.clone()) {
-            *end = sizes.end();
-        }
-        let mut p = at.map(|bytes| self.of.prior.survival(bytes));
-        for (level, (sizes, tail)) in levels.enumerate() {
-            let (end, p_end) = (at[level + 1], p[level + 1]);
-            let (n, kappa) = (sizes.total() as f64, crate::moments::PARENT_WEIGHT);
-            let join = |own: f64, parent: f64| (n * own + kappa * parent) / (n + kappa);
-            let p_beyond = join(0.0, p_end).max(1.0 / (n + 1.0 / p_end));
-            for (bytes, p) in at.iter().zip(&mut p) {
-                *p = match tail {
-                    Some(tail) if log_size(*bytes) > tail.start => {
-                        join(tail.survival(log_size(*bytes)), *p)
-                    }
-                    _ if *bytes < end => join(sizes.survival(*bytes), *p),
-                    _ => p_beyond * *p / p_end,
-                };
-            }
-        }
-        p[0]
+        self.levels().survival(bytes)
     }
 
     /// The smallest size whose tail probability is below `p`, to the histogram bin.
     pub(crate) fn first_below(&self, p: f64) -> u64 {
+        let levels = self.levels();
         let (mut low, mut high) = (0u16, LAST_BIN);
         while low < high {
             let middle = low.midpoint(high);
-            if self.survival(bin_start(middle)) < p {
+            if levels.survival(bin_start(middle)) < p {
                 high = middle;
             } else {
                 low = middle + 1;

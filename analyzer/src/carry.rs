@@ -15,8 +15,7 @@ impl Session {
         if event.sensitive().is_empty() {
             return false;
         }
-        let is_known =
-            matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
+        let is_known = matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
         let pieces = self.pieces.get_or_insert_default();
         let Some(finding) = finding(event, Whereto::of(event, is_known), pieces) else {
             return false;

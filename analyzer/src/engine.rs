@@ -5,6 +5,7 @@
 //! when all deltas are merged into the next frozen baseline.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::time::Duration;
 
 use egret_event::{Event, EventId, Fact, SmolStr, Timestamp};
@@ -19,8 +20,8 @@ use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
 use crate::join::{Joined, Out};
 use crate::learned::Learned;
-use crate::partition::{PARTITIONS, Partition, partition_of};
-use crate::shard::{Address, Shard, deal};
+use crate::partition::{PARTITIONS, Partition};
+use crate::shard::{Shard, Way, deal};
 use crate::world::World;
 
 /// A frozen baseline in bytes.
@@ -154,47 +155,45 @@ impl Engine {
         joined: &mut Vec<Joined>,
     ) {
         for group in events.chunks(AHEAD) {
-            self.look_ahead(group);
-            self.observe_group(group, out, joined);
+            let mut ways = [Way::default(); AHEAD];
+            for (way, event) in ways.iter_mut().zip(group) {
+                *way = Way::of(event, self.shards.len());
+            }
+            self.look_ahead(group, &ways);
+            for (event, way) in group.iter().zip(ways) {
+                self.observe_one(event, way, &mut Out { changes: out, joined });
+            }
         }
     }
 
     /// Reads what the next events will need, all before the first of them does: the memory that holds
     /// their sessions is then waited for at once, and not once for each. Changes nothing.
-    fn look_ahead(&self, events: &[Event]) {
+    fn look_ahead(&self, events: &[Event], ways: &[Way]) {
         let mut sessions = [None; AHEAD];
-        for (session, event) in sessions.iter_mut().zip(events) {
-            let address = Address::of(partition_of(&event.origin.executor), self.shards.len());
-            *session = self.shards[address.shard].session(address.within, event);
+        for ((session, event), way) in sessions.iter_mut().zip(events).zip(ways) {
+            *session = self.shards[way.shard].session(event, *way);
+        }
+        for session in sessions.into_iter().flatten() {
+            black_box(session.look_ahead());
         }
         for (session, event) in sessions.into_iter().zip(events) {
-            std::hint::black_box(session.map(|session| session.look_ahead(event)));
+            black_box(session.map(|session| session.look_at_slot(event)));
         }
     }
 
-    fn observe_group(
-        &mut self,
-        events: &[Event],
-        out: &mut Vec<IncidentChange>,
-        joined: &mut Vec<Joined>,
-    ) {
-        for event in events {
-            self.advance(event.at, out);
-            if let Fact::Gap(gap) = &event.fact {
-                self.world.gaps.note(event, gap);
-            }
-            let now = self.time.newest.unwrap_or(event.at);
-            let mut told = Out { changes: out, joined };
-            self.watch.hear(event, (now, &self.listening), &mut self.world, &mut told);
-            if matches!(event.fact, Fact::Gap(_)) {
-                continue;
-            }
-            let first = out.len();
-            let address = Address::of(partition_of(&event.origin.executor), self.shards.len());
-            let mut told = Out { changes: out, joined };
-            self.shards[address.shard].observe(address.within, event, &self.world, &mut told);
-            sort(&mut out[first..]);
+    fn observe_one(&mut self, event: &Event, way: Way, out: &mut Out<'_>) {
+        self.advance(event.at, out.changes);
+        if let Fact::Gap(gap) = &event.fact {
+            self.world.gaps.note(event, gap);
         }
+        let now = self.time.newest.unwrap_or(event.at);
+        self.watch.hear(event, (now, &self.listening), &mut self.world, out);
+        if matches!(event.fact, Fact::Gap(_)) {
+            return;
+        }
+        let first = out.changes.len();
+        self.shards[way.shard].observe((event, way), &self.world, out);
+        sort(&mut out.changes[first..]);
     }
 
     /// Time has come to `now` although no event says so (live, idle).

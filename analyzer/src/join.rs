@@ -93,11 +93,47 @@ pub fn join_into(events: &mut Vec<Event>, joined: Vec<Joined>) {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Joins {
     /// Who saw something. A sighting holds its place in this list.
-    sources: Vec<SmolStr>,
+    sources: Sources,
     sightings: Vec<Sighting>,
     proxies: Vec<IpAddr>,
     through_proxy: u32,
     around_proxy: u32,
+}
+
+/// Names of sources, each at its place. Most sessions have one, which then needs no other memory.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Sources {
+    /// Empty before anything was seen.
+    first: SmolStr,
+    more: Vec<SmolStr>,
+}
+
+impl Sources {
+    /// The place of a source.
+    fn place(&mut self, name: &SmolStr) -> u8 {
+        if self.first == *name {
+            return 0;
+        }
+        if self.first.is_empty() {
+            self.first = name.clone();
+            return 0;
+        }
+        let known = self.more.iter().position(|known| known == name);
+        let at = known.unwrap_or_else(|| {
+            if self.more.len() < usize::from(MOST_SOURCES) {
+                self.more.reserve_exact(1);
+                self.more.push(name.clone());
+            }
+            self.more.len() - 1
+        });
+        at as u8 + 1
+    }
+
+    /// The source at a place.
+    fn name(&self, place: u8) -> SmolStr {
+        let more = || self.more.get(usize::from(place) - 1);
+        if place == 0 { self.first.clone() } else { more().cloned().unwrap_or_default() }
+    }
 }
 
 /// One egress as one observer saw it.
@@ -173,19 +209,12 @@ impl Joins {
 
     /// Reads all sightings; the value means nothing.
     pub(crate) fn look_ahead(&self) -> u64 {
-        self.sightings.iter().fold(0, |mix, known| mix ^ known.place ^ known.until.as_nanos() as u64)
+        self.sightings.iter().fold(0, |mix, known| mix ^ known.place)
     }
 
     /// The place of a source in the list.
     pub(crate) fn source(&mut self, name: &SmolStr) -> u8 {
-        if let Some(known) = self.sources.iter().position(|known| known == name) {
-            return known as u8;
-        }
-        if self.sources.len() < usize::from(MOST_SOURCES) {
-            self.sources.reserve_exact(1);
-            self.sources.push(name.clone());
-        }
-        self.sources.len() as u8 - 1
+        self.sources.place(name)
     }
 
     fn see_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> Sight {
@@ -203,7 +232,7 @@ impl Joins {
         let around = self.around_proxy(at, event, flow);
         let (sighting, sources) = (&mut self.sightings[at], &self.sources);
         let contradiction = sighting.proxy_saw_less(sources).or(around);
-        let also_seen_by = sighting.other.as_ref().map(|other| name_of(other.source, sources));
+        let also_seen_by = sighting.other.as_ref().map(|other| sources.name(other.source));
         Sight { also_seen_by, is_repeat: false, contradiction }
     }
 
@@ -224,7 +253,7 @@ impl Joins {
                 && known.server == Some(server)
                 && known.overlaps(flow.from, event.at)
         })?;
-        Some(name_of(same.source, &self.sources))
+        Some(self.sources.name(same.source))
     }
 
     /// The sighting of a flow: known by its number, by the request that began it, or new.
@@ -281,7 +310,7 @@ impl Joins {
             Some(at) => {
                 let (flow, sources) = (&mut self.sightings[at], &self.sources);
                 flow.add_line(&line);
-                (Some(name_of(flow.source, sources)), flow.proxy_saw_less(sources))
+                (Some(sources.name(flow.source)), flow.proxy_saw_less(sources))
             }
             None => {
                 self.remember(line, event.at);
@@ -487,10 +516,10 @@ impl Sighting {
     /// What a tunnel carried, against what the proxy logged of it. Both must be known in full: the
     /// flow has ended, every line of it says how much, and the last line came at its end (a proxy
     /// may also log while a tunnel goes on).
-    fn proxy_saw_less(&mut self, sources: &[SmolStr]) -> Option<Contradiction> {
+    fn proxy_saw_less(&mut self, sources: &Sources) -> Option<Contradiction> {
         let other = self.other.as_deref()?;
         let (carried, logged) = (self.up_bytes?, other.up_bytes?);
-        let [wire, proxy] = [self.source, other.source].map(|source| name_of(source, sources));
+        let [wire, proxy] = [self.source, other.source].map(|source| sources.name(source));
         let allowed = logged.saturating_add(logged / 4).saturating_add(UNLOGGED_BYTES);
         let is_whole = self.ended && self.until <= other.until + SLACK;
         if !is_whole || self.tunnel_to.is_none() || carried <= allowed {
@@ -535,10 +564,6 @@ fn differ(asked: &str, sni: &str) -> bool {
         && !is_address(sni)
         && !PUBLIC_NAMES.contains(&sni)
         && registrable_domain(asked) != registrable_domain(sni)
-}
-
-fn name_of(source: u8, sources: &[SmolStr]) -> SmolStr {
-    sources.get(usize::from(source)).cloned().unwrap_or_default()
 }
 
 fn place_of(event: &Event) -> u64 {

@@ -96,15 +96,14 @@ impl BarsCache {
 }
 
 impl Partition {
-    /// Takes in an event of one of its executors.
+    /// Takes in an event of one of its executors, with [`hash_of`] its origin.
     pub(crate) fn observe(
         &mut self,
-        event: &Event,
+        (event, hash): (&Event, u64),
         (world, bars): (&World, &mut BarsCache),
         out: &mut Out<'_>,
     ) {
         let idle = world.config.session_idle;
-        let hash = hash_of(&event.origin);
         if let Some(session) = self.sessions.find_mut(hash, |s| s.is_of(&event.origin))
             && event.at.since(session.seen.last) <= idle
         {
@@ -134,9 +133,9 @@ impl Partition {
         self.begin(event, (world, bars), out);
     }
 
-    /// The live session of an executor, if there is one.
-    pub(crate) fn session(&self, origin: &Attribution) -> Option<&Session> {
-        self.sessions.find(hash_of(origin), |s| s.is_of(origin)).map(Box::as_ref)
+    /// The live session of an executor, if there is one, by [`hash_of`] its origin.
+    pub(crate) fn session(&self, origin: &Attribution, hash: u64) -> Option<&Session> {
+        self.sessions.find(hash, |s| s.is_of(origin)).map(Box::as_ref)
     }
 
     fn take(&mut self, origin: &Attribution) -> Option<Box<Session>> {
@@ -287,7 +286,8 @@ impl Partition {
     }
 }
 
-fn hash_of(origin: &Attribution) -> u64 {
+/// By which a session is found.
+pub(crate) fn hash_of(origin: &Attribution) -> u64 {
     quick((&origin.executor, &origin.session))
 }
 

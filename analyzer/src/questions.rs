@@ -218,12 +218,7 @@ impl Questions {
 }
 
 impl AskedDomain {
-    fn add(
-        &mut self,
-        question: &Question<'_>,
-        (event, source): (&Event, u8),
-        asked: &DnsExchange,
-    ) {
+    fn add(&mut self, question: &Question<'_>, (event, source): (&Event, u8), asked: &DnsExchange) {
         let weight = question.weight();
         let is_host_name = is_host_name(question.labels);
         let is_free = is_free_form(asked.query_type) || !is_host_name;

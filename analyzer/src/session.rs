@@ -306,13 +306,16 @@ impl Session {
         same.find(|(at, _)| self.slots[*at].domain == *domain).map(|(at, _)| at)
     }
 
-    /// Reads what an event will need, so that it is at hand then; the value means nothing.
-    pub(crate) fn look_ahead(&self, event: &Event) -> u64 {
+    /// Reads what leads to an event's slot, so that it is at hand when it is needed; the value means
+    /// nothing.
+    pub(crate) fn look_ahead(&self) -> u64 {
+        self.names.first().copied().unwrap_or(0) ^ self.joins.look_ahead()
+    }
+
+    /// Reads the slot of an event; the value means nothing.
+    pub(crate) fn look_at_slot(&self, event: &Event) -> u64 {
         let slot = self.find(&event.destination.domain).map(|at| &self.slots[at]);
-        let of_slot = slot.map_or(0, |slot| {
-            slot.judged ^ slot.tally.up_bytes() ^ slot.largest ^ slot.seen.last.as_nanos() as u64
-        });
-        of_slot ^ self.joins.look_ahead() ^ self.burst.most(0, 0) as u64
+        slot.map_or(0, |slot| slot.judged ^ slot.tally.up_bytes() ^ slot.largest ^ slot.key)
     }
 
     /// Gives a new destination a slot: a free one, or that of the least destination without an

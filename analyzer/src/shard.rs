@@ -4,7 +4,7 @@ use egret_event::{Event, Timestamp};
 
 use crate::incident::IncidentChange;
 use crate::join::Out;
-use crate::partition::{BarsCache, Counts, PARTITIONS, Partition, Taught};
+use crate::partition::{BarsCache, Counts, PARTITIONS, Partition, Taught, hash_of, partition_of};
 use crate::session::Session;
 use crate::world::World;
 
@@ -15,18 +15,27 @@ pub(crate) struct Shard {
     bars: BarsCache,
 }
 
-/// Where a partition stands.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Address {
+/// The way of an event to its session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Way {
     pub(crate) shard: usize,
-    pub(crate) within: usize,
+    /// The partition's place in the shard.
+    within: usize,
+    /// By which the partition finds the session.
+    hash: u64,
 }
 
-impl Address {
-    /// Of a partition, when there are `shards`.
-    pub(crate) fn of(partition: usize, shards: usize) -> Self {
-        Self { shard: partition % shards, within: partition / shards }
+impl Way {
+    /// When there are `shards`.
+    pub(crate) fn of(event: &Event, shards: usize) -> Self {
+        let (shard, within) = address_of(partition_of(&event.origin.executor), shards);
+        Self { shard, within, hash: hash_of(&event.origin) }
     }
+}
+
+/// The shard of a partition and its place there, when there are `shards`.
+fn address_of(partition: usize, shards: usize) -> (usize, usize) {
+    (partition % shards, partition / shards)
 }
 
 /// Deals all partitions, in the order of their numbers, to `shards` shards.
@@ -34,7 +43,7 @@ pub(crate) fn deal(partitions: Vec<Partition>, shards: usize) -> Vec<Shard> {
     let empty = || Shard { partitions: Vec::new(), bars: BarsCache::default() };
     let mut dealt: Vec<Shard> = (0..shards).map(|_| empty()).collect();
     for (number, partition) in partitions.into_iter().enumerate() {
-        dealt[Address::of(number, shards).shard].partitions.push(partition);
+        dealt[address_of(number, shards).0].partitions.push(partition);
     }
     dealt
 }
@@ -42,26 +51,26 @@ pub(crate) fn deal(partitions: Vec<Partition>, shards: usize) -> Vec<Shard> {
 /// All partitions of all shards, in the order of their numbers.
 pub(crate) fn partitions(shards: &[Shard]) -> impl Iterator<Item = &Partition> {
     (0..PARTITIONS).map(|number| {
-        let address = Address::of(number, shards.len());
-        &shards[address.shard].partitions[address.within]
+        let (shard, within) = address_of(number, shards.len());
+        &shards[shard].partitions[within]
     })
 }
 
 impl Shard {
-    /// Takes in an event of one of its executors, in its partition `within`.
+    /// Takes in an event of one of its executors.
     pub(crate) fn observe(
         &mut self,
-        within: usize,
-        event: &Event,
+        (event, way): (&Event, Way),
         world: &World,
         out: &mut Out<'_>,
     ) {
-        self.partitions[within].observe(event, (world, &mut self.bars), out);
+        let partition = &mut self.partitions[way.within];
+        partition.observe((event, way.hash), (world, &mut self.bars), out);
     }
 
     /// The live session of an event, if there is one.
-    pub(crate) fn session(&self, within: usize, event: &Event) -> Option<&Session> {
-        self.partitions[within].session(&event.origin)
+    pub(crate) fn session(&self, event: &Event, way: Way) -> Option<&Session> {
+        self.partitions[way.within].session(&event.origin, way.hash)
     }
 
     /// Ends the sessions that have been silent long enough.

@@ -108,11 +108,7 @@ impl Slot {
 
     /// What its uploads are compared with.
     pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
-        Subject {
-            class: self.class,
-            kind: self.kind,
-            own: ladder.sent_by_template(self.key),
-        }
+        Subject { class: self.class, kind: self.kind, own: ladder.sent_by_template(self.key) }
     }
 }
 

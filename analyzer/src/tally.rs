@@ -57,7 +57,8 @@ impl Tally {
         if self.events == 0 {
             self.view = view;
         }
-        let side = if view == self.view { &mut self.own } else { self.other.get_or_insert_default() };
+        let side =
+            if view == self.view { &mut self.own } else { self.other.get_or_insert_default() };
         let [up, down] = [&event.up, &event.down].map(|volume| volume.bytes.unwrap_or(0));
         side.up_bytes = side.up_bytes.saturating_add(up);
         side.down_bytes = side.down_bytes.saturating_add(down);

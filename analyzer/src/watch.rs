@@ -377,8 +377,7 @@ impl Session {
         (event, world): (&Event, &World),
         out: &mut Out<'_>,
     ) -> bool {
-        let is_known =
-            matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
+        let is_known = matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
         if contradiction.about == ContradictionKind::AroundProxy && is_known {
             // Sessions of this template go there anyway.
             return false;

@@ -3,13 +3,13 @@
 //! Novelty alone never alerts: up to a quarter of benign sessions contact something that nobody
 //! contacted before. It decides which upload sizes are normal, and adds a little evidence.
 
-use egret_event::SmolStr;
 use super::tail_kind;
 use crate::baseline::{Ladder, Weight};
 use crate::incident::{Detector, Finding, Quantity};
 use crate::pitman_yor::MIN_DRAWS;
 use crate::priors::{P_KNOWN_SERVICE, P_NEW_DESTINATION, is_known_service};
 use crate::size::Class;
+use egret_event::SmolStr;
 
 /// The smallest probability that novelty may contribute. Alone it combines to 0.01, with another
 /// detector that sees nothing to more: both far above any threshold.
