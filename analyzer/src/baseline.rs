@@ -3,6 +3,7 @@
 //! Scoring reads nothing else. A baseline never changes; the next epoch makes a new one.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
 
 use egret_event::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -66,15 +67,38 @@ impl Default for Baseline {
 }
 
 fn content_of(learned: &Learned) -> Vec<u8> {
-    postcard::to_stdvec(learned)
-        .expect("every part has a known length and no part fails to serialize")
+    postcard::to_stdvec(learned).expect(SERIALIZABLE)
+}
+
+/// The hash of [`content_of`], which may take hundreds of megabytes and need not stand in memory for it.
+fn id_of(learned: &Learned) -> EventId {
+    let length = postcard::to_io(learned, Length(0)).expect(SERIALIZABLE).0;
+    let id = BufWriter::with_capacity(64 << 10, EventId::writer(&[b"baseline"], length));
+    let id = postcard::to_io(learned, id).expect(SERIALIZABLE).into_inner();
+    id.expect("a hash takes everything").finish()
+}
+
+const SERIALIZABLE: &str = "every part has a known length and no part fails to serialize";
+
+/// Counts the bytes that are written.
+struct Length(u64);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Baseline {
     /// Freezes what was learned. `frozen_at` is `None` for the shipped priors alone.
     /// `generation` tells successive baselines of one engine apart.
     pub(crate) fn freeze(learned: Learned, frozen_at: Option<Timestamp>, generation: u32) -> Self {
-        let id = EventId::of(&[b"baseline", &content_of(&learned)]);
+        let id = id_of(&learned);
         let mut derived: BTreeMap<u64, Derived> = BTreeMap::new();
         for (key, scope) in &learned.scopes {
             let fitted = scope.sizes.iter().map(|(cell, sizes)| Some((*cell, sizes.fit_tail()?)));
@@ -235,6 +259,11 @@ impl<'a> Ladder<'a> {
     /// ones.
     pub(crate) fn knows_what_is_new(&self) -> bool {
         self.template_sessions() >= SESSIONS_TO_KNOW
+    }
+
+    /// The same of the fleet: whether it is known what is new to all.
+    pub(crate) fn knows_what_is_new_to_all(&self) -> bool {
+        self.rungs[0].is_some_and(|rung| rung.scope.sessions >= SESSIONS_TO_KNOW)
     }
 
     /// Below which combined probability an incident of the template opens.

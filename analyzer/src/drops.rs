@@ -171,7 +171,7 @@ impl Session {
     /// so at once, however unlikely the session was: what many sessions do is to be seen soon.
     pub(crate) fn teach_drops(&self, world: &World, delta: &mut Learned) -> u64 {
         let ladder = world.baseline.ladder(&self.place);
-        if !ladder.knows_what_is_new() {
+        if !ladder.knows_what_is_new_to_all() {
             return 0;
         }
         let mut lost = 0;

@@ -1,6 +1,7 @@
 //! Ids that are hashes of what they are about, so that a repeat is recognized as one.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -52,6 +53,13 @@ impl EventId {
     /// The id of the thing named by `parts` (see [`Scope::of`] for how they are joined).
     pub fn of(parts: &[&[u8]]) -> Self {
         Self(hash(parts))
+    }
+
+    /// As [`Self::of`], with a last part that is written piece by piece: `length` bytes in all.
+    pub fn writer(first: &[&[u8]], length: u64) -> IdWriter {
+        let mut hasher = begin(first);
+        hasher.update(&length.to_le_bytes());
+        IdWriter(hasher)
     }
 
     /// From its 128 bits.
@@ -113,13 +121,43 @@ impl<'de> Deserialize<'de> for EventId {
     }
 }
 
+/// An id in the making: see [`EventId::writer`].
+#[derive(Debug)]
+pub struct IdWriter(blake3::Hasher);
+
+impl IdWriter {
+    /// The id of what was written.
+    pub fn finish(self) -> EventId {
+        EventId(end(&self.0))
+    }
+}
+
+impl io::Write for IdWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The first 128 bits of the BLAKE3 hash of length-prefixed parts.
 fn hash(parts: &[&[u8]]) -> u128 {
+    end(&begin(parts))
+}
+
+fn begin(parts: &[&[u8]]) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
+    hasher
+}
+
+fn end(hasher: &blake3::Hasher) -> u128 {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     u128::from_be_bytes(bytes)
@@ -128,6 +166,16 @@ fn hash(parts: &[&[u8]]) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn an_id_that_is_written_is_that_of_its_parts() {
+        let mut id = EventId::writer(&[b"baseline"], 11);
+        for piece in [&b"content"[..], b"", b" of "] {
+            id.write_all(piece).unwrap();
+        }
+        assert_eq!(id.finish(), EventId::of(&[b"baseline", b"content of "]));
+    }
 
     #[test]
     fn ids_within_a_scope_differ_and_keep_their_order() {

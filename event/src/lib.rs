@@ -31,7 +31,7 @@ pub use fact::{
     FlowPhase, Gap, GapReason, HttpRequest, Protocol, Resolution, SeenBy, ServerCertificate,
     ServiceBinding, TlsCarrier, TlsHello, Transport, Verdict, Volume,
 };
-pub use id::{EventId, ParseIdError, Scope};
+pub use id::{EventId, IdWriter, ParseIdError, Scope};
 pub use ledger::{Ledger, LedgerReading, Loss};
 pub use smol_str::SmolStr;
 pub use time::{ParseTimestampError, Timestamp};

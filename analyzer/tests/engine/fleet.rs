@@ -1,5 +1,7 @@
 //! Session after session leaves a little at one place.
 
+use std::sync::Arc;
+
 use egret_analyzer::{
     AnalyzerConfig, ChangeKind, Detector, Engine, Incident, IncidentChange, Level,
 };
@@ -75,6 +77,19 @@ fn many_sessions_that_leave_a_little_at_a_new_place_are_one_incident() {
     assert!(incident.explanation.summary.contains("leaver-0@"), "{}", incident.explanation.summary);
     assert!(incident.explanation.next_steps[0].contains("have in common"));
     assert_eq!(incident.explanation.techniques[0].id, "T1030");
+}
+
+#[test]
+fn sessions_of_a_template_that_was_just_introduced_count_too() {
+    let mut left = drip(150, &TENANTS);
+    for session in left.chunks_mut(2).skip(1).step_by(3) {
+        let origins = session.iter_mut().map(|event| Arc::make_mut(&mut event.origin));
+        origins.for_each(|origin| origin.template = Some("just-introduced".into()));
+    }
+    let found = found_in(&[before(), left].concat());
+    assert_eq!(destinations(&found), ["drop.example"]);
+    let sessions = found[0].explanation.findings[0].observed.value;
+    assert!((101.0..=150.0).contains(&sessions), "{sessions}");
 }
 
 #[test]
