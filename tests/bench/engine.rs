@@ -48,8 +48,8 @@ pub(crate) fn room(live: u64, known: u64) -> Result<()> {
     /// Destinations of each session that makes them known, and sessions that each needs.
     const EACH: u64 = 10;
     const TIMES: u64 = 3;
-    /// So many of those begin in an hour.
-    const PER_HOUR: u64 = 12_000;
+    /// So many of those begin in an hour: few enough that a partition learns all that they teach.
+    const PER_HOUR: u64 = 8_000;
     let mut world = World::new();
     let learners = known * TIMES / EACH;
     for session in 0..learners {
