@@ -173,8 +173,8 @@ impl Engine {
         for ((session, event), way) in sessions.iter_mut().zip(events).zip(ways) {
             *session = self.shards[way.shard].session(event, *way);
         }
-        for session in sessions.into_iter().flatten() {
-            black_box(session.look_ahead());
+        for (session, event) in sessions.into_iter().zip(events) {
+            black_box(session.map(|session| session.look_ahead(event)));
         }
         for (session, event) in sessions.into_iter().zip(events) {
             black_box(session.map(|session| session.look_at_slot(event)));

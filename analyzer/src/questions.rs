@@ -160,6 +160,11 @@ impl Questions {
         Some(at)
     }
 
+    /// Reads all domains; the value means nothing.
+    pub(crate) fn look_ahead(&self) -> u64 {
+        self.0.iter().fold(0, |mix, known| mix ^ known.name_bytes)
+    }
+
     fn position(&self, domain: &str) -> Option<usize> {
         self.0.iter().position(|known| known.domain == domain)
     }

@@ -31,6 +31,11 @@ impl SeenSet {
         new
     }
 
+    /// Reads the first thing; the value means nothing.
+    pub(crate) fn look_ahead(&self) -> u64 {
+        self.exact.first().copied().unwrap_or(0)
+    }
+
     fn mark(&mut self, hash: u64) -> bool {
         self.bitmap.resize(BITS / 64, 0);
         let bit = (hash % BITS as u64) as usize;

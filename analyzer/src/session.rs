@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use egret_event::{Attribution, Event, EventId, FlowPhase, SmolStr, Timestamp};
+use egret_event::{Attribution, Event, EventId, Fact, FlowPhase, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Score;
@@ -308,8 +308,12 @@ impl Session {
 
     /// Reads what leads to an event's slot, so that it is at hand when it is needed; the value means
     /// nothing.
-    pub(crate) fn look_ahead(&self) -> u64 {
-        self.names.first().copied().unwrap_or(0) ^ self.joins.look_ahead()
+    pub(crate) fn look_ahead(&self, event: &Event) -> u64 {
+        if matches!(event.fact, Fact::Dns(_)) {
+            return self.questions.as_deref().map_or(0, Questions::look_ahead);
+        }
+        let probes = self.probes.as_deref().map_or(0, Probes::look_ahead);
+        self.names.first().copied().unwrap_or(0) ^ self.joins.look_ahead() ^ probes
     }
 
     /// Reads the slot of an event; the value means nothing.

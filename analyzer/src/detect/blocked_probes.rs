@@ -40,6 +40,11 @@ impl Probes {
         }
     }
 
+    /// Reads what an allowed contact needs; the value means nothing.
+    pub(crate) fn look_ahead(&self) -> u64 {
+        self.reached.look_ahead()
+    }
+
     /// Distinct targets that were blocked.
     pub(crate) fn distinct_blocked(&self) -> u32 {
         self.blocked.count()
