@@ -21,7 +21,7 @@ use crate::world::World;
 /// Number of partitions, and so the most shards.
 pub(crate) const PARTITIONS: usize = 64;
 
-/// Live sessions in all, at about 12 KB each 1.6 GB: 100,000 fit however they fall into partitions.
+/// Live sessions in all, at about 6 KB each 0.8 GB: 100,000 fit however they fall into partitions.
 const MOST_SESSIONS: usize = 131_072;
 const MOST_HERE: usize = MOST_SESSIONS / PARTITIONS;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egret_event::{Contradiction, ContradictionKind, Event, Fact, Timestamp};
+use egret_event::{Contradiction, ContradictionKind, Event, Fact, FlowPhase, Timestamp};
 
 use crate::calibration::Score;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
@@ -119,7 +119,9 @@ impl Session {
         };
         let up_bytes = event.up_bytes().unwrap_or(0);
         let of_contact = match &event.fact {
-            Fact::Flow(flow) => self.flows.add(flow, up_bytes),
+            Fact::Flow(flow) if self.flows.is_some() || flow.phase == FlowPhase::Open => {
+                self.flows.get_or_insert_default().add(flow, up_bytes)
+            }
             _ => up_bytes,
         };
         match target {

@@ -38,13 +38,14 @@ pub(crate) fn speed(count: u64) -> Result<()> {
 
 /// A round of each of these sessions, mixed.
 fn rounds(sessions: Range<u64>) -> Vec<Event> {
-    let round = |session| Executor::new(session).round(|n| shared_host(session, n));
+    let round = |session| Executor::new(session).round(DESTINATIONS, |n| shared_host(session, n));
     mixed(&sessions.flat_map(round).collect::<Vec<_>>())
 }
 
-/// Holds so many sessions live at once, after so many destinations have become known; a baseline is
-/// frozen meanwhile. The stage `destinations` takes minutes and is run by hand.
-pub(crate) fn room(live: u64, known: u64) -> Result<()> {
+/// Holds so many sessions live at once, each with so many destinations (two of them for a push and a
+/// blocked attempt), after so many destinations have become known; a baseline is frozen meanwhile.
+pub(crate) fn room(live: u64, each: u64, known: u64) -> Result<()> {
+    ensure!(each >= 2, "a round has two destinations of its own");
     /// Destinations of each session that makes them known, and sessions that each needs.
     const EACH: u64 = 10;
     const TIMES: u64 = 3;
@@ -72,10 +73,10 @@ pub(crate) fn room(live: u64, known: u64) -> Result<()> {
         let mut executor = Executor::new(learners + 10 + session);
         let host = |n: u64| match known {
             0 => shared_host(session, n),
-            known => known_host((session * DESTINATIONS + n * 7) % known),
+            known => known_host((session * (each - 2) + n * 7) % known),
         };
         let minutes = 45.0 + 14.0 * session as f64 / live as f64;
-        world.observe(from + HOUR.mul_f64(minutes / 60.0), executor.round(host));
+        world.observe(from + HOUR.mul_f64(minutes / 60.0), executor.round(each - 2, host));
     }
     let before = world.engine.baseline_id();
     world.engine.tick(from + HOUR + Duration::from_secs(60), &mut world.changes);

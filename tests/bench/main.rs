@@ -48,6 +48,7 @@ const STORE_EVENTS: u64 = 1_000_000;
 
 /// What is held in memory at once.
 const LIVE_SESSIONS: u64 = 100_000;
+const KNOWN_DESTINATIONS: u64 = 1_000_000;
 
 /// The long run: packets and live flows.
 const MANY_PACKETS: u64 = 100_000_000;
@@ -133,15 +134,25 @@ fn ours_alone(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// What a live session takes in memory.
+/// What live sessions take in memory, and what they do beside known destinations.
 fn room(table: &mut Table) -> Result<()> {
     let once = Runs::of(1);
-    let none = measure(once, &stage_command(&["sessions", "0"])?)?;
-    let sessions = measure(once, &stage_command(&["sessions", &LIVE_SESSIONS.to_string()])?)?;
-    let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
+    let live = LIVE_SESSIONS.to_string();
+    let none = measure(once, &stage_command(&["sessions", "0", "2"])?)?;
+    for destinations in [4, 10, 32] {
+        let sessions =
+            measure(once, &stage_command(&["sessions", &live, &destinations.to_string()])?)?;
+        let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
+        table.note(&format!(
+            "{LIVE_SESSIONS} live sessions with {destinations} destinations each take {each:.1} KiB each.",
+        ));
+    }
+    let all = stage_command(&["destinations", &live, "10", &KNOWN_DESTINATIONS.to_string()])?;
+    let all = measure(once, &all)?;
     table.note(&format!(
-        "{LIVE_SESSIONS} live sessions with {} destinations each take {each:.1} KiB each.",
-        traffic::DESTINATIONS + 2,
+        "{LIVE_SESSIONS} live sessions with 10 destinations each, beside {KNOWN_DESTINATIONS} known \
+         destinations, take {:.0} MiB at most.",
+        all.peak_mib,
     ));
     Ok(())
 }

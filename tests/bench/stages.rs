@@ -28,8 +28,10 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
         ("floor", [path]) => floor(Path::new(path)),
         ("capture" | "log", [path]) => collect(Path::new(path)),
         ("engine", [events]) => engine::speed(events.parse()?),
-        ("sessions", [live]) => engine::room(live.parse()?, 0),
-        ("destinations", [live, known]) => engine::room(live.parse()?, known.parse()?),
+        ("sessions", [live, each]) => engine::room(live.parse()?, each.parse()?, 0),
+        ("destinations", [live, each, known]) => {
+            engine::room(live.parse()?, each.parse()?, known.parse()?)
+        }
         ("store", [events]) => store(events.parse()?),
         ("flows", [packets, live]) => flows(packets.parse()?, live.parse()?),
         _ => bail!("no stage {name} with {} arguments", args.len()),

@@ -142,11 +142,11 @@ impl Executor {
         Event { verdict, ..self.event(telemetry, (0, 0), flow) }
     }
 
-    /// What a session does again and again: contacts with its destinations, a push, an attempt
+    /// What a session does again and again: contacts with so many destinations, a push, an attempt
     /// that is blocked.
-    pub(crate) fn round(&mut self, host: impl Fn(u64) -> String) -> Vec<Event> {
+    pub(crate) fn round(&mut self, destinations: u64, host: impl Fn(u64) -> String) -> Vec<Event> {
         let mut events: Vec<Event> =
-            (0..DESTINATIONS).flat_map(|n| self.contact(&host(n))).collect();
+            (0..destinations).flat_map(|n| self.contact(&host(n))).collect();
         events.push(self.request());
         events.push(self.blocked());
         events
