@@ -405,6 +405,8 @@ fn explanation(
         p: 0.0,
         tail: Tail::Rule,
         share: 1.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity { value: open.measure as f64, unit: SmolStr::new_static(unit) },
         normal: None,
         words: words.to_owned(),

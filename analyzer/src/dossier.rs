@@ -127,6 +127,8 @@ impl Dossier {
         let strongest_stays = self.opened.is_some();
         match self.findings.iter_mut().find(|f| f.detector == finding.detector) {
             Some(old) if strongest_stays && old.p < finding.p => return,
+            // What was judged benign of one place does not take back what was found at another.
+            Some(old) if old.place != finding.place && old.p < finding.p => return,
             Some(old) => *old = finding,
             None => self.findings.push(finding),
         }
@@ -195,6 +197,11 @@ impl Dossier {
     /// The combined probability of the detectors that estimate.
     pub(crate) fn combined(&self) -> f64 {
         combine(self.findings.iter().map(|f| (weight(f.detector), f.p)))
+    }
+
+    /// The same without what analysts judged.
+    pub(crate) fn combined_unjudged(&self) -> f64 {
+        combine(self.findings.iter().map(|f| (weight(f.detector), f.own_p())))
     }
 
     /// By how far the evidence is beyond the threshold and how much has gone. The amounts are

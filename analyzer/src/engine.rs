@@ -16,6 +16,7 @@ use crate::baseline::Baseline;
 use crate::blind::{Listening, Watch};
 use crate::detect::fleet_drip::FleetDrips;
 use crate::detect::policy::Policy;
+use crate::feedback::{Feedback, FeedbackSet};
 use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
 use crate::join::{Joined, Out};
@@ -122,7 +123,13 @@ impl Engine {
         let shards = deal(partitions, config.shards.clamp(1, PARTITIONS));
         let policy = Policy::of(&config);
         Self {
-            world: World { config, policy, baseline: Baseline::default(), gaps: Gaps::default() },
+            world: World {
+                config,
+                policy,
+                baseline: Baseline::default(),
+                gaps: Gaps::default(),
+                feedback: FeedbackSet::default(),
+            },
             shards,
             time: EventTime::default(),
             waiting: BTreeMap::new(),
@@ -136,6 +143,12 @@ impl Engine {
     /// Watches for the silence of these sources, which do not come to an end by themselves.
     pub fn listen_to(&mut self, sources: impl IntoIterator<Item = SmolStr>) {
         self.listening.to = sources.into_iter().collect();
+    }
+
+    /// Takes what analysts judged benign, in place of what it was told before. Whether a verdict counts is a
+    /// matter of event time. No part of a snapshot: it is to be told again after a restart.
+    pub fn take_feedback(&mut self, feedback: impl IntoIterator<Item = Feedback>) {
+        self.world.feedback = FeedbackSet::new(feedback);
     }
 
     /// Observes events in their order and appends the changes that they cause.

@@ -73,14 +73,15 @@ impl Session {
     }
 }
 
-/// The findings with their shares, strongest first. A detector without evidence is left out.
+/// The findings with their shares, strongest first. A detector without evidence is left out, unless it has
+/// none because of a verdict.
 fn shared_out(dossier: &Dossier) -> Vec<Finding> {
     let mut findings: Vec<Finding> = dossier.findings.clone();
     findings.extend(policy_finding(&dossier.rules));
-    findings.retain(|finding| pull(finding) > 0.0);
+    findings.retain(|finding| pull(finding) > 0.0 || finding.judged_benign.is_some());
     let sum: f64 = findings.iter().map(pull).sum();
     for finding in &mut findings {
-        finding.share = pull(finding) / sum;
+        finding.share = if sum > 0.0 { pull(finding) / sum } else { 0.0 };
     }
     findings.sort_by(|a, b| b.share.total_cmp(&a.share).then(a.detector.cmp(&b.detector)));
     findings
@@ -95,6 +96,8 @@ fn policy_finding(rules: &[RuleHits]) -> Option<Finding> {
         p: 0.0,
         tail: Tail::Rule,
         share: 0.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity {
             value: f64::from(contacts),
             unit: SmolStr::new_static("contacts against policy"),

@@ -108,18 +108,40 @@ pub struct Explanation {
 pub struct Finding {
     /// Which detector.
     pub detector: Detector,
-    /// Tail probability after the correction for the number of looks. For rules: 0.
+    /// Tail probability after the correction for the number of looks, and with what analysts judged
+    /// (see `judged_benign`). For rules: 0.
     pub p: f64,
     /// How that probability was got.
     pub tail: Tail,
     /// The part of the combined evidence that is this detector's, 0 to 1.
     pub share: f64,
+    /// The tenant's place on a shared service that it is about, such as `"gist.github.com/acme"`. `None`: it
+    /// is about no such place.
+    #[serde(default)]
+    pub place: Option<SmolStr>,
+    /// That analysts judged the like benign. `None`: nobody did, or it is more than what they judged.
+    #[serde(default)]
+    pub judged_benign: Option<JudgedBenign>,
     /// What was measured.
     pub observed: Quantity,
     /// What is normal. `None` for rules.
     pub normal: Option<Normal>,
     /// One sentence.
     pub words: String,
+}
+
+/// What analysts judged benign, where a finding is like it: it counts as sessions that behaved so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JudgedBenign {
+    /// The tail probability without it.
+    pub p: f64,
+    /// As how many sessions it counts.
+    pub sessions: u64,
+    /// When the last of it was judged.
+    pub judged_at: Timestamp,
+    /// Until when the last of it counts.
+    pub expires_at: Timestamp,
 }
 
 /// A measured value with its unit.

@@ -8,7 +8,8 @@
 //! finds the session; `join` recognizes what another observer told of before, and where the two
 //! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an incident opens
 //! or grows, and `ask` does so for DNS questions, `leave` for what is left at a tenant's place on a
-//! service that many share (`tenancy` tells whose that is); `explain` writes it out. `blind`
+//! service that many share (`tenancy` tells whose that is); `explain` writes it out. What they find is put
+//! into a dossier in `hold`, where `feedback` lets count what analysts judged benign. `blind`
 //! watches the sources themselves, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
 //! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
 //! become the next frozen `baseline`, which is all that scoring reads.
@@ -27,12 +28,14 @@ mod dossier;
 mod drops;
 mod engine;
 mod explain;
+mod feedback;
 mod form2;
 mod form5;
 mod form7;
 mod gaps;
 mod hash;
 mod histogram;
+mod hold;
 mod hyperloglog;
 mod incident;
 mod information;
@@ -63,9 +66,11 @@ mod world;
 
 pub use config::{AnalyzerConfig, ConfigProblem, RawAnalyzer};
 pub use engine::{Engine, EngineSummary, FrozenBaseline};
+pub use feedback::{Feedback, FeedbackSet};
 pub use incident::{
     AlertId, ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, GapSeen, Incident,
-    IncidentChange, Level, Normal, Observed, Quantity, Severity, Stage, Tail, Technique,
+    IncidentChange, JudgedBenign, Level, Normal, Observed, Quantity, Severity, Stage, Tail,
+    Technique,
 };
 pub use join::{Joined, join_into};
 pub use snapshot::RestoreError;

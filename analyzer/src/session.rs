@@ -74,6 +74,8 @@ pub(crate) struct Session {
     pub(crate) many: Option<Box<Dossier>>,
     /// The strongest combined evidence that there was at any time, for calibration.
     pub(crate) score: Score,
+    /// Whether something unlikely was not held against it because an analyst judged the like benign.
+    pub(crate) is_spared: bool,
     /// When its partition looks at it again, in whole seconds: silence may have ended it, or
     /// growth may be told.
     pub(crate) due_s: i64,
@@ -272,6 +274,7 @@ impl Session {
             private: None,
             many: None,
             score: Score::default(),
+            is_spared: false,
             due_s: 0,
             growth_due_s: None,
         }

@@ -20,7 +20,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             techniques.push(technique((id, name)));
         }
     };
-    for finding in &case.findings {
+    for finding in case.findings.iter().filter(|finding| finding.share > 0.0) {
         match finding.detector {
             Detector::Policy => case.dossier.rules.iter().for_each(|hits| add(of_rule(hits.rule))),
             Detector::UploadSize => add(of_upload(case)),

@@ -76,6 +76,8 @@ mod tests {
             p: 0.0,
             tail: Tail::Rule,
             share: 1.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity { value: 1.0, unit: "bytes".into() },
             normal: None,
             words: String::new(),

@@ -34,13 +34,15 @@ impl Session {
     /// that an analyst can object before it becomes normal.
     pub(crate) fn is_wary(&self) -> bool {
         let dossiers = self.slots.iter().filter_map(|slot| slot.dossier.as_deref());
-        dossiers.chain(self.many.as_deref()).any(|dossier| {
-            !dossier.rules.is_empty()
-                || dossier
-                    .findings
-                    .iter()
-                    .any(|f| f.detector != Detector::NewDestination && f.p < WARY_BELOW)
-        })
+        // What was judged benign is no less unlikely: a verdict is not about what becomes normal.
+        self.is_spared
+            || dossiers.chain(self.many.as_deref()).any(|dossier| {
+                !dossier.rules.is_empty()
+                    || dossier
+                        .findings
+                        .iter()
+                        .any(|f| f.detector != Detector::NewDestination && f.own_p() < WARY_BELOW)
+            })
     }
 
     /// Adds what it teaches to `delta`; how many entries found no room.

@@ -10,7 +10,7 @@ use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{NextLook, Subject};
 use crate::detect::{NOTABLE, beacon, contradiction, new_destination, slow_drip};
 use crate::hash::quick;
-use crate::incident::{ChangeKind, Detector, Finding, IncidentChange};
+use crate::incident::{ChangeKind, Detector, IncidentChange};
 use crate::join::{Joined, Out, event_of};
 use crate::session::{MOST_SLOTS, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
@@ -90,8 +90,11 @@ impl Session {
             }
             if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
                 dossier.forget_estimates();
-                let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
-                dossier.set_finding(novelty, &ladder);
+            }
+        }
+        for at in 0..self.slots.len() {
+            if self.slots[at].dossier.as_deref().is_some_and(|d| d.opened.is_none()) {
+                self.hold_novelty(at, world);
             }
         }
         if let Some(many) = self.many.as_deref_mut().filter(|many| many.opened.is_none()) {
@@ -351,25 +354,6 @@ impl Session {
         true
     }
 
-    /// Holds a finding against a target.
-    pub(crate) fn hold(&mut self, target: Target, finding: Finding, world: &World) {
-        self.open_dossier(target, world);
-        let ladder = world.baseline.ladder(&self.place);
-        self.dossier(target).set_finding(finding, &ladder);
-    }
-
-    /// Makes sure that a slot's dossier exists and says how new the destination is.
-    pub(crate) fn open_dossier(&mut self, target: Target, world: &World) {
-        let Target::Slot(at) = target else { return };
-        if self.slots[at].dossier.is_some() {
-            return;
-        }
-        let ladder = world.baseline.ladder(&self.place);
-        let slot = &self.slots[at];
-        let novelty = new_destination::finding(&ladder, &slot.domain, slot.key);
-        self.dossier(target).set_finding(novelty, &ladder);
-    }
-
     /// Tells a contradiction and adds it to what is held against the target; whether the dossier
     /// about many destinations was touched.
     fn note_contradiction(
@@ -409,7 +393,8 @@ impl Session {
         if matches!(target, Target::Slot(_)) {
             dossier.note(event);
         }
-        let score = Score::of(dossier.combined());
+        // Thresholds are the same with and without verdicts.
+        let score = Score::of(dossier.combined_unjudged());
         let change = dossier.change(event.at, (up_bytes, missed));
         self.score = self.score.max(score);
         if let Some(kind) = change {
@@ -473,30 +458,6 @@ impl Session {
             self.renew_size_findings(target, world);
             out.extend(self.change(target, ChangeKind::Ended, world));
         }
-    }
-
-    /// Brings findings about bytes up to the last one: they were made at the last look.
-    fn renew_size_findings(&mut self, target: Target, world: &World) {
-        self.renew_upload_finding(target, world);
-        if let Some(finding) = self.finding_of_questions(target, world) {
-            self.hold(target, finding, world);
-        }
-    }
-
-    fn renew_upload_finding(&mut self, target: Target, world: &World) {
-        let Target::Slot(at) = target else { return };
-        let dossier = self.slots[at].dossier.as_deref();
-        let Some(last) = dossier.and_then(|dossier| dossier.finding(Detector::UploadSize)) else {
-            return;
-        };
-        let ladder = world.baseline.ladder(&self.place);
-        let slot = &self.slots[at];
-        let finding = slot.subject(&ladder).finding(&ladder, slot.sent(), &self.origin);
-        if finding.observed == last.observed {
-            // Nothing more was sent: what it was judged by stays.
-            return;
-        }
-        self.hold(target, finding, world);
     }
 }
 

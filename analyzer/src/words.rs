@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use egret_event::{Attribution, GapReason, SmolStr};
+use egret_event::{Attribution, GapReason, SmolStr, Timestamp};
 
 use crate::incident::{GapSeen, Level};
 
@@ -28,6 +28,11 @@ pub(crate) fn duration_words(duration: Duration) -> String {
         120..7200 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3600),
     }
+}
+
+/// A day: `2026-01-31`.
+pub(crate) fn date_words(at: Timestamp) -> String {
+    at.to_string().chars().take("2026-01-31".len()).collect()
 }
 
 /// A count with its noun: `1 contact`, `3 contacts`.

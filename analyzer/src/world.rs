@@ -3,6 +3,7 @@
 use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::detect::policy::Policy;
+use crate::feedback::FeedbackSet;
 use crate::gaps::Gaps;
 
 /// What a shard reads while it observes.
@@ -12,4 +13,6 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) baseline: Baseline,
     pub(crate) gaps: Gaps,
+    /// What analysts judged benign. No part of a snapshot: whoever stores it tells the engine.
+    pub(crate) feedback: FeedbackSet,
 }

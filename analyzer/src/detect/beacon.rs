@@ -133,6 +133,8 @@ impl Rhythm {
             p,
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity {
                 value: contacts as f64,
                 unit: SmolStr::new_static("contacts at even intervals"),

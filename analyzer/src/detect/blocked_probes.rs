@@ -68,6 +68,8 @@ impl Probes {
             p,
             tail: tail_kind(p, &weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity {
                 value: f64::from(self.blocked.count()),
                 unit: SmolStr::new_static("distinct blocked destinations"),

@@ -50,6 +50,8 @@ pub(crate) fn finding(told: &Contradiction) -> Finding {
         p,
         tail: Tail::Rule,
         share: 0.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity { value: 1.0, unit: SmolStr::new_static("contradictions") },
         normal: None,
         words,

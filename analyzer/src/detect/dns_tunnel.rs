@@ -117,6 +117,8 @@ impl<'a> Subject<'a> {
             p,
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity { value: sums[carried as usize] as f64, unit: unit(carried) },
             normal: Some(normal_size(&normal, origin)),
             words: format!(

@@ -250,6 +250,8 @@ impl Case<'_> {
             p: *p,
             tail: tail_kind(*p, &weight),
             share: 1.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity {
                 value: drop.sessions as f64,
                 unit: SmolStr::new_static("sessions that left something"),

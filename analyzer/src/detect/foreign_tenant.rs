@@ -212,9 +212,19 @@ impl Subject<'_, '_> {
             p,
             tail: tail_kind(p, &weight),
             share: 0.0,
+            place: Some(self.place()),
+            judged_benign: None,
             observed: Quantity { value: act.bytes as f64, unit: unit(act.purpose) },
             normal: None,
             words: format!("{} to {whom}; {}", deed(act), self.experience(key, origin)),
+        }
+    }
+
+    /// Whose place it is, as a name: the service and its tenant, or the host where no tenant is to be seen.
+    fn place(&self) -> SmolStr {
+        match &self.act.tenant {
+            Some(tenant) => format!("{}/{tenant}", service_of(self.host)).into(),
+            None => self.host.into(),
         }
     }
 

@@ -67,6 +67,8 @@ pub(crate) fn finding(ladder: &Ladder<'_>, domain: &str, key: u64) -> Finding {
         p,
         tail: tail_kind(p, &weight),
         share: 0.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity {
             value: sessions as f64,
             unit: SmolStr::new_static("sessions that contacted it before"),

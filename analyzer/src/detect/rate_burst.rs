@@ -166,6 +166,8 @@ impl Look {
             p,
             tail: tail_kind(p, &weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity {
                 value: f64::from(self.count),
                 unit: format!("contacts in {seconds} s").into(),

@@ -88,6 +88,8 @@ pub(crate) fn finding(event: &Event, whereto: Whereto, pieces: &mut Pieces) -> O
         p,
         tail: Tail::Rule,
         share: 0.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity { value: f64::from(count), unit: unit(is_encoded) },
         normal: None,
         words: format!("what was sent holds {}{more}", named.join("; ")),

@@ -116,6 +116,8 @@ impl Drip {
             p,
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity { value: sent as f64, unit: unit(minutes) },
             normal: Some(normal_size(&normal, origin)),
             words: format!(

@@ -104,6 +104,8 @@ impl<'a> Subject<'a> {
             p,
             tail: tail_kind(p, &normal.weight),
             share: 0.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity { value: value as f64, unit: SmolStr::new_static("bytes") },
             normal: Some(normal_size(&normal, origin)),
             words: format!(

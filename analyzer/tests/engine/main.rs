@@ -6,6 +6,7 @@ mod beacons;
 mod blind;
 mod dns;
 mod drip;
+mod feedback;
 mod fleet;
 mod joins;
 mod learning;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange};
+use egret_analyzer::{AnalyzerConfig, Engine, Feedback, FeedbackSet, IncidentChange};
 use egret_event::{Attribution, Event, Fact, FlowPhase, Gap, GapReason};
 use proptest::prelude::*;
 
+use crate::feedback::long_ago;
 use crate::traffic::*;
 
 /// Short epochs and silences, so that little traffic crosses many of them.
@@ -116,6 +117,39 @@ proptest! {
             prop_assert_eq!(&replay(Engine::new(config(shards)), &[&events]), &one);
         }
         prop_assert_eq!(&replay(Engine::new(config(1)), &[&events]), &one, "the same again");
+    }
+
+    #[test]
+    fn feedback_counts_in_any_order_on_any_number_of_shards_until_it_expires(
+        steps in steps(400),
+        judged in prop::collection::vec(any::<prop::sample::Index>(), 1..5),
+    ) {
+        let events = events(&steps);
+        let unjudged = last_states(&run(config(1), &events));
+        prop_assume!(!unjudged.is_empty());
+        let verdicts = |given_at| -> Vec<Feedback> {
+            let incidents = judged.iter().map(|index| index.get(&unjudged));
+            incidents.flat_map(|incident| Feedback::of(incident, given_at)).collect()
+        };
+        let told = |shards, feedback: Vec<Feedback>| {
+            let mut engine = Engine::new(config(shards));
+            engine.take_feedback(feedback);
+            replay(engine, &[&events])
+        };
+        let one = told(1, verdicts(at(0)));
+        for shards in [2, 7] {
+            prop_assert_eq!(&told(shards, verdicts(at(0))), &one);
+        }
+        let mut backwards = verdicts(at(0));
+        backwards.reverse();
+        prop_assert_eq!(&told(1, backwards), &one);
+        prop_assert_eq!(told(1, verdicts(long_ago())), replay(Engine::new(config(1)), &[&events]));
+        // What it opened all the same is what the same function would not have prevented.
+        let set = FeedbackSet::new(verdicts(at(0)));
+        let changes: Vec<IncidentChange> = serde_json::from_str(&one.0).unwrap();
+        for change in opened(&changes) {
+            prop_assert_eq!(set.prevents(&change.incident, change.at), None);
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ fn explanation() -> Explanation {
             p: 1e-9,
             tail: Tail::Extrapolated,
             share: 1.0,
+            place: None,
+            judged_benign: None,
             observed: Quantity { value: 50_331_648.0, unit: "bytes".into() },
             normal: None,
             words: "48 MiB sent".to_owned(),

@@ -398,6 +398,8 @@ fn finding() -> Finding {
         p: 1e-9,
         tail: Tail::Prior,
         share: 1.0,
+        place: None,
+        judged_benign: None,
         observed: Quantity { value: 5e6, unit: "bytes".into() },
         normal: None,
         words: "5 MB where 10 kB are normal".into(),
