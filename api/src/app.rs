@@ -44,6 +44,8 @@ pub struct ApiState {
     pub wake_outbox: Arc<Notify>,
     /// Told of every registration, after it is stored.
     pub register: Arc<dyn Fn(&ExecutorRegistration) + Send + Sync>,
+    /// Told after it changed what people judged benign.
+    pub feedback_changed: Arc<dyn Fn() + Send + Sync>,
     /// Told after suppressions changed.
     pub suppressions_changed: Arc<dyn Fn() + Send + Sync>,
     /// How the pipeline is doing.

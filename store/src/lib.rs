@@ -16,13 +16,14 @@ pub use query::{
     IncidentSort, Page, SeriesQuery, SortOrder, page_size,
 };
 pub use rows::{
-    Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, HistoryEntry,
-    IncidentDetail, IncidentRow, IncidentStatus, OutboxEntry, Pruned, Recovery, Role, Series,
-    SeriesPoint, SuppressionMatches, TokenRow, WriteUnit,
+    Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, FeedbackMatches,
+    HistoryEntry, IncidentDetail, IncidentRow, IncidentStatus, IncidentVerdict, OutboxEntry,
+    Pruned, Recovery, Role, Series, SeriesPoint, SuppressionMatches, TokenRow, VerdictRow,
+    WriteUnit,
 };
 pub use sqlite::SqliteStore;
 
-use egret_analyzer::{FrozenBaseline, Suppression};
+use egret_analyzer::{Feedback, FrozenBaseline, Suppression};
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
 /// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
@@ -43,8 +44,8 @@ impl Store {
     /// Repeats are recognized by id (events by id and time, which are both given by the input):
     /// an event, change or alert that is already there is left as it is and counted nowhere twice.
     ///
-    /// Changes whose incident matches a suppression at `unit.now` are stored, and their alerts
-    /// are counted instead of queued. A closed incident that opens again or grows is open.
+    /// Changes whose incident matches a suppression at `unit.now`, or is like one that was judged benign,
+    /// are stored, and their alerts are counted instead of queued. A closed incident that opens again or grows is open.
     pub fn commit(&self, unit: &WriteUnit<'_>) -> Result<Committed, StoreError> {
         let Self::Sqlite(store) = self;
         store.commit(unit)
@@ -92,11 +93,16 @@ impl Store {
     /// change are queued for `targets` in the same transaction.
     ///
     /// Nothing is queued about comments and about suppressed incidents. An act that changes
-    /// nothing but came with a comment counts as that comment.
+    /// nothing but came with a comment, or another verdict, counts as that comment.
+    ///
+    /// A verdict that it is a false positive counts for 30 days (see [`Store::feedback`]), and marks the
+    /// incidents that would not have opened with it and are not closed. Another verdict, and opening the
+    /// incident again, take that back.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such incident; [`StoreError::BadQuery`] for a
-    /// comment that is missing or over 10,000 bytes, and for acknowledging what is closed.
+    /// comment that is missing or over 10,000 bytes, for acknowledging what is closed, and for a verdict
+    /// on what is not to be closed.
     pub fn act(
         &self,
         id: EventId,
@@ -190,6 +196,28 @@ impl Store {
     pub fn remove_suppression(&self, id: EventId) -> Result<bool, StoreError> {
         let Self::Sqlite(store) = self;
         store.remove_suppression(id)
+    }
+
+    /// What people judged benign and counts at `now`, for the engine: of the last 10,000 incidents so
+    /// judged.
+    pub fn feedback(&self, now: Timestamp) -> Result<Vec<Feedback>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.feedback(now)
+    }
+
+    /// What it would do to judge an incident benign at `now`: which incidents that changed at or after
+    /// `since` would not have opened, and which of those that are not closed, without saving it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such incident.
+    pub fn preview_feedback(
+        &self,
+        id: EventId,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> Result<FeedbackMatches, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.preview_feedback(id, now, since)
     }
 
     /// Adds an API token (its hash only).

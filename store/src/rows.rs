@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use egret_analyzer::{ChangeBy, ChangeKind, FrozenBaseline, Incident, IncidentChange};
+use egret_analyzer::{ChangeBy, ChangeKind, Feedback, FrozenBaseline, Incident, IncidentChange};
 use egret_event::{Event, EventId, InputPosition, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,8 @@ pub struct Committed {
     pub changes: u64,
     /// Alerts that were new and were queued.
     pub alerts: u64,
-    /// Alerts that were new and were not queued, because a suppression covers their incident.
+    /// Alerts that were new and were not queued, because a suppression or a verdict covers their
+    /// incident.
     pub suppressed: u64,
 }
 
@@ -92,6 +93,49 @@ pub struct IncidentRow {
     pub acknowledged_by: Option<SmolStr>,
     /// Number of comments.
     pub comments: u32,
+    /// What people judged it to be, if they did. One that grew after that may be open again.
+    pub verdict: Option<VerdictRow>,
+    /// The incident that it is like, which was judged benign: with that verdict it would not have opened.
+    pub judged_like: Option<EventId>,
+}
+
+/// What an incident turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentVerdict {
+    /// What it says happened, and should not have.
+    TruePositive,
+    /// What it says is benign: the like of it is not to be reported for 30 days.
+    FalsePositive,
+}
+
+/// A person's verdict on an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VerdictRow {
+    /// What it is.
+    pub verdict: IncidentVerdict,
+    /// Who judged, by the name of their token.
+    pub by: SmolStr,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in their words.
+    pub note: Option<String>,
+}
+
+/// What it would do to judge an incident benign, before it is saved.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FeedbackMatches {
+    /// What would count as benign.
+    pub feedback: Vec<Feedback>,
+    /// Other incidents of the time asked for that would not have opened, closed ones too, but for those that
+    /// were judged themselves.
+    pub recent: u64,
+    /// Other incidents of any time that would not have opened and are not closed: saving it hides these.
+    pub open: u64,
+    /// The newest of `recent`, at most five.
+    pub newest: Vec<IncidentRow>,
 }
 
 /// What a suppression would do, before it is saved.
@@ -128,6 +172,8 @@ pub struct HistoryEntry {
     pub by: ChangeBy,
     /// The comment, or what the engine said of the change.
     pub words: Option<String>,
+    /// The verdict that came with it.
+    pub verdict: Option<IncidentVerdict>,
 }
 
 /// What a person wants done with an incident.
@@ -139,6 +185,8 @@ pub struct Action {
     pub kind: ChangeKind,
     /// A comment; required for `Commented`.
     pub comment: Option<String>,
+    /// What the incident is; only with `Closed`. What is closed may be judged anew.
+    pub verdict: Option<IncidentVerdict>,
 }
 
 /// A destination with its totals over the time asked for.

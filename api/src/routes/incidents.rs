@@ -8,8 +8,8 @@ use axum::{Extension, Json as JsonBody};
 use egret_analyzer::{ChangeKind, Severity};
 use egret_event::{EventId, SmolStr, Timestamp};
 use egret_store::{
-    Action, Cursor, IncidentDetail, IncidentQuery, IncidentRow, IncidentSort, IncidentStatus, Page,
-    SortOrder, StoreError,
+    Action, Cursor, IncidentDetail, IncidentQuery, IncidentRow, IncidentSort, IncidentStatus,
+    IncidentVerdict, Page, SortOrder, StoreError,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -54,7 +54,8 @@ pub(crate) struct IncidentParams {
     /// Text in title, destination, host or executor, without regard to case.
     #[serde(default, deserialize_with = "text")]
     search: Option<SmolStr>,
-    /// Whether suppressed incidents are wanted too. Default `false`.
+    /// Whether suppressed incidents, and those like one that was judged benign, are wanted too. Default
+    /// `false`.
     #[serde(default)]
     with_suppressed: bool,
     /// Sorted by. Default `updated_at`.
@@ -125,6 +126,16 @@ pub(crate) struct Remark {
     comment: Option<String>,
 }
 
+/// What goes with closing.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Closing {
+    /// Why, for the history.
+    comment: Option<String>,
+    /// What it turned out to be. A false positive counts for 30 days: the like is not reported.
+    verdict: Option<IncidentVerdict>,
+}
+
 /// A comment.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -155,26 +166,27 @@ pub(crate) async fn acknowledge_incident(
     Path(id): Path<EventId>,
     OptionalJson(remark): OptionalJson<Remark>,
 ) -> Outcome<JsonBody<ActionOutcome>> {
-    act_on_one(app, id, action(caller, ActionKind::Acknowledge, remark.comment)?).await
+    act_on_one(app, id, action(caller, ActionKind::Acknowledge, (remark.comment, None))?).await
 }
 
-/// Closes an incident.
+/// Closes an incident, with a verdict if there is one. What is closed may be judged anew.
 #[utoipa::path(
     post, path = "/v1/incidents/{id}/close", tag = "incidents",
     params(("id" = EventId, Path, description = "The incident's id")),
-    request_body = Option<Remark>,
+    request_body = Option<Closing>,
     responses((status = 200, description = "The incident as it is now", body = ActionOutcome))
 )]
 pub(crate) async fn close_incident(
     State(app): State<Shared>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<EventId>,
-    OptionalJson(remark): OptionalJson<Remark>,
+    OptionalJson(closing): OptionalJson<Closing>,
 ) -> Outcome<JsonBody<ActionOutcome>> {
-    act_on_one(app, id, action(caller, ActionKind::Close, remark.comment)?).await
+    let Closing { comment, verdict } = closing;
+    act_on_one(app, id, action(caller, ActionKind::Close, (comment, verdict))?).await
 }
 
-/// Opens an incident again.
+/// Opens an incident again, and takes its verdict back.
 #[utoipa::path(
     post, path = "/v1/incidents/{id}/reopen", tag = "incidents",
     params(("id" = EventId, Path, description = "The incident's id")),
@@ -187,7 +199,7 @@ pub(crate) async fn reopen_incident(
     Path(id): Path<EventId>,
     OptionalJson(remark): OptionalJson<Remark>,
 ) -> Outcome<JsonBody<ActionOutcome>> {
-    act_on_one(app, id, action(caller, ActionKind::Reopen, remark.comment)?).await
+    act_on_one(app, id, action(caller, ActionKind::Reopen, (remark.comment, None))?).await
 }
 
 /// Writes a comment on an incident.
@@ -203,7 +215,7 @@ pub(crate) async fn comment_on_incident(
     Path(id): Path<EventId>,
     Json(comment): Json<NewComment>,
 ) -> Outcome<JsonBody<ActionOutcome>> {
-    act_on_one(app, id, action(caller, ActionKind::Comment, Some(comment.comment))?).await
+    act_on_one(app, id, action(caller, ActionKind::Comment, (Some(comment.comment), None))?).await
 }
 
 /// What a person can do with an incident.
@@ -231,6 +243,8 @@ pub(crate) struct BulkAction {
     action: ActionKind,
     /// A comment; required for `comment`.
     comment: Option<String>,
+    /// What they turned out to be; only with `close`.
+    verdict: Option<IncidentVerdict>,
 }
 
 /// What became of one action on many incidents. It stops at nothing: each incident stands alone.
@@ -261,7 +275,7 @@ pub(crate) async fn act_on_incidents(
         let what = format!("key ids: 1 to {MAX_BULK} ids are expected, not {}", ids.len());
         return Err(Problem::new(Kind::BadBody, what));
     }
-    let action = action(caller, bulk.action, bulk.comment)?;
+    let action = action(caller, bulk.action, (bulk.comment, bulk.verdict))?;
     app.ask(move |outside| act_on_many(outside, &ids, &action)).await.map(JsonBody)
 }
 
@@ -302,6 +316,10 @@ fn act(outside: &ApiState, id: EventId, action: &Action) -> Result<ActionOutcome
     let targets = (outside.targets)(&before.row.incident, action.kind);
     let (incident, change) = outside.store.act(id, action, (outside.now)(), &targets)?;
     let changed = change.is_some();
+    let had_verdict = before.row.verdict.is_some();
+    if changed && (action.verdict.is_some() || had_verdict && action.kind == ChangeKind::Reopened) {
+        (outside.feedback_changed)();
+    }
     if let Some(change) = change {
         outside.wake_outbox.notify_one();
         // An error only says that nobody is listening.
@@ -310,7 +328,11 @@ fn act(outside: &ApiState, id: EventId, action: &Action) -> Result<ActionOutcome
     Ok(ActionOutcome { incident, changed })
 }
 
-fn action(caller: Caller, kind: ActionKind, comment: Option<String>) -> Outcome<Action> {
+fn action(
+    caller: Caller,
+    kind: ActionKind,
+    (comment, verdict): (Option<String>, Option<IncidentVerdict>),
+) -> Outcome<Action> {
     let comment = comment.filter(|comment| !comment.trim().is_empty());
     if comment.as_ref().is_some_and(|comment| comment.len() > MAX_COMMENT_BYTES) {
         return Err(Problem::new(Kind::BadBody, "key comment: at most 10000 bytes are accepted"));
@@ -318,11 +340,14 @@ fn action(caller: Caller, kind: ActionKind, comment: Option<String>) -> Outcome<
     if kind == ActionKind::Comment && comment.is_none() {
         return Err(Problem::new(Kind::BadBody, "key comment: a text is expected"));
     }
+    if verdict.is_some() && kind != ActionKind::Close {
+        return Err(Problem::new(Kind::BadBody, "key verdict: only what is closed is judged"));
+    }
     let kind = match kind {
         ActionKind::Acknowledge => ChangeKind::Acknowledged,
         ActionKind::Close => ChangeKind::Closed,
         ActionKind::Reopen => ChangeKind::Reopened,
         ActionKind::Comment => ChangeKind::Commented,
     };
-    Ok(Action { by: caller.name, kind, comment })
+    Ok(Action { by: caller.name, kind, comment, verdict })
 }

@@ -9,6 +9,7 @@ pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod stream;
 pub(crate) mod suppressions;
+pub(crate) mod verdicts;
 
 use std::sync::LazyLock;
 
@@ -35,6 +36,7 @@ fn read() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(incidents::list_incidents))
         .routes(routes!(incidents::get_incident))
+        .routes(routes!(verdicts::preview_verdict))
         .routes(routes!(events::list_events))
         .routes(routes!(destinations::list_destinations))
         .routes(routes!(executors::list_executors))

@@ -20,8 +20,8 @@ use crate::problem::{Kind, Outcome, Problem};
 const MAX_REASON_BYTES: usize = 2000;
 
 /// Days that a preview looks back: a month shows what comes weekly.
-const PREVIEWED_DAYS: u32 = 30;
-const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const PREVIEWED_DAYS: u32 = 30;
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// Longest template or tenant, in bytes, as for registrations.
 const MAX_NAME_BYTES: usize = 256;

@@ -12,4 +12,5 @@ mod observed;
 mod problems;
 mod stream;
 mod suppressions;
+mod verdicts;
 mod world;

@@ -52,6 +52,7 @@ fn now() -> Timestamp {
 pub(crate) struct Told {
     pub(crate) registrations: Mutex<Vec<ExecutorRegistration>>,
     pub(crate) suppressions_changed: AtomicU64,
+    pub(crate) feedback_changed: AtomicU64,
 }
 
 /// An API and all that is around it.
@@ -164,6 +165,7 @@ impl Answer {
 
 fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiState {
     let (registrations, suppressions, status) = (told.clone(), told.clone(), status.clone());
+    let feedback = told.clone();
     ApiState {
         config: ApiConfig::default(),
         store,
@@ -174,6 +176,9 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         wake_outbox: Arc::new(Notify::new()),
         register: Arc::new(move |registration| {
             registrations.registrations.lock().unwrap().push(registration.clone());
+        }),
+        feedback_changed: Arc::new(move || {
+            feedback.feedback_changed.fetch_add(1, Relaxed);
         }),
         suppressions_changed: Arc::new(move || {
             suppressions.suppressions_changed.fetch_add(1, Relaxed);

@@ -206,7 +206,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Closes an incident. */
+        /** Closes an incident, with a verdict if there is one. What is closed may be judged anew. */
         post: operations["close_incident"];
         delete?: never;
         options?: never;
@@ -240,8 +240,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens an incident again. */
+        /** Opens an incident again, and takes its verdict back. */
         post: operations["reopen_incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/incidents/{id}/verdict-preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what it would do to judge an incident a false positive, without doing it. */
+        get: operations["preview_verdict"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -455,6 +472,7 @@ export interface components {
             comment?: string | null;
             /** @description The incidents, 1 to 500. A repeated id counts once. */
             ids: components["schemas"]["EventId"][];
+            verdict?: components["schemas"]["IncidentVerdict"] | null;
         };
         /** @description What became of one action on many incidents. It stops at nothing: each incident stands alone. */
         BulkOutcome: {
@@ -477,6 +495,12 @@ export interface components {
          * @enum {string}
          */
         ChangeKind: "opened" | "grew" | "obscured" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
+        /** @description What goes with closing. */
+        Closing: {
+            /** @description Why, for the history. */
+            comment?: string | null;
+            verdict?: components["schemas"]["IncidentVerdict"] | null;
+        };
         /**
          * @description An encoding that was undone.
          * @enum {string}
@@ -734,18 +758,49 @@ export interface components {
          * @enum {string}
          */
         FactKind: "flow" | "dns" | "tls" | "http" | "gap" | "certificate" | "contradiction";
+        /** @description One detector's finding that an analyst judged benign. */
+        Feedback: {
+            /** @description When it was judged. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The registrable domain, the address, or `"*"` for many destinations together. */
+            destination: string;
+            /** @description Whose finding it was. */
+            detector: components["schemas"]["Detector"];
+            /** @description When it stops to count. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description The incident that was judged. */
+            incident: components["schemas"]["EventId"];
+            /** @description What was measured; of uploads and drips the bytes sent to the destination in all. */
+            judged: components["schemas"]["Quantity"];
+            /**
+             * Format: double
+             * @description How unlikely that was.
+             */
+            p: number;
+            /** @description The tenant's place on a shared service, where the finding is about one. */
+            place?: string | null;
+            /** @description The template of the session. `None`: it had none, and others without one are the like. */
+            template?: string | null;
+        };
         /** @description One detector's evidence. */
         Finding: {
             /** @description Which detector. */
             detector: components["schemas"]["Detector"];
+            judged_benign?: components["schemas"]["JudgedBenign"] | null;
             normal?: components["schemas"]["Normal"] | null;
             /** @description What was measured. */
             observed: components["schemas"]["Quantity"];
             /**
              * Format: double
-             * @description Tail probability after the correction for the number of looks. For rules: 0.
+             * @description Tail probability after the correction for the number of looks, and with what analysts judged
+             *     (see `judged_benign`). For rules: 0.
              */
             p: number;
+            /**
+             * @description The tenant's place on a shared service that it is about, such as `"gist.github.com/acme"`. `None`: it
+             *     is about no such place.
+             */
+            place?: string | null;
             /**
              * Format: double
              * @description The part of the combined evidence that is this detector's, 0 to 1.
@@ -827,6 +882,7 @@ export interface components {
             by: components["schemas"]["ChangeBy"];
             /** @description What. */
             kind: components["schemas"]["ChangeKind"];
+            verdict?: components["schemas"]["IncidentVerdict"] | null;
             /** @description The comment, or what the engine said of the change. */
             words?: string | null;
         };
@@ -934,9 +990,11 @@ export interface components {
             comments: number;
             /** @description Whether its session is over. */
             ended: boolean;
+            judged_like?: components["schemas"]["EventId"] | null;
             /** @description Where it stands. */
             status: components["schemas"]["IncidentStatus"];
             suppressed_by?: components["schemas"]["EventId"] | null;
+            verdict?: components["schemas"]["VerdictRow"] | null;
         };
         /**
          * @description What incidents are sorted by; ties by id.
@@ -948,6 +1006,28 @@ export interface components {
          * @enum {string}
          */
         IncidentStatus: "open" | "acknowledged" | "closed";
+        /**
+         * @description What an incident turned out to be.
+         * @enum {string}
+         */
+        IncidentVerdict: "true_positive" | "false_positive";
+        /** @description What analysts judged benign, where a finding is like it: it counts as sessions that behaved so. */
+        JudgedBenign: {
+            /** @description Until when the last of it counts. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description When the last of it was judged. */
+            judged_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: double
+             * @description The tail probability without it.
+             */
+            p: number;
+            /**
+             * Format: int64
+             * @description As how many sessions it counts.
+             */
+            sessions: number;
+        };
         /** @description What a [`Ledger`] held at one moment. */
         LedgerReading: {
             /** @description Units that were not, by reason; reasons that never occurred are left out. */
@@ -1195,9 +1275,11 @@ export interface components {
                 comments: number;
                 /** @description Whether its session is over. */
                 ended: boolean;
+                judged_like?: components["schemas"]["EventId"] | null;
                 /** @description Where it stands. */
                 status: components["schemas"]["IncidentStatus"];
                 suppressed_by?: components["schemas"]["EventId"] | null;
+                verdict?: components["schemas"]["VerdictRow"] | null;
             })[];
             next?: components["schemas"]["Cursor"] | null;
         };
@@ -1639,6 +1721,42 @@ export interface components {
             /** @description It was not. */
             blocked: components["schemas"]["BlockReason"];
         };
+        /** @description What it would do to judge an incident a false positive. */
+        VerdictPreview: {
+            /**
+             * Format: int64
+             * @description The days looked back, as far as the store goes back.
+             */
+            days: number;
+            /**
+             * @description What would count as benign until it expires. Nothing for what was observed and not estimated, such as
+             *     a secret or a broken policy: there a verdict changes nothing.
+             */
+            feedback: components["schemas"]["Feedback"][];
+            /** @description The newest that would not have opened, at most five. */
+            newest: components["schemas"]["IncidentRow"][];
+            /**
+             * Format: int64
+             * @description How many other incidents that are not closed it would hide, of any time.
+             */
+            would_hide: number;
+            /**
+             * Format: int64
+             * @description How many other incidents of these days would not have opened, closed ones too.
+             */
+            would_prevent: number;
+        };
+        /** @description A person's verdict on an incident. */
+        VerdictRow: {
+            /** @description When. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who judged, by the name of their token. */
+            by: string;
+            /** @description Why, in their words. */
+            note?: string | null;
+            /** @description What it is. */
+            verdict: components["schemas"]["IncidentVerdict"];
+        };
         /** @description How much went one way in the time that an event covers. */
         Volume: {
             /**
@@ -1946,7 +2064,10 @@ export interface operations {
                 template?: string;
                 /** @description Text in title, destination, host or executor, without regard to case. */
                 search?: string;
-                /** @description Whether suppressed incidents are wanted too. Default `false`. */
+                /**
+                 * @description Whether suppressed incidents, and those like one that was judged benign, are wanted too. Default
+                 *     `false`.
+                 */
                 with_suppressed?: boolean;
                 /** @description Sorted by. Default `updated_at`. */
                 sort?: components["schemas"]["IncidentSort"];
@@ -2096,7 +2217,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Remark"] | null;
+                "application/json": components["schemas"]["Closing"] | null;
             };
         };
         responses: {
@@ -2179,6 +2300,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ActionOutcome"];
+                };
+            };
+            /** @description What is wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_verdict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The incident's id */
+                id: components["schemas"]["EventId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it would do */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerdictPreview"];
                 };
             };
             /** @description What is wrong */

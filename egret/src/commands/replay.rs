@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use egret_analyzer::{Engine, FrozenBaseline, IncidentChange, Suppression};
+use egret_analyzer::{Engine, Feedback, FrozenBaseline, IncidentChange, Suppression};
 use egret_event::{Event, EventId, Timestamp};
 use egret_store::Store;
 use serde::Serialize;
@@ -93,14 +93,15 @@ fn replay(args: &ReplayArgs) -> Result<Report> {
     let mut notes = Vec::new();
     let baseline = baseline(&store, since, (&changed, in_effect.as_ref()), &mut notes)?;
 
-    let kept = store.suppressions(now)?;
+    let (kept, feedback) = (store.suppressions(now)?, store.feedback(now)?);
     let more = args.suppress.iter().map(SuppressArg::suppression);
     let mut sides = Vec::new();
     if let Some(loaded) = &in_effect {
-        sides.push(Side::new(loaded, baseline.as_ref(), (kept.clone(), now))?);
+        let said = Said { suppressions: kept.clone(), feedback: feedback.clone(), now };
+        sides.push(Side::new(loaded, baseline.as_ref(), said)?);
     }
-    let tried = kept.into_iter().chain(more).collect();
-    sides.push(Side::new(&changed, baseline.as_ref(), (tried, now))?);
+    let suppressions = kept.into_iter().chain(more).collect();
+    sides.push(Side::new(&changed, baseline.as_ref(), Said { suppressions, feedback, now })?);
 
     let Some((from, last, events)) = judge(&store, (since, until), &mut sides)? else {
         bail!(
@@ -200,12 +201,20 @@ impl Begun {
     }
 }
 
+/// What people said of incidents. It counts as it stands now, whenever the events were: what is asked is
+/// what it would do, not what it did.
+struct Said {
+    suppressions: Vec<Suppression>,
+    /// What they judged benign and counts now; and so at every event, all of which were before.
+    feedback: Vec<Feedback>,
+    now: Timestamp,
+}
+
 /// One configuration, and what it has found so far.
 struct Side {
     engine: Engine,
     suppressions: Vec<Suppression>,
-    /// Suppressions count as they stand now, whenever the events were: what is asked is what they
-    /// would do, not what they did.
+    /// When suppressions are asked for.
     now: Timestamp,
     /// Each incident as its last change left it, and whether a suppression hides it.
     told: BTreeMap<EventId, Told>,
@@ -213,16 +222,14 @@ struct Side {
 }
 
 impl Side {
-    fn new(
-        loaded: &Loaded,
-        baseline: Option<&FrozenBaseline>,
-        (suppressions, now): (Vec<Suppression>, Timestamp),
-    ) -> Result<Self> {
+    fn new(loaded: &Loaded, baseline: Option<&FrozenBaseline>, said: Said) -> Result<Self> {
+        let Said { suppressions, feedback, now } = said;
         let config = &loaded.config.analyzer;
-        let engine = match baseline {
+        let mut engine = match baseline {
             Some(frozen) => Engine::with_frozen(config.clone(), frozen)?,
             None => new_engine(config)?,
         };
+        engine.take_feedback(feedback);
         Ok(Self { engine, suppressions, now, told: BTreeMap::new(), changes: Vec::new() })
     }
 

@@ -84,8 +84,8 @@ impl Running {
         let targets: Arc<[_]> = config.targets.into();
         let (stream, _) = broadcast::channel(STREAM_BACKLOG);
         let (stop, stopped) = watch::channel(false);
-        let wake_outbox = Arc::new(Notify::new());
-        let give_up = Arc::new(AtomicBool::new(false));
+        let (wake_outbox, give_up) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+        let (tell_feedback, feedback) = watch::channel(store.feedback(clock::now())?);
 
         let (to_engine, engine_queue) = mpsc::channel(ENGINE_QUEUE);
         let (to_store, store_queue) = mpsc::channel(WRITE_QUEUE);
@@ -96,6 +96,7 @@ impl Running {
                     engine,
                     positions: positions.clone(),
                     unread_files: unread_files.clone(),
+                    feedback,
                     board: Arc::clone(&board),
                     now: clock::now,
                 };
@@ -131,6 +132,7 @@ impl Running {
             board: Arc::clone(&board),
             stream,
             wake_outbox,
+            tell_feedback,
             attribution,
             metrics,
             api: config.api,

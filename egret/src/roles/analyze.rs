@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use egret_analyzer::{Engine, FrozenBaseline, IncidentChange, Joined, join_into};
+use egret_analyzer::{Engine, Feedback, FrozenBaseline, IncidentChange, Joined, join_into};
 use egret_event::{Event, EventBatch, EventId, Fact, InputPosition, Loss, SmolStr, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::board::Board;
 use super::collect::ToEngine;
@@ -49,6 +49,8 @@ pub struct Analyze {
     pub positions: Vec<InputPosition>,
     /// Names of the sources that come to an end by themselves and have not been read yet.
     pub unread_files: BTreeSet<SmolStr>,
+    /// What people judged benign, whenever that changes.
+    pub feedback: watch::Receiver<Vec<Feedback>>,
     /// Where it tells how it is doing.
     pub board: Arc<Board>,
     /// Now, for the interval between snapshots.
@@ -59,6 +61,7 @@ pub struct Analyze {
 pub fn run(analyze: Analyze, mut input: mpsc::Receiver<ToEngine>, out: &mpsc::Sender<Write>) {
     let mut state = State::new(analyze);
     while let Some(message) = input.blocking_recv() {
+        state.hear_feedback();
         let write = match message {
             ToEngine::Batch(batch) => {
                 let write = state.observe(batch);
@@ -109,6 +112,7 @@ struct State {
     baseline: EventId,
     positions: BTreeMap<String, InputPosition>,
     unread_files: BTreeSet<SmolStr>,
+    feedback: watch::Receiver<Vec<Feedback>>,
     board: Arc<Board>,
     now: fn() -> Timestamp,
     snapshot_at: Timestamp,
@@ -124,11 +128,12 @@ impl State {
     fn new(analyze: Analyze) -> Self {
         let positions =
             analyze.positions.into_iter().map(|place| (place.path.clone(), place)).collect();
-        Self {
+        let mut state = Self {
             baseline: analyze.engine.baseline_id(),
             engine: analyze.engine,
             positions,
             unread_files: analyze.unread_files,
+            feedback: analyze.feedback,
             board: analyze.board,
             snapshot_at: (analyze.now)(),
             now: analyze.now,
@@ -137,6 +142,18 @@ impl State {
             has_new_log: false,
             idle: false,
             warned_of_future: false,
+        };
+        state.feedback.mark_changed();
+        state.hear_feedback();
+        state
+    }
+
+    /// Tells the engine what people judged benign, where that has changed.
+    fn hear_feedback(&mut self) {
+        // An error says that it will not change any more.
+        if self.feedback.has_changed().unwrap_or(false) {
+            let feedback = self.feedback.borrow_and_update().clone();
+            self.engine.take_feedback(feedback);
         }
     }
 
@@ -277,7 +294,9 @@ mod tests {
         let engine = Engine::new(AnalyzerConfig::default());
         let board = Arc::new(Board::new(&[], engine.summary(), now()));
         let (positions, unread_files) = (Vec::new(), BTreeSet::new());
-        let mut state = State::new(Analyze { engine, positions, unread_files, board, now });
+        let (_told, feedback) = watch::channel(Vec::new());
+        let analyze = Analyze { engine, positions, unread_files, feedback, board, now };
+        let mut state = State::new(analyze);
         let snapshots: Vec<i64> = (0..=150)
             .filter(|second| {
                 SECOND.store(*second, Relaxed);

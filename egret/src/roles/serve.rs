@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use egret_analyzer::IncidentChange;
+use egret_analyzer::{Feedback, IncidentChange};
 use egret_api::{ApiConfig, ApiState, TargetStatus};
 use egret_collector::AttributionTable;
 use egret_notify::Target;
@@ -31,6 +31,8 @@ pub struct Serve {
     pub stream: broadcast::Sender<Arc<IncidentChange>>,
     /// Told when the outbox got something new.
     pub wake_outbox: Arc<Notify>,
+    /// Tells the engine what people judged benign.
+    pub tell_feedback: watch::Sender<Vec<Feedback>>,
     /// Learns of registrations.
     pub attribution: Arc<AttributionTable>,
     /// The metrics page.
@@ -62,7 +64,8 @@ pub async fn run(serve: Serve, listener: TcpListener) -> Result<()> {
 
 fn api_state(serve: Serve) -> ApiState {
     let Serve { store, targets, board, stream, wake_outbox, attribution, metrics, .. } = serve;
-    let counted = store.clone();
+    let tell_feedback = serve.tell_feedback;
+    let [counted, judged] = [store.clone(), store.clone()];
     ApiState {
         config: serve.api,
         store,
@@ -74,6 +77,7 @@ fn api_state(serve: Serve) -> ApiState {
         }),
         wake_outbox,
         register: Arc::new(move |registration| attribution.register(registration)),
+        feedback_changed: Arc::new(move || tell_judged(&judged, &tell_feedback)),
         suppressions_changed: Arc::new(|| tracing::info!("suppressions changed")),
         metrics: {
             let board = Arc::clone(&board);
@@ -84,6 +88,22 @@ fn api_state(serve: Serve) -> ApiState {
         },
         status: Arc::new(move || board.status(clock::now(), target_status(&counted))),
     }
+}
+
+/// Tells the engine what people judged benign. Read while the channel is held: of two changes at the same
+/// time, the later one's state is what stays.
+fn tell_judged(store: &Store, tell: &watch::Sender<Vec<Feedback>>) {
+    tell.send_if_modified(|told| match store.feedback(clock::now()) {
+        Ok(feedback) => {
+            tracing::info!(findings = feedback.len(), "what is judged benign changed");
+            *told = feedback;
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot read what is judged benign");
+            false
+        }
+    });
 }
 
 fn target_status(store: &Store) -> Vec<TargetStatus> {

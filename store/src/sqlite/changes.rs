@@ -9,10 +9,14 @@ use egret_event::{EventId, SmolStr, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
+use super::feedback;
 use super::incidents::{load, status_number};
 use super::outbox;
 use super::stored::{Stored, signed, to_json};
-use crate::{Action, IncidentRow, IncidentStatus, OutboxEntry, StoreError};
+use super::writer::Memory;
+use crate::{
+    Action, IncidentRow, IncidentStatus, IncidentVerdict, OutboxEntry, StoreError, VerdictRow,
+};
 
 /// Longest comment, in bytes.
 const MAX_COMMENT_BYTES: usize = 10_000;
@@ -26,17 +30,26 @@ const ANALYST: i64 = 1;
 pub(super) enum Applied {
     /// It was there already.
     Repeat,
-    /// It is new, and a suppression covers it.
+    /// It is new, and a suppression or a verdict covers it.
     Suppressed,
     /// It is new.
     New,
+}
+
+/// Why an incident is stored and not told of.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Hidden {
+    /// The suppression that matches it.
+    pub(super) suppressed_by: Option<EventId>,
+    /// The incident, judged benign, that it is like.
+    pub(super) judged_like: Option<EventId>,
 }
 
 /// Writes a change of the engine's.
 pub(super) fn apply(
     db: &Connection,
     change: &IncidentChange,
-    suppressed_by: Option<EventId>,
+    hidden: Hidden,
 ) -> Result<Applied, StoreError> {
     let missed = change.incident.explanation.missed();
     let words = match change.kind {
@@ -44,11 +57,11 @@ pub(super) fn apply(
         ChangeKind::Obscured => missed.as_deref(),
         _ => Some(change.incident.title.as_str()),
     };
-    if !record(db, change, words)? {
+    if !record(db, change, (words, None))? {
         return Ok(Applied::Repeat);
     }
     let id = change.incident.id;
-    upsert(db, change, suppressed_by)?;
+    upsert(db, change, hidden)?;
     keep_evidence(db, change)?;
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
         reopen_if_closed(db, id, change.at)?;
@@ -56,21 +69,23 @@ pub(super) fn apply(
     if change.kind == ChangeKind::Closed {
         close(db, id)?;
     }
-    Ok(if suppressed_by.is_some() { Applied::Suppressed } else { Applied::New })
+    let is_hidden = hidden.suppressed_by.or(hidden.judged_like).is_some();
+    Ok(if is_hidden { Applied::Suppressed } else { Applied::New })
 }
 
 /// Adds a change to the history. `false`: it is there already.
 fn record(
     db: &Connection,
     change: &IncidentChange,
-    words: Option<&str>,
+    (words, verdict): (Option<&str>, Option<IncidentVerdict>),
 ) -> Result<bool, StoreError> {
     let (author, analyst) = match &change.by {
         ChangeBy::Engine => (ENGINE, None),
         ChangeBy::Analyst(name) => (ANALYST, Some(name.as_str())),
     };
-    let sql = "INSERT OR IGNORE INTO history (incident, author, number, at, kind, analyst, words)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT OR IGNORE INTO history
+                   (incident, author, number, at, kind, analyst, words, verdict)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let new = db.prepare_cached(sql)?.execute(params![
         Stored(change.incident.id),
         author,
@@ -79,26 +94,24 @@ fn record(
         to_json("kind of change", &change.kind)?,
         analyst,
         words,
+        verdict.map(|verdict| to_json("verdict", &verdict)).transpose()?,
     ])?;
     Ok(new == 1)
 }
 
-fn upsert(
-    db: &Connection,
-    change: &IncidentChange,
-    suppressed_by: Option<EventId>,
-) -> Result<(), StoreError> {
+fn upsert(db: &Connection, change: &IncidentChange, hidden: Hidden) -> Result<(), StoreError> {
     let incident = &change.incident;
     let sql = "INSERT INTO incidents (id, body, status, severity, rank, opened_at, updated_at,
-            up_bytes, title, destination, hosts, executor, tenant, template, ended, suppressed_by)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+            up_bytes, title, destination, hosts, executor, tenant, template, ended, suppressed_by,
+            judged_like)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
         ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity,
             rank = excluded.rank, opened_at = excluded.opened_at,
             updated_at = max(updated_at, excluded.updated_at), up_bytes = excluded.up_bytes,
             title = excluded.title, destination = excluded.destination, hosts = excluded.hosts,
             executor = excluded.executor, tenant = excluded.tenant,
             template = excluded.template, ended = excluded.ended,
-            suppressed_by = excluded.suppressed_by";
+            suppressed_by = excluded.suppressed_by, judged_like = excluded.judged_like";
     db.prepare_cached(sql)?.execute(params![
         Stored(incident.id),
         to_json("incident", incident)?,
@@ -115,7 +128,8 @@ fn upsert(
         incident.origin.tenant.as_deref(),
         incident.origin.template.as_deref(),
         matches!(change.kind, ChangeKind::Ended | ChangeKind::Closed),
-        suppressed_by.map(Stored),
+        hidden.suppressed_by.map(Stored),
+        hidden.judged_like.map(Stored),
     ])?;
     Ok(())
 }
@@ -173,7 +187,7 @@ impl SqliteStore {
     /// Carries out what a person wants; see [`crate::Store::act`].
     ///
     /// What changes nothing (to close what is closed) returns no change; if it came with a
-    /// comment, the comment is kept as one.
+    /// comment or another verdict, that is kept as a comment is.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] without such an incident; [`StoreError::BadQuery`] for a comment
@@ -186,13 +200,15 @@ impl SqliteStore {
         targets: &[String],
     ) -> Result<(IncidentRow, Option<IncidentChange>), StoreError> {
         let comment = checked_comment(action)?;
-        self.write(|db, _| {
+        self.write(|db, memory| {
             let not_found = || StoreError::NotFound { what: "incident", id: id.to_string() };
             let row = load(db, id)?.ok_or_else(not_found)?;
-            let Some((kind, status)) = step(action.kind, row.status, comment.is_some())? else {
+            let says_more = comment.is_some() || judges_anew(action, &row);
+            let Some((kind, status)) = step(action.kind, row.status, says_more)? else {
                 return Ok((row, None));
             };
             stand(db, id, status, action, now)?;
+            judge(db, memory, (&row, action), now)?;
             let row = load(db, id)?.ok_or_else(not_found)?;
             let change = IncidentChange {
                 kind,
@@ -201,8 +217,9 @@ impl SqliteStore {
                 number: next_number(db, id)?,
                 incident: row.incident.clone(),
             };
-            record(db, &change, comment)?;
-            if kind != ChangeKind::Commented && row.suppressed_by.is_none() {
+            record(db, &change, (comment, action.verdict))?;
+            let is_hidden = row.suppressed_by.or(row.judged_like).is_some();
+            if kind != ChangeKind::Commented && !is_hidden {
                 tell(db, &change, now, targets)?;
             }
             Ok((row, Some(change)))
@@ -220,14 +237,51 @@ fn checked_comment(action: &Action) -> Result<Option<&str>, StoreError> {
     if action.kind == ChangeKind::Commented && comment.is_none() {
         return Err(StoreError::BadQuery("a comment needs words: write some".to_owned()));
     }
+    if action.verdict.is_some() && action.kind != ChangeKind::Closed {
+        return Err(StoreError::BadQuery("a verdict closes: give it with that".to_owned()));
+    }
     Ok(comment)
+}
+
+/// Whether an action brings a verdict that is not the one which the incident has.
+fn judges_anew(action: &Action, row: &IncidentRow) -> bool {
+    let known = row.verdict.as_ref().map(|known| known.verdict);
+    action.verdict.is_some_and(|verdict| known != Some(verdict))
+}
+
+/// Writes the verdict that an action brings or, where it opens the incident again, takes back, and lets it
+/// count.
+fn judge(
+    db: &Connection,
+    memory: &mut Memory,
+    (row, action): (&IncidentRow, &Action),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let id = row.incident.id;
+    let note = action.comment.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let verdict = action.verdict.map(|verdict| VerdictRow {
+        verdict,
+        by: action.by.clone(),
+        at: now,
+        note: note.map(str::to_owned),
+    });
+    if verdict.is_none() && action.kind != ChangeKind::Reopened {
+        return Ok(());
+    }
+    let body = verdict.as_ref().map(|verdict| to_json("verdict", verdict)).transpose()?;
+    db.prepare_cached("UPDATE incidents SET verdict = ?2 WHERE id = ?1")?
+        .execute(params![Stored(id), body])?;
+    match action.verdict {
+        Some(IncidentVerdict::FalsePositive) => feedback::give(db, memory, row, now),
+        Some(IncidentVerdict::TruePositive) | None => feedback::withdraw(db, memory, row, now),
+    }
 }
 
 /// What an action makes of an incident that stands at `status`. `None`: nothing.
 fn step(
     kind: ChangeKind,
     status: IncidentStatus,
-    has_comment: bool,
+    says_more: bool,
 ) -> Result<Option<(ChangeKind, IncidentStatus)>, StoreError> {
     use IncidentStatus::{Acknowledged, Closed, Open};
     let wanted = match (kind, status) {
@@ -244,7 +298,7 @@ fn step(
             return Err(StoreError::BadQuery(reason.to_owned()));
         }
     };
-    Ok(match (wanted == status, has_comment) {
+    Ok(match (wanted == status, says_more) {
         (false, _) => Some((kind, wanted)),
         (true, true) => Some((ChangeKind::Commented, status)),
         (true, false) => None,

@@ -5,11 +5,11 @@ use hashbrown::HashMap;
 use rusqlite::{Connection, params};
 
 use super::SqliteStore;
-use super::changes::{Applied, apply};
+use super::changes::{Applied, Hidden, apply};
 use super::dictionary::{Dictionary, Map, Sightings};
 use super::roll_ups::RollUps;
 use super::writer::Memory;
-use super::{baselines, event_body, incidents, outbox, snapshots, suppressions};
+use super::{baselines, event_body, feedback, incidents, outbox, snapshots, suppressions};
 use crate::{Committed, StoreError, WriteUnit};
 
 impl SqliteStore {
@@ -81,10 +81,15 @@ fn write_changes(
         return Ok(());
     }
     let active = suppressions::active(db, memory, unit.now)?;
+    let judged = feedback::known(db, memory, unit.now)?;
     let mut fates: Map<EventId, Applied> = HashMap::default();
     for change in unit.changes {
-        let by = active.iter().find(|s| s.matches(&change.incident, unit.now)).map(|s| s.id);
-        let applied = apply(db, change, by)?;
+        let incident = &change.incident;
+        let hidden = Hidden {
+            suppressed_by: active.iter().find(|s| s.matches(incident, unit.now)).map(|s| s.id),
+            judged_like: judged.prevents(incident, unit.now),
+        };
+        let applied = apply(db, change, hidden)?;
         committed.changes += u64::from(applied != Applied::Repeat);
         fates.insert(change.alert_id(), applied);
     }

@@ -18,8 +18,11 @@ use crate::{
 /// Longest text searched for, in bytes.
 const MAX_SEARCH_BYTES: usize = 1000;
 
-const COLUMNS: &str =
-    "id, body, status, ended, suppressed_by, acknowledged_by, comments, updated_at";
+const COLUMNS: &str = "id, body, status, ended, suppressed_by, acknowledged_by, comments, \
+    updated_at, verdict, judged_like";
+
+/// Where the sort value stands, behind [`COLUMNS`].
+const SORTED_BY: usize = 10;
 
 /// Columns of [`COLUMNS`], as read.
 struct Raw {
@@ -31,6 +34,8 @@ struct Raw {
     acknowledged_by: Option<String>,
     comments: u32,
     updated_at: Timestamp,
+    verdict: Option<String>,
+    judged_like: Option<Stored<EventId>>,
 }
 
 impl Raw {
@@ -44,6 +49,8 @@ impl Raw {
             acknowledged_by: row.get(5)?,
             comments: row.get(6)?,
             updated_at: row.get::<_, Stored<Timestamp>>(7)?.0,
+            verdict: row.get(8)?,
+            judged_like: row.get(9)?,
         })
     }
 
@@ -58,6 +65,8 @@ impl Raw {
             suppressed_by: self.suppressed_by.map(|id| id.0),
             acknowledged_by: self.acknowledged_by.map(Into::into),
             comments: self.comments,
+            verdict: self.verdict.map(|body| from_json("verdict", &body)).transpose()?,
+            judged_like: self.judged_like.map(|id| id.0),
         })
     }
 }
@@ -117,6 +126,26 @@ pub(super) fn each_since_or_open(
     Ok(())
 }
 
+/// The same of the incidents about one destination.
+pub(super) fn each_at(
+    db: &Connection,
+    destination: &str,
+    since: Timestamp,
+    mut take: impl FnMut(IncidentRow),
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM incidents
+         WHERE destination = ?1 AND (updated_at >= ?2 OR status <> ?3)
+         ORDER BY updated_at DESC, id DESC"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let closed = status_number(IncidentStatus::Closed);
+    for raw in statement.query_map(params![destination, Stored(since), closed], Raw::read)? {
+        take(raw?.into_row()?);
+    }
+    Ok(())
+}
+
 /// How a page is sorted, and its cursors.
 struct Order {
     sort: IncidentSort,
@@ -144,8 +173,8 @@ impl Order {
     /// The sort value as 64 bits.
     fn key(&self, row: &Row<'_>) -> rusqlite::Result<i64> {
         match self.sort {
-            IncidentSort::Severity => Ok(row.get::<_, f64>(8)?.to_bits().cast_signed()),
-            _ => row.get(8),
+            IncidentSort::Severity => Ok(row.get::<_, f64>(SORTED_BY)?.to_bits().cast_signed()),
+            _ => row.get(SORTED_BY),
         }
     }
 
@@ -175,7 +204,7 @@ fn filter(query: &IncidentQuery, order: &Order) -> Result<Filter, StoreError> {
     filter.and_if("tenant = ?", query.tenant.as_ref().map(ToString::to_string));
     filter.and_if("template = ?", query.template.as_ref().map(ToString::to_string));
     if !query.with_suppressed {
-        filter.and("suppressed_by IS NULL", []);
+        filter.and("suppressed_by IS NULL AND judged_like IS NULL", []);
     }
     if let Some(domain) = &query.destination {
         within(&mut filter, domain);
@@ -226,24 +255,29 @@ pub(super) fn load(db: &Connection, id: EventId) -> Result<Option<IncidentRow>, 
     raw.map(Raw::into_row).transpose()
 }
 
-/// Whether a suppression silences the incident; one that is not there is not silenced.
+/// Whether a suppression or a verdict silences the incident; one that is not there is not silenced.
 pub(super) fn is_suppressed(db: &Connection, id: EventId) -> Result<bool, StoreError> {
-    let sql = "SELECT suppressed_by IS NOT NULL FROM incidents WHERE id = ?1";
+    let sql = "SELECT suppressed_by IS NOT NULL OR judged_like IS NOT NULL
+               FROM incidents WHERE id = ?1";
     let found = db.prepare_cached(sql)?.query_row([Stored(id)], |row| row.get(0)).optional()?;
     Ok(found.unwrap_or(false))
 }
 
 fn history(db: &Connection, id: EventId) -> Result<Vec<HistoryEntry>, StoreError> {
-    let sql = "SELECT at, kind, analyst, words FROM history WHERE incident = ?1 ORDER BY seq";
+    let sql = "SELECT at, kind, analyst, words, verdict FROM history
+               WHERE incident = ?1 ORDER BY seq";
     let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([Stored(id)], |row| {
         let at: Stored<Timestamp> = row.get(0)?;
-        Ok((at.0, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?))
+        let kind: String = row.get(1)?;
+        Ok((at.0, kind, row.get::<_, Option<String>>(2)?, row.get(3)?, row.get(4)?))
     })?;
     rows.map(|row| {
-        let (at, kind, analyst, words) = row?;
+        let (at, kind, analyst, words, verdict): (_, _, _, _, Option<String>) = row?;
         let by = analyst.map_or(ChangeBy::Engine, |name| ChangeBy::Analyst(name.into()));
-        Ok(HistoryEntry { at, kind: from_json("kind of change", &kind)?, by, words })
+        let kind = from_json("kind of change", &kind)?;
+        let verdict = verdict.map(|verdict| from_json("verdict", &verdict)).transpose()?;
+        Ok(HistoryEntry { at, kind, by, words, verdict })
     })
     .collect()
 }

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Every migration, oldest first. The file's `user_version` says how many it has had.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_baselines.sql"),
     include_str!("migrations/0003_suppressed.sql"),
+    include_str!("migrations/0004_verdicts.sql"),
 ];
 
 /// Marks a file as Egret's ("EGRT"), so that another program's database is never written to.

@@ -20,6 +20,7 @@ mod dictionary;
 mod event_body;
 mod events;
 mod executors;
+mod feedback;
 mod filter;
 mod incidents;
 mod migrations;

@@ -40,7 +40,7 @@ impl Cuts {
 
 impl SqliteStore {
     /// Deletes what is older than the retention, then the oldest events beyond the size limit; takes the
-    /// marks off incidents whose suppression has expired.
+    /// marks off incidents whose suppression, or the verdict that they are like, has expired.
     pub fn prune(&self, now: Timestamp) -> Result<Pruned, StoreError> {
         let config = &self.shared.config;
         let floor =
@@ -51,6 +51,7 @@ impl SqliteStore {
         };
         let mut pruned = Pruned::default();
         self.unmark_expired(now)?;
+        self.forget_feedback(now)?;
         self.prune_old(cuts, &mut pruned)?;
         self.prune_names(cuts)?;
         self.prune_beyond_size(&mut pruned)?;

@@ -1,9 +1,9 @@
 //! The one connection that writes, and what it remembers between transactions.
 
 use std::mem;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use egret_analyzer::Suppression;
+use egret_analyzer::{FeedbackSet, Suppression};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::SqliteStore;
@@ -21,6 +21,8 @@ pub(super) struct Memory {
     pub(super) dictionary: Dictionary,
     /// All suppressions, expired ones too. `None`: not read yet.
     pub(super) suppressions: Option<Vec<Suppression>>,
+    /// What people judged benign. `None`: not read yet.
+    pub(super) feedback: Option<Arc<FeedbackSet>>,
     /// SQLite's count of other connections' writes, as of the last transaction.
     version: i64,
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn action(kind: ChangeKind, comment: Option<&str>) -> Action {
-    Action { by: "ana".into(), kind, comment: comment.map(Into::into) }
+    Action { by: "ana".into(), kind, comment: comment.map(Into::into), verdict: None }
 }
 
 fn act(made: &Made, kind: ChangeKind, seconds: u64) -> Option<IncidentChange> {

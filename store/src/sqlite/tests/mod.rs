@@ -3,6 +3,7 @@
 mod commit;
 mod events;
 mod executors;
+mod feedback;
 mod incidents;
 mod made;
 mod opening;

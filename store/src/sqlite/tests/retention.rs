@@ -87,7 +87,7 @@ fn only_closed_incidents_and_delivered_alerts_go() {
         made.write_change(&opened(n, "evil.example"), &["chat"]);
     }
     for (n, kind) in [(1, ChangeKind::Closed), (2, ChangeKind::Acknowledged)] {
-        let action = Action { by: "ana".into(), kind, comment: None };
+        let action = Action { by: "ana".into(), kind, comment: None, verdict: None };
         made.act(id(n), &action, at(9), &[]).unwrap();
     }
     let delivered = DeliveryState::Delivered { at: at(10) };

@@ -78,7 +78,7 @@ fn adding_marks_the_incidents_it_matches_and_removing_unmarks_them() {
     }
     made.write_change(&opened(3, "evil.example"), &[]);
     made.write_change(&opened(4, "ours.example"), &[]);
-    let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None };
+    let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None, verdict: None };
     made.act(id(4), &close, at(1), &[]).unwrap();
     let entry = suppression(50, "ours.example");
     let preview = made.preview_suppression(&entry, at(0)).unwrap();
@@ -120,7 +120,7 @@ fn what_people_do_to_a_suppressed_incident_is_not_alerted() {
     let made = store();
     made.add_suppression(&suppression(50, "ours.example")).unwrap();
     made.write_change(&opened(7, "ours.example"), &[]);
-    let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None };
+    let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None, verdict: None };
     made.act(id(7), &close, at(1), &["chat".into()]).unwrap();
     assert_eq!(made.outbox_next("chat").unwrap(), None);
 }
