@@ -11,6 +11,7 @@ import type {
   EventsQuery,
   ExecutorsQuery,
   IncidentsQuery,
+  IncidentVerdict,
   NewSuppression,
   Page,
   SeriesQuery,
@@ -46,8 +47,10 @@ export const api = {
     body(client.GET('/v1/incidents', { params: { query }, signal })),
   incident: (id: string, signal?: AbortSignal) =>
     body(client.GET('/v1/incidents/{id}', { params: { path: { id } }, signal })),
-  act: (ids: string[], action: ActionKind, comment?: string) =>
-    body(client.POST('/v1/incidents/actions', { body: { ids, action, comment } })),
+  act: (ids: string[], action: ActionKind, comment?: string, verdict?: IncidentVerdict) =>
+    body(client.POST('/v1/incidents/actions', { body: { ids, action, comment, verdict } })),
+  previewVerdict: (id: string, signal?: AbortSignal) =>
+    body(client.GET('/v1/incidents/{id}/verdict-preview', { params: { path: { id } }, signal })),
   comment: (id: string, comment: string) =>
     body(client.POST('/v1/incidents/{id}/comments', { params: { path: { id } }, body: { comment } })),
 

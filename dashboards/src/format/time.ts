@@ -13,6 +13,11 @@ export function utc(text: string): string {
   return Number.isNaN(at) ? text : new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 }
 
+/** `2026-01-31`, in UTC. */
+export function day(text: string): string {
+  return utc(text).slice(0, 10);
+}
+
 /** `2026-01-31 09:30:00.123`, in UTC. */
 export function utcPrecise(text: string): string {
   const at = millis(text);

@@ -40,8 +40,10 @@ test('a new incident belongs into a list only if it passes each of its filters',
   }
 });
 
-test('a suppressed incident belongs only where those are wanted', () => {
-  const row = sampleRow({ suppressed_by: 'b'.repeat(32) });
-  expect(belongs(filter(''), row)).toBe(false);
-  expect(belongs(filter('with_suppressed=true'), row)).toBe(true);
+test('an incident that is suppressed or like a benign one belongs only where those are wanted', () => {
+  for (const hidden of [{ suppressed_by: 'b'.repeat(32) }, { judged_like: 'b'.repeat(32) }]) {
+    const row = sampleRow(hidden);
+    expect(belongs(filter(''), row)).toBe(false);
+    expect(belongs(filter('with_suppressed=true'), row)).toBe(true);
+  }
 });

@@ -73,7 +73,7 @@ export function belongs(filter: Filter, row: IncidentRow): boolean {
   return (
     (filter.status.length === 0 || filter.status.includes(row.status)) &&
     (filter.min_severity === undefined || RANKS[row.severity] >= RANKS[filter.min_severity]) &&
-    (filter.with_suppressed || !row.suppressed_by) &&
+    (filter.with_suppressed || !(row.suppressed_by || row.judged_like)) &&
     same(filter.executor, row.origin.executor) &&
     same(filter.tenant, row.origin.tenant) &&
     same(filter.template, row.origin.template) &&

@@ -51,6 +51,8 @@ export function sampleRow(changes: Partial<IncidentRow> = {}): IncidentRow {
     suppressed_by: null,
     acknowledged_by: null,
     comments: 0,
+    verdict: null,
+    judged_like: null,
     ...changes,
   };
 }
