@@ -17,4 +17,5 @@ mod proxies;
 mod recovery;
 mod replay;
 mod scenario;
+mod verdicts;
 mod zeek;
