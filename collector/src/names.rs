@@ -11,6 +11,7 @@ use std::time::Duration;
 use egret_event::{SmolStr, Timestamp};
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// Hash seed, fixed so that runs are repeatable.
 const SEED: u64 = 0x6567_7265_7433;
@@ -106,11 +107,19 @@ struct Client {
 /// What a client was told, by address.
 #[derive(Debug)]
 struct Generation {
-    told: HashMap<u128, Vec<Told>, FixedState>,
+    told: HashMap<u128, Answers, FixedState>,
     held: usize,
 }
 
-/// An answer. Those about one address are kept in the order of time.
+/// What a client was told about one address: most often one name, which then needs no other memory.
+#[derive(Debug)]
+struct Answers {
+    last: Told,
+    /// Earlier ones, in the order of time.
+    before: Vec<Told>,
+}
+
+/// An answer.
 #[derive(Debug, Clone)]
 struct Told {
     name: SmolStr,
@@ -212,19 +221,24 @@ impl Generation {
     /// Takes in an answer; how many others were forgotten for it. One that says again what the last
     /// one said only makes that hold longer.
     fn learn(&mut self, address: u128, told: Told, most: usize) -> u64 {
-        let all = self.told.entry(address).or_default();
-        if let Some(last) = all.last_mut()
-            && last.name == told.name
-            && last.from <= told.from
-            && told.from <= last.until
+        let known = match self.told.entry(address) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Answers { last: told, before: Vec::new() });
+                self.held += 1;
+                return 0;
+            }
+        };
+        if known.last.name == told.name
+            && known.last.from <= told.from
+            && told.from <= known.last.until
         {
-            last.until = last.until.max(told.until);
+            known.last.until = known.last.until.max(told.until);
             return 0;
         }
-        let place = all.partition_point(|other| other.from <= told.from);
-        all.insert(place, told);
-        if all.len() > most {
-            all.remove(0);
+        known.insert(told);
+        if known.before.len() >= most {
+            known.before.remove(0);
             return 1;
         }
         self.held += 1;
@@ -233,15 +247,30 @@ impl Generation {
 
     /// The last answer about `address` that had come by `at`.
     fn last(&self, address: u128, at: Timestamp) -> Option<&Told> {
-        let all = self.told.get(&address)?;
-        all[..all.partition_point(|told| told.from <= at)].last()
+        let Answers { last, before } = self.told.get(&address)?;
+        if last.from <= at {
+            return Some(last);
+        }
+        before[..before.partition_point(|told| told.from <= at)].last()
     }
 
     /// The first answer about `address` that came after `from`, by `until`.
     fn first(&self, address: u128, from: Timestamp, until: Timestamp) -> Option<&Told> {
-        let all = self.told.get(&address)?;
-        let first = all.get(all.partition_point(|told| told.from <= from))?;
-        (first.from <= until).then_some(first)
+        let Answers { last, before } = self.told.get(&address)?;
+        let first = before.get(before.partition_point(|told| told.from <= from)).unwrap_or(last);
+        (from < first.from && first.from <= until).then_some(first)
+    }
+}
+
+impl Answers {
+    /// Puts an answer where it belongs; of those with one time the one that was told last is the last.
+    fn insert(&mut self, told: Told) {
+        if self.last.from <= told.from {
+            self.before.push(std::mem::replace(&mut self.last, told));
+        } else {
+            let place = self.before.partition_point(|other| other.from <= told.from);
+            self.before.insert(place, told);
+        }
     }
 }
 
