@@ -16,7 +16,7 @@ SQUID = """
                            'result': 'varchar', 'up': 'varchar', 'down': 'varchar',
                            'method': 'varchar', 'url': 'varchar', 'server': 'varchar',
                            'way': 'varchar', 'user': 'varchar', 'sni': 'varchar',
-                           'agent': 'varchar'})
+                           'bump': 'varchar', 'agent': 'varchar'})
 """
 ENVOY = """
     select split_part(downstream_direct_remote_address, ':', 1) as client,
