@@ -284,24 +284,29 @@ fn act_on_many(
     ids: &BTreeSet<EventId>,
     action: &Action,
 ) -> Result<BulkOutcome, StoreError> {
-    let mut outcome = BulkOutcome::default();
-    for &id in ids {
-        match act(outside, id, action) {
-            Ok(ActionOutcome { changed: true, .. }) => outcome.changed.push(id),
-            Ok(ActionOutcome { changed: false, .. }) => outcome.unchanged.push(id),
-            Err(StoreError::BadQuery(_)) => outcome.refused.push(id),
-            Err(StoreError::NotFound { .. }) => outcome.not_found.push(id),
-            Err(failure) => return Err(failure),
+    telling_once(outside, |changed_feedback| {
+        let mut outcome = BulkOutcome::default();
+        for &id in ids {
+            match act(outside, id, action, changed_feedback) {
+                Ok(ActionOutcome { changed: true, .. }) => outcome.changed.push(id),
+                Ok(ActionOutcome { changed: false, .. }) => outcome.unchanged.push(id),
+                Err(StoreError::BadQuery(_)) => outcome.refused.push(id),
+                Err(StoreError::NotFound { .. }) => outcome.not_found.push(id),
+                Err(failure) => return Err(failure),
+            }
         }
-    }
-    Ok(outcome)
+        Ok(outcome)
+    })
 }
 
 async fn act_on_one(app: Shared, id: EventId, action: Action) -> Outcome<JsonBody<ActionOutcome>> {
-    let acted = app.ask(move |outside| match act(outside, id, &action) {
-        // The action itself was checked before: it is the incident that does not stand so.
-        Err(StoreError::BadQuery(reason)) => Ok(Err(reason)),
-        other => other.map(Ok),
+    let acted = app.ask(move |outside| {
+        let act = |changed_feedback: &mut bool| act(outside, id, &action, changed_feedback);
+        match telling_once(outside, act) {
+            // The action itself was checked before: it is the incident that does not stand so.
+            Err(StoreError::BadQuery(reason)) => Ok(Err(reason)),
+            other => other.map(Ok),
+        }
     });
     match acted.await? {
         Ok(outcome) => Ok(JsonBody(outcome)),
@@ -309,17 +314,31 @@ async fn act_on_one(app: Shared, id: EventId, action: Action) -> Outcome<JsonBod
     }
 }
 
+/// Lets `acts` happen, and tells whoever takes feedback when they have changed any: once, because it reads
+/// all that counts.
+fn telling_once<T>(outside: &ApiState, acts: impl FnOnce(&mut bool) -> T) -> T {
+    let mut changed_feedback = false;
+    let acted = acts(&mut changed_feedback);
+    if changed_feedback {
+        (outside.feedback_changed)();
+    }
+    acted
+}
+
 /// Carries out an action and tells the live stream and the outbox of it.
-fn act(outside: &ApiState, id: EventId, action: &Action) -> Result<ActionOutcome, StoreError> {
+fn act(
+    outside: &ApiState,
+    id: EventId,
+    action: &Action,
+    changed_feedback: &mut bool,
+) -> Result<ActionOutcome, StoreError> {
     let missing = || StoreError::NotFound { what: "incident", id: id.to_string() };
     let before = outside.store.incident(id)?.ok_or_else(missing)?;
     let targets = (outside.targets)(&before.row.incident, action.kind);
     let (incident, change) = outside.store.act(id, action, (outside.now)(), &targets)?;
     let changed = change.is_some();
-    let had_verdict = before.row.verdict.is_some();
-    if changed && (action.verdict.is_some() || had_verdict && action.kind == ChangeKind::Reopened) {
-        (outside.feedback_changed)();
-    }
+    let takes_back = before.row.verdict.is_some() && action.kind == ChangeKind::Reopened;
+    *changed_feedback |= changed && (action.verdict.is_some() || takes_back);
     if let Some(change) = change {
         outside.wake_outbox.notify_one();
         // An error only says that nobody is listening.

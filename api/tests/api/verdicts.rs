@@ -75,6 +75,7 @@ async fn one_request_judges_many_and_only_with_closing() {
     let bulk = json!({"ids": [id(1), id(2)], "action": "close", "verdict": "true_positive"});
     let outcome = world.send(Method::POST, "/v1/incidents/actions", &bulk).await.json();
     assert_eq!(outcome["changed"], json!([id(1), id(2)]));
+    assert_eq!(world.told.feedback_changed.load(Relaxed), 1, "once for all of them");
     for (action, verdict, expected) in [
         ("acknowledge", "true_positive", "only what is closed is judged"),
         ("close", "benign", "expected `true_positive` or `false_positive`"),
