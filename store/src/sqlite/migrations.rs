@@ -3,11 +3,12 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Every migration, oldest first. The file's `user_version` says how many it has had.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_baselines.sql"),
     include_str!("migrations/0003_suppressed.sql"),
     include_str!("migrations/0004_verdicts.sql"),
+    include_str!("migrations/0005_destinations.sql"),
 ];
 
 /// Marks a file as Egret's ("EGRT"), so that another program's database is never written to.
