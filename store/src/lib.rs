@@ -17,9 +17,8 @@ pub use query::{
 };
 pub use rows::{
     Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, FeedbackMatches,
-    HistoryEntry, IncidentDetail, IncidentRow, IncidentStatus, IncidentVerdict, OutboxEntry,
-    Pruned, Recovery, Role, Series, SeriesPoint, SuppressionMatches, TokenRow, VerdictRow,
-    WriteUnit,
+    HistoryEntry, IncidentDetail, IncidentMatches, IncidentRow, IncidentStatus, IncidentVerdict,
+    OutboxEntry, Pruned, Recovery, Role, Series, SeriesPoint, TokenRow, VerdictRow, WriteUnit,
 };
 pub use sqlite::SqliteStore;
 
@@ -187,7 +186,7 @@ impl Store {
         &self,
         suppression: &Suppression,
         since: Timestamp,
-    ) -> Result<SuppressionMatches, StoreError> {
+    ) -> Result<IncidentMatches, StoreError> {
         let Self::Sqlite(store) = self;
         store.preview_suppression(suppression, since)
     }

@@ -129,24 +129,35 @@ pub struct VerdictRow {
 pub struct FeedbackMatches {
     /// What would count as benign.
     pub feedback: Vec<Feedback>,
-    /// Other incidents of the time asked for that would not have opened, closed ones too, but for those that
-    /// were judged themselves.
+    /// Other incidents that would not have opened, but for those that were judged themselves.
+    pub incidents: IncidentMatches,
+}
+
+/// The incidents that a suppression or a verdict would silence, before it is saved.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct IncidentMatches {
+    /// Those of the time asked for, closed ones too.
     pub recent: u64,
-    /// Other incidents of any time that would not have opened and are not closed: saving it hides these.
+    /// Those of any time that are not closed: saving it hides these.
     pub open: u64,
-    /// The newest of `recent`, at most five.
+    /// The newest of `recent`, at most five: enough to see what kind they are.
     pub newest: Vec<IncidentRow>,
 }
 
-/// What a suppression would do, before it is saved.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SuppressionMatches {
-    /// Incidents of the time asked for that it matches, closed ones too.
-    pub recent: u64,
-    /// Incidents of any time that it matches and that are not closed: saving it hides these.
-    pub open: u64,
-    /// The newest of `recent`, at most five.
-    pub newest: Vec<IncidentRow>,
+impl IncidentMatches {
+    /// Most of `newest`.
+    const MOST_NEWEST: usize = 5;
+
+    /// Counts one, when what changed at or after `since` is asked for. The newest comes first.
+    pub(crate) fn count(&mut self, row: IncidentRow, since: Timestamp) {
+        self.open += u64::from(row.status != IncidentStatus::Closed);
+        if row.incident.updated_at >= since {
+            self.recent += 1;
+            if self.newest.len() < Self::MOST_NEWEST {
+                self.newest.push(row);
+            }
+        }
+    }
 }
 
 /// An incident with its history, oldest entry first.

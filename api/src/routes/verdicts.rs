@@ -45,8 +45,8 @@ pub(crate) async fn preview_verdict(
     Ok(JsonBody(VerdictPreview {
         feedback: found.feedback,
         days: u64::from(PREVIEWED_DAYS),
-        would_prevent: found.recent,
-        would_hide: found.open,
-        newest: found.newest,
+        would_prevent: found.incidents.recent,
+        would_hide: found.incidents.open,
+        newest: found.incidents.newest,
     }))
 }

@@ -11,13 +11,10 @@ use super::SqliteStore;
 use super::incidents;
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
-use crate::{FeedbackMatches, IncidentRow, IncidentStatus, StoreError};
+use crate::{FeedbackMatches, IncidentRow, StoreError};
 
 /// Judged incidents that count at a time, the newest: each is less than 2 KB in the engine's memory.
 const MOST_JUDGED: i64 = 10_000;
-
-/// Incidents that a preview shows, as that of a suppression.
-const MOST_NEWEST: usize = 5;
 
 /// For every minute: it must find what is marked without looking at what is not.
 pub(super) const UNMARK_EXPIRED: &str = "UPDATE incidents SET judged_like = NULL
@@ -45,11 +42,12 @@ impl SqliteStore {
         let without = FeedbackSet::new(kept.iter().cloned());
         let with = FeedbackSet::new(kept.into_iter().chain(feedback.iter().cloned()));
         let mut found = FeedbackMatches { feedback, ..FeedbackMatches::default() };
-        incidents::each_at(&db, &judged.incident.destination, since, |row| {
+        let destination = Some(judged.incident.destination.as_str());
+        incidents::each_since_or_open(&db, destination, since, |row| {
             let is_prevented = |set: &FeedbackSet| set.prevents(&row.incident, now).is_some();
             let is_other = row.incident.id != id && row.verdict.is_none();
             if is_other && is_prevented(&with) && !is_prevented(&without) {
-                count(&mut found, row, since);
+                found.incidents.count(row, since);
             }
         })?;
         Ok(found)
@@ -65,16 +63,6 @@ impl SqliteStore {
             }
             Ok(())
         })
-    }
-}
-
-fn count(found: &mut FeedbackMatches, row: IncidentRow, since: Timestamp) {
-    found.open += u64::from(row.status != IncidentStatus::Closed);
-    if row.incident.updated_at >= since {
-        found.recent += 1;
-        if found.newest.len() < MOST_NEWEST {
-            found.newest.push(row);
-        }
     }
 }
 
@@ -144,7 +132,7 @@ fn forget(db: &Connection, memory: &mut Memory, id: EventId) -> Result<bool, Sto
 fn mark(db: &Connection, destination: &str, now: Timestamp) -> Result<(), StoreError> {
     let known = FeedbackSet::new(read_at(db, destination, now)?);
     let mut alike = Vec::new();
-    incidents::each_at(db, destination, Timestamp::MAX, |row| {
+    incidents::each_since_or_open(db, Some(destination), Timestamp::MAX, |row| {
         // The newest verdict is the one that expires last.
         let like = known.prevents(&row.incident, now).filter(|like| row.judged_like != Some(*like));
         alike.extend(like.map(|like| (row.incident.id, like)));

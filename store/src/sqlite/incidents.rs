@@ -108,39 +108,23 @@ impl SqliteStore {
     }
 }
 
-/// Hands each incident that changed at or after `since` or is not closed to `take`, the newest first.
+/// Hands each incident (about `destination`, if one is given) that changed at or after `since` or is not
+/// closed to `take`, the newest first.
 pub(super) fn each_since_or_open(
     db: &Connection,
+    destination: Option<&str>,
     since: Timestamp,
     mut take: impl FnMut(IncidentRow),
 ) -> Result<(), StoreError> {
+    // Two statements, so that the one about a destination finds it by its index.
+    let about = if destination.is_some() { "destination = ?3" } else { "?3 IS NULL" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM incidents WHERE updated_at >= ?1 OR status <> ?2
+        "SELECT {COLUMNS} FROM incidents WHERE {about} AND (updated_at >= ?1 OR status <> ?2)
          ORDER BY updated_at DESC, id DESC"
     );
     let mut statement = db.prepare_cached(&sql)?;
     let closed = status_number(IncidentStatus::Closed);
-    for raw in statement.query_map(params![Stored(since), closed], Raw::read)? {
-        take(raw?.into_row()?);
-    }
-    Ok(())
-}
-
-/// The same of the incidents about one destination.
-pub(super) fn each_at(
-    db: &Connection,
-    destination: &str,
-    since: Timestamp,
-    mut take: impl FnMut(IncidentRow),
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM incidents
-         WHERE destination = ?1 AND (updated_at >= ?2 OR status <> ?3)
-         ORDER BY updated_at DESC, id DESC"
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let closed = status_number(IncidentStatus::Closed);
-    for raw in statement.query_map(params![destination, Stored(since), closed], Raw::read)? {
+    for raw in statement.query_map(params![Stored(since), closed, destination], Raw::read)? {
         take(raw?.into_row()?);
     }
     Ok(())

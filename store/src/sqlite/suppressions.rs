@@ -8,10 +8,7 @@ use super::SqliteStore;
 use super::incidents;
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
-use crate::{IncidentStatus, StoreError, SuppressionMatches};
-
-/// Incidents that a preview shows: enough to see what kind they are.
-const MOST_NEWEST: usize = 5;
+use crate::{IncidentMatches, StoreError};
 
 /// For every minute: it must find what is marked without looking at what is not.
 pub(super) const UNMARK_EXPIRED: &str = "UPDATE incidents SET suppressed_by = NULL
@@ -59,18 +56,11 @@ impl SqliteStore {
         &self,
         suppression: &Suppression,
         since: Timestamp,
-    ) -> Result<SuppressionMatches, StoreError> {
-        let mut found = SuppressionMatches::default();
-        incidents::each_since_or_open(&self.reader(), since, |row| {
-            if !suppression.matches(&row.incident, suppression.created_at) {
-                return;
-            }
-            found.open += u64::from(row.status != IncidentStatus::Closed);
-            if row.incident.updated_at >= since {
-                found.recent += 1;
-                if found.newest.len() < MOST_NEWEST {
-                    found.newest.push(row);
-                }
+    ) -> Result<IncidentMatches, StoreError> {
+        let mut found = IncidentMatches::default();
+        incidents::each_since_or_open(&self.reader(), None, since, |row| {
+            if suppression.matches(&row.incident, suppression.created_at) {
+                found.count(row, since);
             }
         })?;
         Ok(found)
@@ -122,7 +112,7 @@ fn read_all(db: &Connection) -> Result<Vec<Suppression>, StoreError> {
 /// Incidents that are not closed and that match when the suppression is made.
 fn matching(db: &Connection, suppression: &Suppression) -> Result<Vec<EventId>, StoreError> {
     let mut ids = Vec::new();
-    incidents::each_since_or_open(db, Timestamp::MAX, |row| {
+    incidents::each_since_or_open(db, None, Timestamp::MAX, |row| {
         if suppression.matches(&row.incident, suppression.created_at) {
             ids.push(row.incident.id);
         }

@@ -101,12 +101,13 @@ fn what_expired_counts_no_more_before_it_is_pruned() {
 fn a_preview_says_what_saving_does_and_does_nothing() {
     let made = some();
     let preview = made.preview_feedback(id(1), at(10), at(0)).unwrap();
-    assert_eq!((preview.recent, preview.open, preview.feedback.len()), (2, 1, 1));
-    let newest: Vec<u128> = preview.newest.iter().map(|row| row.incident.id.bits()).collect();
+    let found = &preview.incidents;
+    assert_eq!((found.recent, found.open, preview.feedback.len()), (2, 1, 1));
+    let newest: Vec<u128> = found.newest.iter().map(|row| row.incident.id.bits()).collect();
     assert_eq!(newest, [3, 2], "newest first: 3 was closed last");
     assert_eq!((like(&made, 2), made.feedback(at(10)).unwrap().len()), (None, 0));
     judge(&made, 1, FalsePositive, at(10));
-    let again = made.preview_feedback(id(2), at(11), at(0)).unwrap();
+    let again = made.preview_feedback(id(2), at(11), at(0)).unwrap().incidents;
     assert_eq!((again.recent, again.open), (0, 0), "what is prevented already is not counted");
     let none = made.preview_feedback(id(99), at(10), at(0)).unwrap_err();
     assert!(matches!(none, StoreError::NotFound { .. }), "{none}");
@@ -187,14 +188,6 @@ fn a_verdict_given_in_another_process_counts_at_once() {
 
 #[test]
 fn expired_marks_are_found_by_their_index() {
-    let made = store();
-    let plan = format!("EXPLAIN QUERY PLAN {UNMARK_EXPIRED}");
-    let steps: Vec<String> = made
-        .maintain(|db| {
-            let mut statement = db.prepare(&plan)?;
-            let rows = statement.query_map([0], |row| row.get("detail"))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .unwrap();
+    let steps = store().plan(UNMARK_EXPIRED);
     assert!(steps[0].contains("INDEX incidents_by_likeness"), "{steps:?}");
 }

@@ -72,6 +72,16 @@ impl Made {
         SqliteStore::open(&self.config).unwrap()
     }
 
+    /// The steps in which SQLite would carry out a statement about a time.
+    pub(super) fn plan(&self, sql: &str) -> Vec<String> {
+        let steps = self.maintain(|db| {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let rows = statement.query_map([0], |row| row.get("detail"))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        });
+        steps.unwrap()
+    }
+
     pub(super) fn write_events(&self, events: &[Event]) -> Committed {
         self.commit(&WriteUnit { events, now: START, ..WriteUnit::default() }).unwrap()
     }
