@@ -19,13 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::IncidentChange;
 use crate::hash::quick;
+use crate::room::make_room;
 use crate::words::bytes_words;
 
 /// Sightings that a session remembers: less than 2 KB.
 const MOST_SIGHTINGS: usize = 16;
-
-/// Sightings for which room is made at once.
-const ROOM: usize = 2;
 
 /// Sources that a session tells apart; a configuration has a handful. Any further ones count as one.
 const MOST_SOURCES: u8 = 64;
@@ -413,9 +411,7 @@ impl Joins {
                 self.sightings.remove(at);
             }
         }
-        if self.sightings.len() == self.sightings.capacity() {
-            self.sightings.reserve_exact(ROOM);
-        }
+        make_room(&mut self.sightings);
         self.sightings.push(sighting);
         self.sightings.len() - 1
     }

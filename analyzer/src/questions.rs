@@ -11,13 +11,11 @@ use crate::detect::upload_size::NextLook;
 use crate::hash::quick;
 use crate::information::Information;
 use crate::label_model::{self, PER_BIT};
+use crate::room::make_room;
 use crate::tally::Seen;
 
 /// Domains that a session remembers: about 1 KB with a few names each.
 const MOST_DOMAINS: usize = 8;
-
-/// Domains for which room is made at once.
-const ROOM: usize = 2;
 
 /// A resolver's search list asks for every name of a session below the network's own domains too
 /// (`pypi.org.example.net`). Names that look like that count a quarter: the measure of such a list
@@ -187,9 +185,7 @@ impl Questions {
             next_look: Carried::ALL.map(Carried::first_look),
         };
         if self.0.len() < MOST_DOMAINS {
-            if self.0.len() == self.0.capacity() {
-                self.0.reserve_exact(ROOM);
-            }
+            make_room(&mut self.0);
             self.0.push(new);
             return self.0.len() - 1;
         }

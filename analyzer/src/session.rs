@@ -26,15 +26,13 @@ use crate::incident::Observed;
 use crate::join::Joins;
 use crate::learned::Place;
 use crate::questions::Questions;
+use crate::room::make_room;
 use crate::seen_set::SeenSet;
 use crate::size::{Class, Kind};
 use crate::tally::{Seen, Tally, add_observed};
 
 /// Destinations that a session remembers exactly.
 pub(crate) const MOST_SLOTS: usize = 32;
-
-/// Destinations for which room is made at once.
-const ROOM: usize = 2;
 
 /// Flows that go on, whose bytes are summed up one by one.
 const MOST_FLOWS: usize = 16;
@@ -331,10 +329,8 @@ impl Session {
     pub(crate) fn place_slot(&mut self, slot: Slot) -> Target {
         let name = quick(&slot.domain);
         if self.slots.len() < MOST_SLOTS {
-            if self.slots.len() == self.slots.capacity() {
-                self.slots.reserve_exact(ROOM);
-                self.names.reserve_exact(ROOM);
-            }
+            make_room(&mut self.slots);
+            make_room(&mut self.names);
             self.names.push(name);
             self.slots.push(slot);
             return Target::Slot(self.slots.len() - 1);

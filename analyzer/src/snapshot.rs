@@ -24,7 +24,7 @@ use crate::shard::partitions;
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
 /// in an array of 18 ([`crate::form2`]), up to version 5 it knew nothing of tenants and of thresholds
 /// ([`crate::form5`]), and up to version 7 nothing of what many sessions leave ([`crate::form7`]).
-const VERSION: u8 = 10;
+const VERSION: u8 = 11;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
 const LAST_WITH_FORM_7: u8 = 7;

@@ -1,10 +1,10 @@
 //! What was counted of a session at a destination.
 
-use egret_event::{Event, Fact, Timestamp};
+use egret_event::{Event, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::detect::rate_burst::View;
 use crate::incident::Observed;
+use crate::views::{ByView, View};
 
 /// What may come back where something is left: a handshake with its certificates and an answer that
 /// says "taken". Pages, packages and lists are larger. Egret's own choice.
@@ -21,44 +21,17 @@ struct Side {
     blocked: u32,
     /// Allowed contacts whose volume the observer did not know.
     unknown: u32,
-}
-
-/// The two sides kept apart: the same egress may be seen on the wire and in a proxy's log, and
-/// must not be counted twice. Most destinations are seen by one kind of observer, and need one side.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Tally {
-    /// Who saw something first.
-    view: View,
-    own: Side,
-    /// As the other kind saw it.
-    other: Option<Box<Side>>,
     events: u32,
 }
 
-/// Which side an event belongs to: packets carry packet counts and logs do not, but the kind of
-/// fact decides, because a flow without packets is still a flow.
-pub(crate) fn view(event: &Event) -> View {
-    match &event.fact {
-        Fact::Http(request) if request.seen_by.is_logged() => View::Log,
-        _ => View::Wire,
-    }
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { view: View::Wire, own: Side::default(), other: None, events: 0 }
-    }
-}
+/// What each view counted.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tally(ByView<Side>);
 
 impl Tally {
     /// Counts an event.
     pub(crate) fn add(&mut self, event: &Event) {
-        let view = view(event);
-        if self.events == 0 {
-            self.view = view;
-        }
-        let side =
-            if view == self.view { &mut self.own } else { self.other.get_or_insert_default() };
+        let side = self.0.at(View::of(event));
         let [up, down] = [&event.up, &event.down].map(|volume| volume.bytes.unwrap_or(0));
         side.up_bytes = side.up_bytes.saturating_add(up);
         side.down_bytes = side.down_bytes.saturating_add(down);
@@ -73,33 +46,31 @@ impl Tally {
                 side.unknown = side.unknown.saturating_add(u32::from(event.up.bytes.is_none()));
             }
         }
-        self.events = self.events.saturating_add(1);
+        side.events = side.events.saturating_add(1);
     }
 
     /// Whether nothing was counted.
     pub(crate) fn is_empty(&self) -> bool {
-        self.events == 0
+        self.events() == 0
     }
 
-    /// The larger number of the two sides.
-    fn most<T: Ord + Copy>(&self, of: impl Fn(&Side) -> T) -> T {
-        let own = of(&self.own);
-        self.other.as_deref().map_or(own, |other| own.max(of(other)))
+    fn events(&self) -> u64 {
+        self.0.iter().map(|side| u64::from(side.events)).sum()
     }
 
     /// Payload bytes sent, as far as known.
     pub(crate) fn up_bytes(&self) -> u64 {
-        self.most(|side| side.up_bytes)
+        self.0.most(|side| side.up_bytes)
     }
 
     /// Of these, what was sent in contacts (or intervals of them) that brought little back.
     pub(crate) fn one_way_bytes(&self) -> u64 {
-        self.most(|side| side.one_way_bytes)
+        self.0.most(|side| side.one_way_bytes)
     }
 
     /// Contacts let through.
     pub(crate) fn allowed(&self) -> u32 {
-        self.most(|side| side.allowed)
+        self.0.most(|side| side.allowed)
     }
 
     /// All contacts.
@@ -109,14 +80,12 @@ impl Tally {
 
     /// Contacts stopped.
     fn blocked(&self) -> u32 {
-        self.most(|side| side.blocked)
+        self.0.most(|side| side.blocked)
     }
 
     /// Contacts whose volume neither side knows: what the wire measured needs no log.
     fn unknown(&self) -> u32 {
-        let Some(other) = self.other.as_deref() else { return self.own.unknown };
-        let (wire, log) =
-            if self.view == View::Wire { (&self.own, other) } else { (other, &self.own) };
+        let Some((wire, log)) = self.0.both() else { return self.0.most(|side| side.unknown) };
         let measured = wire.allowed.saturating_sub(wire.unknown);
         wire.unknown.max(log.unknown.saturating_sub(measured))
     }
@@ -130,12 +99,12 @@ impl Tally {
     pub(crate) fn observed(&self) -> Observed {
         Observed {
             up_bytes: self.up_bytes(),
-            down_bytes: self.most(|side| side.down_bytes),
+            down_bytes: self.0.most(|side| side.down_bytes),
             contacts_of_unknown_volume: u64::from(self.unknown()),
             contacts_allowed: u64::from(self.allowed()),
             contacts_blocked: u64::from(self.blocked()),
             distinct_blocked: u64::from(self.blocked() > 0),
-            events: u64::from(self.events),
+            events: self.events(),
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::join::{Joined, Out, event_of};
 use crate::session::{MOST_SLOTS, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::slot::first_looks;
-use crate::tally::{Tally, view};
+use crate::tally::Tally;
+use crate::views::View;
 use crate::world::World;
 
 /// Where questions can be read, unlike where they are asked over TLS.
@@ -88,12 +89,11 @@ impl Session {
             if let Some(rhythm) = &mut slot.rhythm {
                 rhythm.look_again();
             }
-            if let Some(dossier) = slot.dossier.as_deref_mut().filter(|d| d.opened.is_none()) {
-                dossier.forget_estimates();
-            }
         }
         for at in 0..self.slots.len() {
-            if self.slots[at].dossier.as_deref().is_some_and(|d| d.opened.is_none()) {
+            let dossier = self.slots[at].dossier.as_deref_mut();
+            if let Some(dossier) = dossier.filter(|dossier| dossier.opened.is_none()) {
+                dossier.forget_estimates();
                 self.hold_novelty(at, world);
             }
         }
@@ -213,7 +213,7 @@ impl Session {
         if let Target::Slot(at) = target {
             self.check_rhythm(at, event, world);
         }
-        let looks = self.burst.contact(begin_of(event), (lane, view(event)), &self.bars);
+        let looks = self.burst.contact(begin_of(event), (lane, View::of(event)), &self.bars);
         let mut touched = false;
         for look in looks.into_iter().flatten() {
             touched |= self.note_burst(look, target, event, world);

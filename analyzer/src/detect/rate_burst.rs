@@ -12,6 +12,7 @@ use super::{NOTABLE, normal, tail_kind};
 use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding, Quantity};
 use crate::priors::{BURST_FAMILIAR, BURST_NEW};
+use crate::views::{ByView, View};
 
 /// Lengths of the windows, in seconds.
 const WINDOW_SECONDS: [u64; WINDOWS] = [1, 10, 60];
@@ -25,13 +26,6 @@ const LOOKS: f64 = 3.0;
 pub(crate) enum Lane {
     New,
     Familiar,
-}
-
-/// Who saw a contact. The same one may be seen twice, so each view counts for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum View {
-    Wire,
-    Log,
 }
 
 /// Counts above which a window is worth a look, by lane and window.
@@ -73,18 +67,9 @@ struct Window {
     most: u32,
 }
 
-/// The windows of one view, by lane and length.
-type Windows = [[Window; WINDOWS]; 2];
-
-/// The windows of a session. Most are seen by one kind of observer, and need those of one view.
+/// The windows of a session, by view, lane and length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Burst {
-    /// Whose contact came first.
-    view: Option<View>,
-    own: Windows,
-    /// Those of the other view.
-    other: Option<Box<Windows>>,
-}
+pub(crate) struct Burst(ByView<[[Window; WINDOWS]; 2]>);
 
 /// A window that holds more contacts than is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,10 +92,8 @@ impl Burst {
         bars: &Bars,
     ) -> [Option<Look>; WINDOWS] {
         let mut looks = [None; WINDOWS];
-        let own = *self.view.get_or_insert(view);
-        let windows =
-            if own == view { &mut self.own } else { &mut **self.other.get_or_insert_default() };
-        for (index, window) in windows[lane as usize].iter_mut().enumerate() {
+        let windows = &mut self.0.at(view)[lane as usize];
+        for (index, window) in windows.iter_mut().enumerate() {
             let bar = bars.0[lane as usize][index];
             let is_over = at.since(window.from) >= length(index);
             let is_before = window.from.since(at) >= length(index);
@@ -132,8 +115,7 @@ impl Burst {
 
     /// The most contacts within each window, by lane: what a session teaches.
     pub(crate) fn most(&self, lane: usize, window: usize) -> u32 {
-        let views = [Some(&self.own), self.other.as_deref()];
-        views.into_iter().flatten().map(|view| view[lane][window].most).max().unwrap_or(0)
+        self.0.most(|windows| windows[lane][window].most)
     }
 }
 
