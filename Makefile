@@ -34,7 +34,7 @@ bench: setup-bench dashboard
 ## evaluate: how many simulated attacks are found, how soon, and at what price in false alarms; with
 ## DATA=FOLDER, on public data about real hosts too; with PEERS=1, next to other ways to judge
 evaluate: setup-build $(if $(PEERS),setup-peers) dashboard
-	cargo build --release --locked -p egret -p egret-tests --bins
+	cargo build --release --locked -p egret -p egret-tests --bin egret --bin egret-evaluate
 	target/release/egret-evaluate
 	$(if $(DATA),target/release/egret-evaluate --real "$(DATA)")
 	$(if $(PEERS),target/release/egret-evaluate --peers)
