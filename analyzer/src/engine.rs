@@ -21,7 +21,8 @@ use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
 use crate::join::{Joined, Out};
 use crate::learned::Learned;
-use crate::partition::{PARTITIONS, Partition};
+use crate::observers::Observers;
+use crate::partition::{PARTITIONS, Partition, Taught};
 use crate::shard::{Shard, Way, deal};
 use crate::world::World;
 
@@ -130,6 +131,7 @@ impl Engine {
                 baseline: Baseline::default(),
                 gaps: Gaps::default(),
                 feedback: FeedbackSet::default(),
+                observers: Observers::default(),
             },
             shards,
             time: EventTime::default(),
@@ -144,6 +146,12 @@ impl Engine {
     /// Watches for the silence of these sources, which do not come to an end by themselves.
     pub fn listen_to(&mut self, sources: impl IntoIterator<Item = SmolStr>) {
         self.listening.to = sources.into_iter().collect();
+    }
+
+    /// Says that all events come from one source: then nothing is kept for another one that might see the
+    /// same, until another is heard nevertheless.
+    pub fn hear_one_source(&mut self) {
+        self.world.observers = Observers::one();
     }
 
     /// Takes what analysts judged benign, in place of what it was told before. Whether a verdict counts is a
@@ -197,6 +205,7 @@ impl Engine {
 
     fn observe_one(&mut self, event: &Event, way: Way, out: &mut Out<'_>) {
         self.advance(event.at, out.changes);
+        self.world.observers.hear(&event.source);
         if let Fact::Gap(gap) = &event.fact {
             self.world.gaps.note(event, gap);
         }

@@ -185,13 +185,24 @@ pub(crate) struct Sight {
 }
 
 impl Joins {
-    /// Takes in an event of the session.
-    pub(crate) fn see(&mut self, event: &Event) -> Sight {
+    /// Takes in an event of the session. Where there is but one observer, what has ended is not
+    /// remembered for another.
+    pub(crate) fn see(&mut self, event: &Event, is_only_observer: bool) -> Sight {
         let source = self.source(&event.source);
         match &event.fact {
-            Fact::Flow(flow) => self.see_flow((event, source), flow),
+            Fact::Flow(flow) => {
+                let sight = self.see_flow((event, source), flow);
+                if is_only_observer {
+                    self.sightings.retain(|known| !known.ended);
+                }
+                sight
+            }
             Fact::Http(request) if request.seen_by.is_logged() => {
-                self.see_line((event, source), request)
+                let sight = self.see_line((event, source), request);
+                if is_only_observer {
+                    self.sightings.retain(|known| !known.ended);
+                }
+                sight
             }
             Fact::Http(request) if request.method == "CONNECT" => {
                 self.see_connect(event, source);

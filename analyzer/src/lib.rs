@@ -44,6 +44,7 @@ mod label_model;
 mod learned;
 mod leave;
 mod moments;
+mod observers;
 mod partition;
 mod pitman_yor;
 mod priors;

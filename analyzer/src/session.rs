@@ -138,8 +138,8 @@ pub(crate) struct Slot {
     pub(crate) drip: Option<Box<Drip>>,
     /// The gaps between contacts, where it is new: from the second contact on.
     pub(crate) rhythm: Option<Box<Rhythm>>,
-    /// When the last contact began that counts for them.
-    pub(crate) last_beat: Option<Timestamp>,
+    /// When the last contact began that counts for them; [`Timestamp::MIN`] before the first.
+    pub(crate) last_beat: Timestamp,
     /// To tell who makes a burst.
     pub(crate) recent: Recent,
     /// A hash of the last (host, address, port) that policy judged, and its judgement.

@@ -54,7 +54,7 @@ impl Slot {
             drip: None,
             rhythm: None,
             recent: Recent::since(event.at),
-            last_beat: None,
+            last_beat: Timestamp::MIN,
             judged: 0,
             judgement: None,
             dossier: None,

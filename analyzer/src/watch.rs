@@ -5,6 +5,7 @@ use std::time::Duration;
 use egret_event::{Contradiction, ContradictionKind, Event, Fact, FlowPhase, Timestamp};
 
 use crate::calibration::Score;
+use crate::detect::blocked_probes::NOTED_FROM;
 use crate::detect::policy::{Rule, SCAN_TARGETS, is_noise, is_private};
 use crate::detect::rate_burst::{Lane, Look};
 use crate::detect::upload_size::{NextLook, Subject};
@@ -31,7 +32,7 @@ impl Session {
         if let Fact::Dns(asked) = &event.fact {
             return self.ask(event, asked, world, out.changes);
         }
-        let sight = self.joins.see(event);
+        let sight = self.joins.see(event, world.observers.is_one());
         let joined;
         let mut event = event;
         if let Some(also_seen_by) = sight.also_seen_by {
@@ -279,6 +280,9 @@ impl Session {
         let ladder = world.baseline.ladder(&self.place);
         let finding =
             (probes.tail(&ladder) < NOTABLE).then(|| probes.finding(&ladder, &self.origin));
+        if self.many.is_none() && probes.distinct_blocked() < NOTED_FROM {
+            return false;
+        }
         self.dossier(Target::Many).note(event);
         if let Some(finding) = finding {
             self.hold(Target::Many, finding, world);

@@ -22,13 +22,30 @@ const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// How many sources the engine expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sources {
+    One,
+    Several,
+}
+
+/// In which order the events of many sessions come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As a capture tells them: a question and the hello that follows it one after the other, and when the
+    /// flow has ended that.
+    Capture,
+    /// Each one of another session than the one before: no cache helps.
+    Apart,
+}
+
 /// Events through an engine that has learned from sessions that did the same.
-pub(crate) fn speed(count: u64) -> Result<()> {
-    let mut world = World::new();
-    let mut learned = rounds(0..LEARNED);
+pub(crate) fn speed(count: u64, sources: Sources, order: Order) -> Result<()> {
+    let mut world = World::new(sources);
+    let mut learned = rounds(0..LEARNED, order);
     let times = ENGINE_EVENTS / (SESSIONS * EVENTS_PER_ROUND) + 1;
     world.run(START, LEARNED * EVENTS_PER_ROUND * times, &mut learned)?;
-    let mut events = rounds(LEARNED..LEARNED + SESSIONS);
+    let mut events = rounds(LEARNED..LEARNED + SESSIONS, order);
     world.run(START + 3 * HOUR, count, &mut events)?;
     let summary = world.engine.summary();
     ensure!(count == 0 || summary.baseline_sessions > 0, "nothing was learned: {summary:?}");
@@ -37,21 +54,26 @@ pub(crate) fn speed(count: u64) -> Result<()> {
 }
 
 /// A round of each of these sessions, mixed.
-fn rounds(sessions: Range<u64>) -> Vec<Event> {
+fn rounds(sessions: Range<u64>, order: Order) -> Vec<Event> {
     let round = |session| Executor::new(session).round(DESTINATIONS, |n| shared_host(session, n));
-    mixed(&sessions.flat_map(round).collect::<Vec<_>>())
+    let events: Vec<Event> = sessions.flat_map(round).collect();
+    let follows = |one: &Event, next: &Event| {
+        order == Order::Capture && matches!((&one.fact, &next.fact), (Fact::Dns(_), Fact::Tls(_)))
+    };
+    let together: Vec<&[Event]> = events.chunk_by(follows).collect();
+    mixed(&together).concat()
 }
 
 /// Holds so many sessions live at once, each with so many destinations (two of them for a push and a
 /// blocked attempt), after so many destinations have become known; a baseline is frozen meanwhile.
-pub(crate) fn room(live: u64, each: u64, known: u64) -> Result<()> {
+pub(crate) fn room(live: u64, each: u64, known: u64, sources: Sources) -> Result<()> {
     ensure!(each >= 2, "a round has two destinations of its own");
     /// Destinations of each session that makes them known, and sessions that each needs.
     const EACH: u64 = 10;
     const TIMES: u64 = 3;
     /// So many of those begin in an hour: few enough that a partition learns all that they teach.
     const PER_HOUR: u64 = 8_000;
-    let mut world = World::new();
+    let mut world = World::new(sources);
     let learners = known * TIMES / EACH;
     for session in 0..learners {
         let mut executor = Executor::new(session);
@@ -106,8 +128,12 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        Self { engine: Engine::new(AnalyzerConfig::default()), changes: Vec::new() }
+    fn new(sources: Sources) -> Self {
+        let mut engine = Engine::new(AnalyzerConfig::default());
+        if sources == Sources::One {
+            engine.hear_one_source();
+        }
+        Self { engine, changes: Vec::new() }
     }
 
     /// So many of these events: all of them in 20 s, again and again, and each time beginning with

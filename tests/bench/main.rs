@@ -117,9 +117,15 @@ fn ours_alone(table: &mut Table) -> Result<()> {
         ENGINE_EVENTS,
         "event",
     );
-    let none = stage(&["engine", "0"])?;
-    let engine = stage(&["engine", &ENGINE_EVENTS.to_string()])?.less(&none);
-    table.row("egret, engine", &engine, &engine);
+    let engine =
+        |events: u64, sources, order| stage(&["engine", &events.to_string(), sources, order]);
+    let none = engine(0, "one", "capture")?;
+    let ours = engine(ENGINE_EVENTS, "one", "capture")?.less(&none);
+    table.row("egret, one source, in a capture's order", &ours, &ours);
+    for (sources, name) in [("one", "one source"), ("several", "several sources, joined")] {
+        let apart = engine(ENGINE_EVENTS, sources, "apart")?.less(&none);
+        table.row(&format!("egret, {name}, each event of another session"), &apart, &ours);
+    }
     room(table)?;
 
     table.section("SQLite, with roll-ups: events of 200 live sessions", STORE_EVENTS, "row");
@@ -138,14 +144,17 @@ fn ours_alone(table: &mut Table) -> Result<()> {
 fn room(table: &mut Table) -> Result<()> {
     let once = Runs::of(1);
     let live = LIVE_SESSIONS.to_string();
-    let none = measure(once, &stage_command(&["sessions", "0", "2"])?)?;
-    for destinations in [4, 10, 32] {
-        let sessions =
-            measure(once, &stage_command(&["sessions", &live, &destinations.to_string()])?)?;
-        let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
-        table.note(&format!(
-            "{LIVE_SESSIONS} live sessions with {destinations} destinations each take {each:.1} KiB each.",
-        ));
+    let none = measure(once, &stage_command(&["sessions", "0", "2", "one"])?)?;
+    for (sources, words) in [("one", "one source"), ("several", "several sources")] {
+        for destinations in [4, 10, 32] {
+            let stage = stage_command(&["sessions", &live, &destinations.to_string(), sources])?;
+            let sessions = measure(once, &stage)?;
+            let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
+            table.note(&format!(
+                "{LIVE_SESSIONS} live sessions with {destinations} destinations each, {words}, \
+                 take {each:.1} KiB each.",
+            ));
+        }
     }
     let all = stage_command(&["destinations", &live, "10", &KNOWN_DESTINATIONS.to_string()])?;
     let all = measure(once, &all)?;

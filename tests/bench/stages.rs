@@ -13,6 +13,7 @@ use egret_collector::{
 use egret_event::{Event, Scope, Timestamp};
 use egret_store::{RawStore, Store, WriteUnit};
 
+use crate::engine::{Order, Sources};
 use crate::traffic::{DESTINATIONS, Executor, mixed, shared_host};
 use crate::{START, engine};
 
@@ -27,15 +28,35 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Result<()> {
     match (name, args) {
         ("floor", [path]) => floor(Path::new(path)),
         ("capture" | "log", [path]) => collect(Path::new(path)),
-        ("engine", [events]) => engine::speed(events.parse()?),
-        ("sessions", [live, each]) => engine::room(live.parse()?, each.parse()?, 0),
+        ("engine", [events, sources, order]) => {
+            engine::speed(events.parse()?, sources_of(sources)?, order_of(order)?)
+        }
+        ("sessions", [live, each, sources]) => {
+            engine::room(live.parse()?, each.parse()?, 0, sources_of(sources)?)
+        }
         ("destinations", [live, each, known]) => {
-            engine::room(live.parse()?, each.parse()?, known.parse()?)
+            engine::room(live.parse()?, each.parse()?, known.parse()?, Sources::Several)
         }
         ("store", [events]) => store(events.parse()?),
         ("flows", [packets, live]) => flows(packets.parse()?, live.parse()?),
         _ => bail!("no stage {name} with {} arguments", args.len()),
     }
+}
+
+fn sources_of(name: &str) -> Result<Sources> {
+    Ok(match name {
+        "one" => Sources::One,
+        "several" => Sources::Several,
+        _ => bail!("one source or several, not {name}"),
+    })
+}
+
+fn order_of(name: &str) -> Result<Order> {
+    Ok(match name {
+        "capture" => Order::Capture,
+        "apart" => Order::Apart,
+        _ => bail!("in the order of a capture or apart, not {name}"),
+    })
 }
 
 /// libpcap's own loop with nothing in it: no reader of captures through libpcap is faster.

@@ -158,7 +158,7 @@ pub(crate) fn shared_host(session: u64, n: u64) -> String {
     format!("api.service-{}.example", (session + n * 7) % 400)
 }
 
-/// The same events in an order that mixes their sessions.
-pub(crate) fn mixed(events: &[Event]) -> Vec<Event> {
-    (0..events.len()).map(|index| events[index * STRIDE % events.len()].clone()).collect()
+/// The same in an order that mixes sessions.
+pub(crate) fn mixed<T: Clone>(all: &[T]) -> Vec<T> {
+    (0..all.len()).map(|index| all[index * STRIDE % all.len()].clone()).collect()
 }

@@ -53,9 +53,10 @@ pub(crate) fn is_asked_by_timers(port: u16) -> bool {
 }
 
 /// By how much the gap before a contact is longer than [`TOGETHER`], if it is; it becomes the last one.
-pub(crate) fn gap(last: &mut Option<Timestamp>, at: Timestamp) -> Option<Duration> {
-    let gap = last.map_or(Duration::ZERO, |last| at.since(last));
-    *last = (*last).max(Some(at));
+/// Before the first, `last` is [`Timestamp::MIN`].
+pub(crate) fn gap(last: &mut Timestamp, at: Timestamp) -> Option<Duration> {
+    let gap = if *last == Timestamp::MIN { Duration::ZERO } else { at.since(*last) };
+    *last = (*last).max(at);
     gap.checked_sub(TOGETHER)
 }
 
@@ -174,7 +175,7 @@ mod tests {
     fn rhythm(gaps_ms: impl IntoIterator<Item = u64>) -> Rhythm {
         let mut rhythm = Rhythm::default();
         let mut at = Timestamp::from_secs(1_000);
-        let mut last = Some(at);
+        let mut last = at;
         for gap_ms in gaps_ms {
             at = at + Duration::from_millis(gap_ms);
             if let Some(beyond) = gap(&mut last, at) {
@@ -210,8 +211,8 @@ mod tests {
 
     #[test]
     fn an_event_that_comes_late_changes_nothing() {
-        let mut last = Some(Timestamp::from_secs(1_600));
+        let mut last = Timestamp::from_secs(1_600);
         assert_eq!(gap(&mut last, Timestamp::from_secs(1_100)), None);
-        assert_eq!(last, Some(Timestamp::from_secs(1_600)));
+        assert_eq!(last, Timestamp::from_secs(1_600));
     }
 }

@@ -14,6 +14,10 @@ use crate::priors::BLOCKED;
 use crate::seen_set::SeenSet;
 use crate::tails::RandomWalk;
 
+/// Distinct blocked targets of a session from which on they are noted as evidence: most sessions have one
+/// or two, of telemetry.
+pub(crate) const NOTED_FROM: u32 = 3;
+
 /// First contacts of a session, from the first blocked one on. A target is a host (or address)
 /// and a port; trying it again changes nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

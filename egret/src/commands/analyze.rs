@@ -68,7 +68,11 @@ pub fn run(args: &AnalyzeArgs) -> Result<ExitCode> {
 pub fn analyze(args: &AnalyzeArgs) -> Result<Report> {
     let loaded = load_without_targets(&args.config)?;
     let config = loaded.config;
-    let mut found = Found::new(new_engine(&config.analyzer)?);
+    let mut engine = new_engine(&config.analyzer)?;
+    if args.files.len() == 1 {
+        engine.hear_one_source();
+    }
+    let mut found = Found::new(engine);
     let with_progress = args.format == Format::Table;
     let attribution = attribution(&config.collector, &args.executors)?;
     let surroundings = (attribution, &config.collector.scanner);

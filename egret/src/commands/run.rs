@@ -275,7 +275,11 @@ struct Restored {
 /// The engine, which listens to the sources that go on for ever, and where its inputs stood.
 fn engine(store: &Store, config: &Config) -> Result<Restored> {
     let mut restored = restore(store, &config.analyzer)?;
-    restored.engine.listen_to(collect::endless(&config.collector.sources));
+    let sources = &config.collector.sources;
+    restored.engine.listen_to(collect::endless(sources));
+    if sources.len() == 1 {
+        restored.engine.hear_one_source();
+    }
     Ok(restored)
 }
 
