@@ -21,6 +21,7 @@ impl Session {
         world: &World,
         out: &mut Vec<IncidentChange>,
     ) {
+        self.asks = true;
         self.check_name(event, asked, world, out);
         let source = self.joins.source(&event.source);
         let questions = self.questions.get_or_insert_default();

@@ -58,10 +58,33 @@ pub(crate) struct Calibration {
     highest: Vec<Score>,
 }
 
+/// A score that few sessions get beyond.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Usual {
+    pub(crate) score: Score,
+    /// The part of the sessions that score above it, at most, where nothing changes.
+    pub(crate) share: f64,
+    /// Sessions that say so.
+    pub(crate) sessions: u64,
+}
+
 impl Calibration {
     /// Sessions that were scored.
     pub(crate) fn sessions(&self) -> u64 {
         self.sessions
+    }
+
+    /// What the least of the kept scores is to the sessions that come; `None` while there are too few
+    /// for a threshold.
+    pub(crate) fn usual(&self) -> Option<Usual> {
+        let score = *self.highest.last()?;
+        let share = self.highest.len() as f64 / (self.sessions as f64 + 1.0);
+        promises(1, self.sessions).then_some(Usual { score, share, sessions: self.sessions })
+    }
+
+    /// How many of the kept scores are above one.
+    pub(crate) fn above(&self, score: Score) -> u64 {
+        self.highest.partition_point(|kept| *kept > score) as u64
     }
 
     /// Adds a session.

@@ -196,12 +196,28 @@ impl Dossier {
 
     /// The combined probability of the detectors that estimate.
     pub(crate) fn combined(&self) -> f64 {
-        combine(self.findings.iter().map(|f| (weight(f.detector), f.p)))
+        self.combined_by(|finding| finding.p)
     }
 
     /// The same without what analysts judged.
     pub(crate) fn combined_unjudged(&self) -> f64 {
-        combine(self.findings.iter().map(|f| (weight(f.detector), f.own_p())))
+        self.combined_by(Finding::own_p)
+    }
+
+    /// By what each finding's probability is taken to be. What is found of a new destination only is part
+    /// of how new it is, and makes that more: as a detector beside the others a weak finding would take
+    /// from the weight of a strong one.
+    fn combined_by(&self, p: impl Fn(&Finding) -> f64) -> f64 {
+        let corroborating = self.findings.iter().filter(|f| corroborates(f.detector)).map(&p);
+        let corroborated = CORROBORATING * corroborating.fold(1.0, f64::min);
+        let alone = self.findings.iter().filter(|f| !corroborates(f.detector));
+        combine(alone.map(|finding| {
+            let p = match finding.detector {
+                Detector::NewDestination => p(finding).min(corroborated),
+                _ => p(finding),
+            };
+            (weight(finding.detector), p)
+        }))
     }
 
     /// By how far the evidence is beyond the threshold and how much has gone. The amounts are
@@ -280,18 +296,26 @@ impl Opened {
     }
 }
 
+/// Whether a detector says something of destinations that are new, and of no others.
+const fn corroborates(detector: Detector) -> bool {
+    matches!(detector, Detector::DirectAddress | Detector::OddCertificate)
+}
+
+/// How many do: so many looks there are.
+const CORROBORATING: f64 = 2.0;
+
 /// How much a detector's evidence counts. Novelty counts least because it is common; what was
 /// sent, and to whom, most because it is what exfiltration is made of. Egret's own choice.
 pub(crate) fn weight(detector: Detector) -> f64 {
     match detector {
-        Detector::NewDestination => 1.0,
+        Detector::NewDestination | Detector::DirectAddress | Detector::OddCertificate => 1.0,
         Detector::UploadSize
         | Detector::SlowDrip
         | Detector::DnsTunnel
         | Detector::SensitiveContent
         | Detector::ForeignTenant => 4.0,
         Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
-        Detector::Policy | Detector::Blind | Detector::FleetDrip => 1.0,
+        Detector::Policy | Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift => 1.0,
         Detector::Contradiction => 2.0,
     }
 }

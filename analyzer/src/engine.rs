@@ -16,6 +16,7 @@ use crate::baseline::Baseline;
 use crate::blind::{Listening, Watch};
 use crate::detect::fleet_drip::FleetDrips;
 use crate::detect::policy::Policy;
+use crate::detect::template_drift::{News, TemplateDrifts};
 use crate::feedback::{Feedback, FeedbackSet};
 use crate::gaps::Gaps;
 use crate::incident::{IncidentChange, Stage};
@@ -70,6 +71,8 @@ pub struct Engine {
     pub(crate) watch: Watch,
     /// Where many sessions leave something.
     pub(crate) fleet_drips: FleetDrips,
+    /// Whether templates stay what they were.
+    pub(crate) template_drifts: TemplateDrifts,
     /// Whose silence matters. No part of a snapshot: it is configuration.
     listening: Listening,
 }
@@ -139,6 +142,7 @@ impl Engine {
             forgotten_destinations: 0,
             watch: Watch::default(),
             fleet_drips: FleetDrips::default(),
+            template_drifts: TemplateDrifts::default(),
             listening: Listening::default(),
         }
     }
@@ -332,12 +336,11 @@ impl Engine {
     /// Merges all deltas into the next frozen baseline, and looks at what many sessions did together.
     /// When nothing was taught, the old stays.
     fn fold(&mut self, at: Timestamp, out: &mut Vec<IncidentChange>) {
-        let mut taught = crate::partition::Taught::default();
+        let mut taught = Taught::default();
         for shard in &mut self.shards {
-            let part = shard.take_taught();
-            taught.now.merge(&part.now);
-            taught.later.merge(&part.later);
+            taught.merge(shard.take_taught());
         }
+        let changed = self.look_at_templates(&taught, at, out);
         if !taught.later.is_empty() {
             let counts_from = (at + WAIT_OF_THE_WARY).floor(DAY) + DAY;
             let waiting = self.waiting.entry(counts_from).or_default();
@@ -349,12 +352,13 @@ impl Engine {
         {
             taught.now.merge(&entry.remove());
         }
-        if taught.now.is_empty() {
+        if taught.now.is_empty() && changed.is_empty() {
             return;
         }
         let old = std::mem::take(&mut self.world.baseline);
         let (generation, judged_by) = (old.generation().wrapping_add(1), old.judges());
         let mut learned = old.into_learned();
+        changed.iter().for_each(|template| learned.calibrate_anew(*template));
         learned.merge(&taught.now);
         learned.drops.grow(at);
         let first = out.len();
@@ -362,6 +366,26 @@ impl Engine {
         sort(&mut out[first..]);
         self.forgotten_destinations += learned.shrink_to(MOST_SCOPES, MOST_SEEN);
         self.world.baseline = Baseline::freeze(learned, Some(at), generation);
+    }
+
+    /// Holds the scores of an epoch against those that thresholds are calibrated on: the templates where
+    /// they differ too much. What of theirs waits to be calibrated on is given up.
+    fn look_at_templates(
+        &mut self,
+        taught: &Taught,
+        at: Timestamp,
+        out: &mut Vec<IncidentChange>,
+    ) -> Vec<u64> {
+        let known = &self.world.baseline.learned().calibrations;
+        let news = News { scores: &taught.later.calibrations, names: &taught.templates };
+        let judged_by = self.world.baseline.judges();
+        let first = out.len();
+        let changed = self.template_drifts.look((known, news), (at, judged_by), out);
+        sort(&mut out[first..]);
+        for waiting in self.waiting.values_mut() {
+            changed.iter().for_each(|template| waiting.calibrate_anew(*template));
+        }
+        changed
     }
 }
 

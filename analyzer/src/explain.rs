@@ -193,8 +193,14 @@ impl Case<'_> {
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
-            (Some((Detector::Blind | Detector::FleetDrip, f)), _) => f.words.clone(),
+            (Some((Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift, f)), _) => {
+                f.words.clone()
+            }
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
+            (Some((Detector::DirectAddress, _)), _) => {
+                format!("{name} contacted, and no name led there")
+            }
+            (Some((Detector::OddCertificate, _)), _) => format!("odd certificate of {name}"),
             (Some((Detector::NewDestination, _)) | None, _) => format!("unusual: {name}"),
         }
     }

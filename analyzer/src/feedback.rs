@@ -152,12 +152,15 @@ const fn is_comparison(detector: Detector) -> bool {
         | Detector::Beacon
         | Detector::DnsTunnel
         | Detector::BlockedProbes
-        | Detector::ForeignTenant => true,
+        | Detector::ForeignTenant
+        | Detector::DirectAddress
+        | Detector::OddCertificate => true,
         Detector::SensitiveContent
         | Detector::Policy
         | Detector::Contradiction
         | Detector::Blind
-        | Detector::FleetDrip => false,
+        | Detector::FleetDrip
+        | Detector::TemplateDrift => false,
     }
 }
 
@@ -376,7 +379,7 @@ mod tests {
     fn what_is_observed_and_not_estimated_takes_no_feedback() {
         let without = Detector::ALL.into_iter().filter(|detector| !is_comparison(*detector));
         let codes: Vec<&str> = without.map(Detector::code).collect();
-        assert_eq!(codes, ["D12", "P", "D10", "B", "D14"]);
+        assert_eq!(codes, ["D12", "P", "D10", "B", "D14", "T"]);
     }
 
     fn some_detector() -> impl Strategy<Value = Detector> {

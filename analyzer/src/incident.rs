@@ -28,7 +28,7 @@ pub struct Incident {
     /// Who did it.
     pub origin: Attribution,
     /// The session: its given id, or the executor and the time of its first event. `"*"` for many
-    /// sessions together (a fleet drip); for a blind source its name.
+    /// sessions together (a fleet drip, a template drift); for a blind source its name.
     pub session: SmolStr,
     /// The registrable domain, or the address where there is no name. For findings about many
     /// destinations together (rate bursts, blocked probes): `"*"`.
@@ -223,6 +223,10 @@ pub enum Detector {
     BlockedProbes,
     /// D8: something is left with a stranger on a service that everybody uses.
     ForeignTenant,
+    /// D9: an address is contacted that no name led to.
+    DirectAddress,
+    /// D11: a certificate that no client should accept.
+    OddCertificate,
     /// D12: a secret is in what is sent.
     SensitiveContent,
     /// P: something that policy forbids.
@@ -233,11 +237,13 @@ pub enum Detector {
     Blind,
     /// D14: session after session leaves a little at a place that was new to all.
     FleetDrip,
+    /// T: the sessions of a template are not what they were.
+    TemplateDrift,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -246,11 +252,14 @@ impl Detector {
         Self::DnsTunnel,
         Self::BlockedProbes,
         Self::ForeignTenant,
+        Self::DirectAddress,
+        Self::OddCertificate,
         Self::SensitiveContent,
         Self::Policy,
         Self::Contradiction,
         Self::Blind,
         Self::FleetDrip,
+        Self::TemplateDrift,
     ];
 
     /// The short code.
@@ -264,11 +273,14 @@ impl Detector {
             Self::DnsTunnel => "D6",
             Self::BlockedProbes => "D7",
             Self::ForeignTenant => "D8",
+            Self::DirectAddress => "D9",
+            Self::OddCertificate => "D11",
             Self::SensitiveContent => "D12",
             Self::Policy => "P",
             Self::Contradiction => "D10",
             Self::Blind => "B",
             Self::FleetDrip => "D14",
+            Self::TemplateDrift => "T",
         }
     }
 
@@ -283,11 +295,14 @@ impl Detector {
             Self::DnsTunnel => "DNS tunnel",
             Self::BlockedProbes => "blocked probes",
             Self::ForeignTenant => "foreign tenant",
+            Self::DirectAddress => "direct address",
+            Self::OddCertificate => "odd certificate",
             Self::SensitiveContent => "sensitive content",
             Self::Policy => "policy",
             Self::Contradiction => "contradiction",
             Self::Blind => "blind source",
             Self::FleetDrip => "fleet drip",
+            Self::TemplateDrift => "template drift",
         }
     }
 }

@@ -279,6 +279,11 @@ impl Learned {
         (before - self.tenancies.len()) as u64
     }
 
+    /// Forgets the scores of a template's sessions.
+    pub(crate) fn calibrate_anew(&mut self, template: u64) {
+        self.calibrations.remove(&template);
+    }
+
     fn shrink_calibrations(&mut self, most: usize) {
         let excess = self.calibrations.len().saturating_sub(most);
         let mut rank: Vec<_> =

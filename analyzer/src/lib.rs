@@ -23,6 +23,7 @@ mod blind;
 mod calibration;
 mod carry;
 mod config;
+mod corroborate;
 mod detect;
 mod dossier;
 mod drops;

@@ -3,10 +3,10 @@
 //! There are always [`PARTITIONS`] of them, whatever the number of shards, so that a full
 //! session table and all that follows from it do not depend on that number.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use egret_event::{Attribution, Event, Timestamp};
+use egret_event::{Attribution, Event, SmolStr, Timestamp};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,17 @@ pub(crate) struct Taught {
     pub(crate) now: Learned,
     /// By sessions in which something was unlikely, and the scores of all.
     pub(crate) later: Learned,
+    /// What the templates are called whose sessions were scored.
+    pub(crate) templates: BTreeMap<u64, SmolStr>,
+}
+
+impl Taught {
+    /// Adds what others taught.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.now.merge(&other.now);
+        self.later.merge(&other.later);
+        self.templates.extend(other.templates);
+    }
 }
 
 /// What was given up for lack of room.
@@ -245,6 +256,10 @@ impl Partition {
         // Likely or not, all wait: or else the unlikely ones would be missing for a week.
         let scored = session.teach_score(world, &mut self.taught.later);
         self.counts.unlearned += u64::from(!scored);
+        if let Some(name) = session.origin.template.as_ref().filter(|_| scored) {
+            let template = session.place.template;
+            self.taught.templates.entry(template).or_insert_with(|| name.clone());
+        }
     }
 
     /// Gives what was taught since the last call.

@@ -92,6 +92,16 @@ impl SizePrior {
     pub(crate) const OF_BEATS: Self =
         Self { median: 1, p98: 8, bar: 16, p_at_bar: P_AT_BAR_OF_BEATS };
 
+    /// The prior for new addresses of a session that no name led to: one in fifty has one, because it was
+    /// asked for before anybody looked, or stands in a configuration.
+    pub(crate) const OF_DIRECT_ADDRESSES: Self =
+        Self { median: 0, p98: 1, bar: 12, p_at_bar: P_AT_BAR_OF_BEATS };
+
+    /// The prior for new destinations of a session that show an odd certificate: one session in two
+    /// hundred meets one.
+    pub(crate) const OF_ODD_CERTIFICATES: Self =
+        Self { median: 0, p98: 0, bar: 16, p_at_bar: P_AT_BAR_OF_BEATS };
+
     /// The prior for what DNS questions carry, by what the names are for.
     pub(crate) const fn of_questions(usage: Use, carried: Carried) -> Self {
         let (median, p98, bar) = match (usage, carried) {
@@ -133,6 +143,9 @@ impl SizePrior {
 
     /// P(a session sends at least `bytes`).
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
+        if bytes == 0 {
+            return 1.0;
+        }
         let at = |bytes| log_size(bytes);
         let y = at(bytes);
         // From (y₀, ln p₀) to (y₁, ln p₁), and on beyond it.

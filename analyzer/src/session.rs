@@ -72,6 +72,9 @@ pub(crate) struct Session {
     pub(crate) many: Option<Box<Dossier>>,
     /// The strongest combined evidence that there was at any time, for calibration.
     pub(crate) score: Score,
+    /// Whether its DNS questions are seen, and certificates of servers.
+    pub(crate) asks: bool,
+    pub(crate) shows_certificates: bool,
     /// Whether something unlikely was not held against it because an analyst judged the like benign.
     pub(crate) is_spared: bool,
     /// When its partition looks at it again, in whole seconds: silence may have ended it, or
@@ -124,6 +127,10 @@ pub(crate) struct Slot {
     pub(crate) is_shared: bool,
     /// Whether it is in a private network, under no name or an internal one.
     pub(crate) is_private: bool,
+    /// Whether it is an address that no name led to.
+    pub(crate) is_direct: bool,
+    /// Whether it showed a certificate that no client should accept.
+    pub(crate) is_odd: bool,
     /// How new it is to the template.
     pub(crate) class: Class,
     pub(crate) tally: Tally,
@@ -272,6 +279,8 @@ impl Session {
             private: None,
             many: None,
             score: Score::default(),
+            asks: false,
+            shows_certificates: false,
             is_spared: false,
             due_s: 0,
             growth_due_s: None,

@@ -102,9 +102,7 @@ impl Shard {
     pub(crate) fn take_taught(&mut self) -> Taught {
         let mut sum = Taught::default();
         for partition in &mut self.partitions {
-            let taught = partition.take_taught();
-            sum.now.merge(&taught.now);
-            sum.later.merge(&taught.later);
+            sum.merge(partition.take_taught());
         }
         sum
     }

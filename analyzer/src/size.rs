@@ -93,6 +93,12 @@ impl Cell {
     /// Contacts at even intervals with one new destination.
     pub(crate) const BEATS: Self = Self(64);
 
+    /// New addresses that no name led to.
+    pub(crate) const DIRECT_ADDRESSES: Self = Self(FIRST_ONE_WAY + 3);
+
+    /// New destinations that showed an odd certificate.
+    pub(crate) const ODD_CERTIFICATES: Self = Self(FIRST_ONE_WAY + 4);
+
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).chain(FIRST_ONE_WAY..FIRST_ONE_WAY + 3).map(Self)
@@ -100,7 +106,7 @@ impl Cell {
 
     /// Whether this is a cell of uploads to destinations that are new.
     pub(crate) const fn is_of_new(self) -> bool {
-        self.0 < UPLOAD_CELLS / 3 || self.0 >= FIRST_ONE_WAY
+        self.0 < UPLOAD_CELLS / 3 || matches!(self.0.checked_sub(FIRST_ONE_WAY), Some(0..3))
     }
 }
 

@@ -8,6 +8,7 @@ use egret_event::{Event, Fact, SmolStr, Timestamp};
 use crate::baseline::Ladder;
 use crate::detect::NOTABLE;
 use crate::detect::beacon::{Rhythm, SMALL_BYTES};
+use crate::detect::direct_address;
 use crate::detect::new_destination;
 use crate::detect::policy::is_private;
 use crate::detect::slow_drip::Drip;
@@ -42,6 +43,8 @@ impl Slot {
         let mut slot = Self {
             is_shared: crate::tenancy::is_listed(&domain),
             is_private: is_private(&event.destination),
+            is_direct: direct_address::is_direct(event),
+            is_odd: false,
             domain,
             key,
             kind: kind_of(event),
@@ -101,14 +104,17 @@ impl Slot {
         if beats > 0 && is_own_of_platform(&self.domain) { 0 } else { beats }
     }
 
-    /// What it sent, by measure. The sum may be seen by two observers; the larger one counts.
+    /// What it sent for its own sake, by measure. The sum may be seen by two observers; the larger one
+    /// counts.
     pub(crate) fn sent(&self) -> Sent {
-        [self.largest, self.tally.up_bytes(), self.tally.one_way_bytes()]
+        [self.largest, self.tally.uploaded(), self.tally.one_way_bytes()]
     }
 
     /// What its uploads are compared with.
     pub(crate) fn subject<'a>(&self, ladder: &Ladder<'a>) -> Subject<'a> {
-        Subject { class: self.class, kind: self.kind, own: ladder.sent_by_template(self.key) }
+        let leaves_out = self.tally.up_bytes().saturating_sub(self.tally.uploaded());
+        let own = ladder.sent_by_template(self.key);
+        Subject { class: self.class, kind: self.kind, own, leaves_out }
     }
 }
 

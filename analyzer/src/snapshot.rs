@@ -9,6 +9,7 @@ use crate::AnalyzerConfig;
 use crate::baseline::Baseline;
 use crate::blind::Watch;
 use crate::detect::fleet_drip::FleetDrips;
+use crate::detect::template_drift::TemplateDrifts;
 use crate::engine::{Engine, EventTime, FrozenBaseline};
 use crate::form2::LearnedForm2;
 use crate::form5::LearnedForm5;
@@ -24,7 +25,7 @@ use crate::shard::partitions;
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
 /// in an array of 18 ([`crate::form2`]), up to version 5 it knew nothing of tenants and of thresholds
 /// ([`crate::form5`]), and up to version 7 nothing of what many sessions leave ([`crate::form7`]).
-const VERSION: u8 = 11;
+const VERSION: u8 = 12;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
 const LAST_WITH_FORM_7: u8 = 7;
@@ -79,6 +80,7 @@ struct Live {
     gaps: Gaps,
     watch: Watch,
     fleet_drips: FleetDrips,
+    template_drifts: TemplateDrifts,
     partitions: Vec<SavedPartition>,
 }
 
@@ -117,6 +119,7 @@ impl Engine {
             gaps: self.world.gaps.clone(),
             watch: self.watch.clone(),
             fleet_drips: self.fleet_drips.clone(),
+            template_drifts: self.template_drifts.clone(),
             partitions: partitions(&self.shards).map(Partition::save).collect(),
         };
         in_bytes(&(VERSION, self.kept(), live))
@@ -197,6 +200,7 @@ impl Engine {
                 engine.world.gaps = live.gaps;
                 engine.watch = live.watch;
                 engine.fleet_drips = live.fleet_drips;
+                engine.template_drifts = live.template_drifts;
                 engine
             }
             _ => return Err(RestoreError::Newer(version)),

@@ -48,8 +48,15 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
             Detector::Contradiction if finding.p < THRESHOLD => add(FRONTING),
             Detector::Contradiction => add(OTHER_PROTOCOL),
+            Detector::DirectAddress => add(OTHER_PROTOCOL),
+            Detector::OddCertificate => {
+                add(("T1587.003", "Develop Capabilities: Digital Certificates"));
+            }
             // Being new is no technique, nor is being blind; many sessions together have their own.
-            Detector::NewDestination | Detector::Blind | Detector::FleetDrip => {}
+            Detector::NewDestination
+            | Detector::Blind
+            | Detector::FleetDrip
+            | Detector::TemplateDrift => {}
         }
     }
     techniques
@@ -77,6 +84,19 @@ pub(crate) fn next_steps_of_fleet_drip(destination: &str, named: &[&str]) -> Vec
             "If {destination} is a service that was introduced lately, close this incident: from two \
              weeks after its first session on it is part of what is normal."
         ),
+    ]
+}
+
+/// What to do where a template's sessions have changed, most useful first.
+pub(crate) fn next_steps_of_template_drift(template: &str) -> Vec<String> {
+    vec![
+        format!(
+            "Find out what changed for template {template}: its image, a tool or a mirror, what agents are \
+             asked to do."
+        ),
+        "Look at its other incidents since then: an attack on many sessions looks like a change."
+            .to_owned(),
+        "If the change is meant, nothing is to be done: what is normal is learned anew.".to_owned(),
     ]
 }
 
@@ -139,6 +159,36 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
         ));
     }
     steps.push(ask_owner(case));
+    steps.extend(steps_of_findings(case));
+    match case.target {
+        Target::Slot(_) if case.observed.contacts_allowed > 0 => {
+            steps.push(format!("Block {name} at the proxy or firewall until that is answered."));
+        }
+        Target::Slot(_) if case.observed.contacts_blocked > 0 => {
+            steps.push(format!("Confirm that {name} is still blocked."));
+        }
+        Target::Slot(_) => {}
+        Target::Many => steps.push(format!(
+            "Stop executor {executor} if nobody can explain it: it tries one destination after \
+             another."
+        )),
+    }
+    steps.push(format!(
+        "Look at the files and the commands of session {} since {}.",
+        case.session.name, case.seen.first
+    ));
+    steps.extend(rules.first().map(|hits| exception(case, hits.rule)));
+    if case.observed.contacts_of_unknown_volume > 0 {
+        steps.push(
+            "Let the proxy log bytes sent, so that the volume is known next time.".to_owned(),
+        );
+    }
+    steps
+}
+
+/// What to do about what was found of one destination, detector by detector.
+fn steps_of_findings(case: &Case<'_>) -> Vec<String> {
+    let (mut steps, name, executor) = (Vec::new(), &case.name, &case.session.origin.executor);
     let is_found = |detector| finding_of(case, detector).is_some();
     if is_found(Detector::DnsTunnel) {
         steps.push(format!(
@@ -165,28 +215,11 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
              a process, a scheduled job or a package's own hook makes them."
         ));
     }
-    match case.target {
-        Target::Slot(_) if case.observed.contacts_allowed > 0 => {
-            steps.push(format!("Block {name} at the proxy or firewall until that is answered."));
-        }
-        Target::Slot(_) if case.observed.contacts_blocked > 0 => {
-            steps.push(format!("Confirm that {name} is still blocked."));
-        }
-        Target::Slot(_) => {}
-        Target::Many => steps.push(format!(
-            "Stop executor {executor} if nobody can explain it: it tries one destination after \
-             another."
-        )),
-    }
-    steps.push(format!(
-        "Look at the files and the commands of session {} since {}.",
-        case.session.name, case.seen.first
-    ));
-    steps.extend(rules.first().map(|hits| exception(case, hits.rule)));
-    if case.observed.contacts_of_unknown_volume > 0 {
-        steps.push(
-            "Let the proxy log bytes sent, so that the volume is known next time.".to_owned(),
-        );
+    if is_found(Detector::DirectAddress) {
+        steps.push(format!(
+            "Find out whose address {name} is (its reverse name, its network's owner), and where in \
+             the task's files or commands it is written down."
+        ));
     }
     steps
 }

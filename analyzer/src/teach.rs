@@ -5,12 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::detect::beacon;
-use crate::detect::dns_tunnel;
 use crate::detect::foreign_tenant::Places;
 use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
+use crate::detect::{beacon, direct_address, dns_tunnel, odd_certificate};
 use crate::incident::Detector;
 use crate::learned::{
     Asked, FLEET, Learned, SEEN_PER_ASKED, SEEN_PER_TENANCY, Scope, Seen, Tenancy,
@@ -50,7 +49,7 @@ impl Session {
         let mut largest = self.largest_uploads(world);
         largest.extend(self.most_asked(world));
         largest.extend(self.largest_drips(world));
-        largest.extend(self.most_beats(world));
+        largest.extend(self.most_of_new(world));
         let mut lost = self.teach_asked(delta);
         let can_be_new = world.baseline.ladder(&self.place).knows_what_is_new();
         for key in self.place.scopes() {
@@ -200,15 +199,26 @@ impl Session {
         most
     }
 
-    /// The most contacts at even intervals with one new destination, no more than what is reported
-    /// now. Until destinations can be known, all are new and nothing is learned.
-    fn most_beats(&self, world: &World) -> Option<(Cell, u64)> {
+    /// Counts about new destinations, none more than what is reported now: the most contacts at even
+    /// intervals with one of them, addresses among them that no name led to, and such that showed an odd
+    /// certificate, where those can be seen. Until destinations can be known, all are new and nothing is
+    /// learned.
+    fn most_of_new(&self, world: &World) -> Vec<(Cell, u64)> {
         let ladder = world.baseline.ladder(&self.place);
         if !ladder.knows_what_is_new() {
-            return None;
+            return Vec::new();
         }
-        let most = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
-        Some((Cell::BEATS, most.min(beacon::first_below(&ladder, THRESHOLD))))
+        let beats = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
+        let mut most = vec![(Cell::BEATS, beats.min(beacon::first_below(&ladder, THRESHOLD)))];
+        if self.asks {
+            let bar = direct_address::first_below(&ladder, THRESHOLD);
+            most.push((Cell::DIRECT_ADDRESSES, self.direct_addresses().min(bar)));
+        }
+        if self.shows_certificates {
+            let bar = odd_certificate::first_below(&ladder, THRESHOLD);
+            most.push((Cell::ODD_CERTIFICATES, self.odd_certificates().min(bar)));
+        }
+        most
     }
 
     /// The largest upload per cell; none is one of no bytes, so that what is learned is how likely any
@@ -230,7 +240,7 @@ impl Session {
         for slot in self.slots.iter().filter(|slot| slot.tally.has_volume()) {
             let own = slot.class;
             let class = if own == Class::New && !can_be_new { Class::Known } else { own };
-            let of_class = Subject { class, kind: slot.kind, own: None };
+            let of_class = Subject { class, kind: slot.kind, own: None, leaves_out: 0 };
             let sent = slot.sent();
             for &measure in Measure::of(class) {
                 let bytes = sent[measure as usize];

@@ -47,6 +47,14 @@ impl<T: Default> ByView<T> {
         std::iter::once(&self.own).chain(self.other.as_deref())
     }
 
+    /// That of each view that saw something.
+    pub(crate) fn views(&self) -> impl Iterator<Item = (View, &T)> {
+        let first = self.first.unwrap_or(View::Wire);
+        let second = if first == View::Wire { View::Log } else { View::Wire };
+        std::iter::once((first, &self.own))
+            .chain(self.other.as_deref().map(|other| (second, other)))
+    }
+
     /// The largest of a number that each has.
     pub(crate) fn most<N: Ord>(&self, of: impl Fn(&T) -> N) -> N {
         let own = of(&self.own);

@@ -16,7 +16,7 @@ use crate::join::{Joined, Out, event_of};
 use crate::session::{MOST_SLOTS, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::slot::first_looks;
-use crate::tally::Tally;
+use crate::tally::{Tally, uploaded};
 use crate::views::View;
 use crate::world::World;
 
@@ -63,6 +63,7 @@ impl Session {
         many_is_touched |= self.check_size(target, event, world);
         self.check_drip(target, event, world);
         self.check_tenant(target, event, world);
+        self.check_certificate(target, event, world);
         many_is_touched |= self.check_content(target, event, world);
         if let Some(contradiction) = contradiction {
             many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
@@ -121,7 +122,7 @@ impl Session {
             }
             None => self.place_slot(Slot::new(event, &world.baseline.ladder(&self.place))),
         };
-        let up_bytes = event.up_bytes().unwrap_or(0);
+        let up_bytes = uploaded(event);
         let of_contact = match &event.fact {
             Fact::Flow(flow) if self.flows.is_some() || flow.phase == FlowPhase::Open => {
                 self.flows.get_or_insert_default().add(flow, up_bytes)
@@ -213,6 +214,7 @@ impl Session {
         };
         if let Target::Slot(at) = target {
             self.check_rhythm(at, event, world);
+            self.check_direct(at, event, world);
         }
         let looks = self.burst.contact(begin_of(event), (lane, View::of(event)), &self.bars);
         let mut touched = false;
@@ -346,7 +348,7 @@ impl Session {
             return false;
         }
         let ladder = world.baseline.ladder(&self.place);
-        let subject = Subject { class: Class::Many, kind: Kind::Web, own: None };
+        let subject = Subject { class: Class::Many, kind: Kind::Web, own: None, leaves_out: 0 };
         let quiet = NextLook::at(subject.first_below(&ladder, Measure::Sum, NOTABLE));
         overflow.next_look = Some(NextLook::after(sum).max(quiet));
         let sent = [0, sum, 0];

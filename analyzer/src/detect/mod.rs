@@ -6,14 +6,17 @@
 pub(crate) mod beacon;
 pub(crate) mod blocked_probes;
 pub(crate) mod contradiction;
+pub(crate) mod direct_address;
 pub(crate) mod dns_tunnel;
 pub(crate) mod fleet_drip;
 pub(crate) mod foreign_tenant;
 pub(crate) mod new_destination;
+pub(crate) mod odd_certificate;
 pub(crate) mod policy;
 pub(crate) mod rate_burst;
 pub(crate) mod sensitive_content;
 pub(crate) mod slow_drip;
+pub(crate) mod template_drift;
 pub(crate) mod upload_size;
 
 use egret_event::Attribution;

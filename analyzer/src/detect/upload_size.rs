@@ -1,7 +1,8 @@
 //! D2: more sent than is normal, in one contact or in a session as a whole.
 //!
-//! It looks at bytes sent only. What came back says nothing about what was taken away, so a
-//! download is never an upload however large; and an unknown volume is not a small one. But who
+//! It looks at bytes sent. What came back says nothing about what was taken away, so a download is
+//! never an upload however large: what it takes to receive it is left out ([`crate::tally`]). An
+//! unknown volume is not a small one. But who
 //! leaves something gets no more than a receipt for it: at a new destination what was sent in
 //! contacts that brought little back is looked at apart.
 
@@ -23,6 +24,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) kind: Kind,
     /// What the template's sessions sent to this very destination, by [`Measure`].
     pub(crate) own: Option<&'a [Histogram; 2]>,
+    /// Bytes of the sum that were sent to receive what came back, and are left out.
+    pub(crate) leaves_out: u64,
 }
 
 /// Bytes sent so far, by [`Measure`].
@@ -97,6 +100,11 @@ impl<'a> Subject<'a> {
             Measure::Sum => "in all",
             Measure::OneWay => "in contacts that brought little back",
         };
+        let aside = if self.leaves_out > value / 16 && measure != Measure::OneWay {
+            " (acknowledgements of what came back left out)"
+        } else {
+            ""
+        };
         let whereto = if normal.of_destination { "this destination" } else { self.class.words() };
         let whose = crate::words::whose(normal.weight.level, origin);
         Finding {
@@ -109,7 +117,7 @@ impl<'a> Subject<'a> {
             observed: Quantity { value: value as f64, unit: SmolStr::new_static("bytes") },
             normal: Some(normal_size(&normal, origin)),
             words: format!(
-                "sent {} {manner}; {whose} normally send at most {} (98 %) to {whereto}",
+                "sent {} {manner}{aside}; {whose} normally send at most {} (98 %) to {whereto}",
                 bytes_words(value),
                 bytes_words(normal.p98),
             ),

@@ -1,6 +1,6 @@
 //! What was learned: thresholds from the sessions seen here, and baselines that are brought along.
 
-use egret_analyzer::{AnalyzerConfig, Engine, IncidentChange, RestoreError, Stage};
+use egret_analyzer::{AnalyzerConfig, Detector, Engine, IncidentChange, RestoreError, Stage};
 
 use egret_event::Event;
 
@@ -58,6 +58,35 @@ fn thresholds_are_calibrated_when_thousands_of_sessions_have_waited_for_a_week()
     let why = &incident.explanation;
     assert!(why.p_combined < why.threshold && why.threshold > 1e-4, "{why:?}");
     assert!(why.summary.contains("no more than one in 1000 gets there"), "{}", why.summary);
+}
+
+#[test]
+fn a_template_that_changes_is_told_once_and_its_threshold_is_given_up() {
+    let mut engine = after_ten_days();
+    let mut changes = Vec::new();
+    engine.tick(crate::traffic::at(LATER_MS), &mut changes);
+    assert_eq!(engine.summary().stage, Stage::Calibrated);
+    // One session in four sends something to a place of its own, and more than before.
+    for number in 0..PER_DAY {
+        let mut executor = Executor::new(&format!("changed-{number}"));
+        let ms = LATER_MS + number * (DAY_MS / PER_DAY);
+        let mut events = vec![executor.flow(ms, web("pypi.org"), 3_000, 100_000)];
+        if number % 4 == 0 {
+            let place = web(&format!("www.service-{number}.example"));
+            events.push(executor.flow(ms + 1_000, place, 30_000, 9_000));
+        }
+        engine.observe(&events, &mut changes);
+    }
+    let mut drifts = opened(&changes);
+    drifts.retain(|change| {
+        change.incident.explanation.findings[0].detector == Detector::TemplateDrift
+    });
+    assert_eq!(drifts.len(), 1, "{drifts:#?}");
+    let incident = &drifts[0].incident;
+    assert_eq!(incident.origin.template.as_deref(), Some("python"));
+    assert!(incident.title.contains("template \"python\""), "{}", incident.title);
+    assert!(incident.opened_at < crate::traffic::at(LATER_MS + DAY_MS), "{}", incident.opened_at);
+    assert_eq!(engine.summary().stage, Stage::Priors);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod beacons;
 mod blind;
+mod corroborating;
 mod dns;
 mod drip;
 mod feedback;

@@ -18,11 +18,14 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   dns_tunnel: 'DNS tunnel',
   blocked_probes: 'Blocked probes',
   foreign_tenant: 'Foreign tenant',
+  direct_address: 'Direct address',
+  odd_certificate: 'Odd certificate',
   sensitive_content: 'Sensitive content',
   policy: 'Policy',
   contradiction: 'Contradiction',
   blind: 'Blind source',
   fleet_drip: 'Fleet drip',
+  template_drift: 'Template drift',
 };
 
 /** The person behind a change; nothing for the engine. */
