@@ -83,7 +83,7 @@ impl Drop {
             up_bytes: observed.up_bytes,
             down_bytes: observed.down_bytes,
             contacts: observed.contacts_allowed,
-            named: [(slot.seen.first, session.name.clone())].into(),
+            named: [(slot.seen.first, session.name())].into(),
         }
     }
 

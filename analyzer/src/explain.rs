@@ -132,7 +132,7 @@ impl Case<'_> {
             },
             stage: if by_rule { Stage::Rules } else { self.dossier.bar.stage },
             origin: (*self.session.origin).clone(),
-            session: self.session.name.clone(),
+            session: self.session.name(),
             destination: self.session.destination(self.target),
             hosts: self.dossier.hosts.clone(),
             addresses: self.dossier.addresses.clone(),
@@ -307,7 +307,7 @@ impl Case<'_> {
         };
         let mut words = format!(
             "Session {} sent {} to {whereto} in {} and received {}: {} let through, {} blocked",
-            self.session.name,
+            self.session.name(),
             bytes_words(observed.up_bytes),
             duration_words(seen.last.since(seen.first)),
             bytes_words(observed.down_bytes),
@@ -317,7 +317,7 @@ impl Case<'_> {
         if let Some(asked) = self.session.asked(self.target) {
             words.push_str(&format!(
                 "; {} of what was sent stood in the names of {}",
-                bytes_words(asked.name_bytes),
+                bytes_words(asked.name_bytes.into()),
                 count_words(u64::from(asked.questions), "DNS question"),
             ));
         }

@@ -26,18 +26,17 @@ const PER_OCTAVE: f64 = 1024.0;
 const LEAST_OCTAVE: f64 = -50.0;
 
 /// Distinct things with their weights.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Information {
+    /// None yet.
+    #[default]
+    None,
+    /// One: most domains have no more, and it needs no memory of its own.
+    One { hash: u64, weight: u32 },
     /// A few, exactly.
     Few(Vec<(u64, u32)>),
     /// More: [`REGISTERS`].
     Many(Box<[u16]>),
-}
-
-impl Default for Information {
-    fn default() -> Self {
-        Self::Few(Vec::new())
-    }
 }
 
 impl Information {
@@ -48,6 +47,11 @@ impl Information {
             return false;
         }
         match self {
+            Self::None => *self = Self::One { hash, weight },
+            Self::One { hash: known, .. } if *known == hash => return false,
+            Self::One { hash: known, weight: its } => {
+                *self = Self::Few(vec![(*known, *its), (hash, weight)]);
+            }
             Self::Few(things) if things.iter().any(|(known, _)| *known == hash) => return false,
             Self::Few(things) if things.len() < MOST_EXACT => {
                 things.reserve_exact(1);
@@ -68,6 +72,8 @@ impl Information {
     /// The sum of the weights of all distinct things.
     pub(crate) fn sum(&self) -> u64 {
         let registers = match self {
+            Self::None => return 0,
+            Self::One { weight, .. } => return u64::from(*weight),
             Self::Few(things) => {
                 return things.iter().map(|(_, weight)| u64::from(*weight)).sum();
             }

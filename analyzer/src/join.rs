@@ -93,7 +93,7 @@ pub(crate) struct Joins {
     /// Who saw something. A sighting holds its place in this list.
     sources: Sources,
     sightings: Vec<Sighting>,
-    proxies: Vec<IpAddr>,
+    proxies: Box<[IpAddr]>,
     through_proxy: u32,
     around_proxy: u32,
 }
@@ -103,7 +103,7 @@ pub(crate) struct Joins {
 struct Sources {
     /// Empty before anything was seen.
     first: SmolStr,
-    more: Vec<SmolStr>,
+    more: Box<[SmolStr]>,
 }
 
 impl Sources {
@@ -119,8 +119,7 @@ impl Sources {
         let known = self.more.iter().position(|known| known == name);
         let at = known.unwrap_or_else(|| {
             if self.more.len() < usize::from(MOST_SOURCES) {
-                self.more.reserve_exact(1);
-                self.more.push(name.clone());
+                append(&mut self.more, name.clone());
             }
             self.more.len() - 1
         });
@@ -190,19 +189,13 @@ impl Joins {
     pub(crate) fn see(&mut self, event: &Event, is_only_observer: bool) -> Sight {
         let source = self.source(&event.source);
         match &event.fact {
-            Fact::Flow(flow) => {
-                let sight = self.see_flow((event, source), flow);
-                if is_only_observer {
-                    self.sightings.retain(|known| !known.ended);
-                }
-                sight
+            Fact::Flow(flow) if is_only_observer => self.see_only((event, source), flow),
+            Fact::Flow(flow) => self.see_flow((event, source), flow),
+            Fact::Http(request) if request.seen_by.is_logged() && is_only_observer => {
+                Sight { contradiction: sni_in_line(event, request), ..Sight::default() }
             }
             Fact::Http(request) if request.seen_by.is_logged() => {
-                let sight = self.see_line((event, source), request);
-                if is_only_observer {
-                    self.sightings.retain(|known| !known.ended);
-                }
-                sight
+                self.see_line((event, source), request)
             }
             Fact::Http(request) if request.method == "CONNECT" => {
                 self.see_connect(event, source);
@@ -226,6 +219,25 @@ impl Joins {
         self.sources.place(name)
     }
 
+    /// A flow that nobody else tells of. Nothing is kept of it once it has ended.
+    fn see_only(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> Sight {
+        let known = self.known_flow((event, source), flow);
+        if flow.number == 0 {
+            self.count_way(event, flow);
+        }
+        let may_be_around = self.may_be_around(event, flow);
+        let mut sighting = known.map_or_else(
+            || Sighting { from: flow.from, ..Sighting::of(event, source) },
+            |at| self.sightings.remove(at),
+        );
+        sighting.extend(event, flow);
+        let contradiction = sighting.around_proxy(may_be_around, event);
+        if !sighting.ended {
+            self.remember(sighting, event.at);
+        }
+        Sight { contradiction, ..Sight::default() }
+    }
+
     fn see_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> Sight {
         if let Some(owner) = self.told_by_another((event, source), flow) {
             return Sight { also_seen_by: Some(owner), is_repeat: true, contradiction: None };
@@ -238,7 +250,8 @@ impl Joins {
         if flow.number == 0 {
             self.count_way(event, flow);
         }
-        let around = self.around_proxy(at, event, flow);
+        let may_be_around = self.may_be_around(event, flow);
+        let around = self.sightings[at].around_proxy(may_be_around, event);
         let (sighting, sources) = (&mut self.sightings[at], &self.sources);
         let contradiction = sighting.proxy_saw_less(sources).or(around);
         let also_seen_by = sighting.other.as_ref().map(|other| sources.name(other.source));
@@ -265,16 +278,21 @@ impl Joins {
         Some(self.sources.name(same.source))
     }
 
-    /// The sighting of a flow: known by its number, by the request that began it, or new.
+    /// The sighting of a flow: a known one, or new.
     fn own_flow(&mut self, (event, source): (&Event, u8), flow: &FlowInterval) -> usize {
+        self.known_flow((event, source), flow).unwrap_or_else(|| {
+            self.remember(Sighting { from: flow.from, ..Sighting::of(event, source) }, event.at)
+        })
+    }
+
+    /// The sighting of a flow, by its number or by the request that began it.
+    fn known_flow(&self, (event, source): (&Event, u8), flow: &FlowInterval) -> Option<usize> {
         let is_own = |known: &Sighting| {
             let is_begun = known.flow.is_none() && known.client == event.client && !known.ended;
             let is_same = known.flow.is_some_and(|known| known.get() == flow.flow) || is_begun;
             !known.is_logged && known.source == source && is_same
         };
-        self.sightings.iter().position(is_own).unwrap_or_else(|| {
-            self.remember(Sighting { from: flow.from, ..Sighting::of(event, source) }, event.at)
-        })
+        self.sightings.iter().position(is_own)
     }
 
     fn see_connect(&mut self, event: &Event, source: u8) {
@@ -363,11 +381,9 @@ impl Joins {
     }
 
     fn note_proxy(&mut self, event: &Event) {
-        if let Some(address) = event.destination.address
-            && !self.proxies.contains(&address)
-            && self.proxies.len() < MOST_PROXIES
-        {
-            self.proxies.push(address);
+        let Some(address) = event.destination.address else { return };
+        if !self.proxies.contains(&address) && self.proxies.len() < MOST_PROXIES {
+            append(&mut self.proxies, address);
         }
     }
 
@@ -383,32 +399,14 @@ impl Joins {
             && !self.proxies.contains(&address)
     }
 
-    /// Traffic around the proxy, told once per flow, when its beginning is past and no log has
-    /// told of it: a proxy that intercepts would have.
-    fn around_proxy(
-        &mut self,
-        at: usize,
-        event: &Event,
-        flow: &FlowInterval,
-    ) -> Option<Contradiction> {
+    /// Whether a flow whose beginning is past went around the proxy that the session uses: then the
+    /// number of contacts that went through it.
+    fn may_be_around(&self, event: &Event, flow: &FlowInterval) -> Option<u32> {
         let is_past = flow.phase != FlowPhase::Open || flow.number > 0;
         let uses_proxy = self.through_proxy >= USES_PROXY
             && self.around_proxy.saturating_mul(PROXIED_PER_DIRECT) <= self.through_proxy;
-        if !is_past || !uses_proxy || !self.is_direct(event, flow) {
-            return None;
-        }
-        let through = self.through_proxy;
-        let sighting = &mut self.sightings[at];
-        if sighting.other.is_some() || sighting.up_bytes == Some(0) {
-            return None;
-        }
-        sighting.tell(ContradictionKind::AroundProxy).then(|| Contradiction {
-            about: ContradictionKind::AroundProxy,
-            one: event.source.clone(),
-            one_says: smol(format_args!("{through} contacts went through a proxy")),
-            other: event.source.clone(),
-            other_says: "this one went straight out".into(),
-        })
+        let may_be = is_past && uses_proxy && self.is_direct(event, flow);
+        may_be.then_some(self.through_proxy)
     }
 
     /// Keeps a sighting; where it is kept. Forgets what ended long ago and, if there is no room,
@@ -541,6 +539,19 @@ impl Sighting {
         })
     }
 
+    /// Traffic around the proxy that `through` contacts went through, told once per flow, when no log has
+    /// told of it: a proxy that intercepts would have.
+    fn around_proxy(&mut self, through: Option<u32>, event: &Event) -> Option<Contradiction> {
+        let through = through.filter(|_| self.other.is_none() && self.up_bytes != Some(0))?;
+        self.tell(ContradictionKind::AroundProxy).then(|| Contradiction {
+            about: ContradictionKind::AroundProxy,
+            one: event.source.clone(),
+            one_says: smol(format_args!("{through} contacts went through a proxy")),
+            other: event.source.clone(),
+            other_says: "this one went straight out".into(),
+        })
+    }
+
     /// Whether this contradiction is told now, and not for the second time.
     fn tell(&mut self, about: ContradictionKind) -> bool {
         let bit = 1 << about as u8;
@@ -571,6 +582,14 @@ fn differ(asked: &str, sni: &str) -> bool {
         && !is_address(sni)
         && !PUBLIC_NAMES.contains(&sni)
         && registrable_domain(asked) != registrable_domain(sni)
+}
+
+/// Puts something at the end of a list that seldom grows.
+fn append<T>(list: &mut Box<[T]>, item: T) {
+    let mut all = std::mem::take(list).into_vec();
+    all.reserve_exact(1);
+    all.push(item);
+    *list = all.into();
 }
 
 fn place_of(event: &Event) -> u64 {

@@ -129,7 +129,8 @@ impl Partition {
             if out.changes.len() > told {
                 self.open.insert(session.key());
             }
-            if let Some(sooner_s) = session.growth_due_s.filter(|s| *s < session.due_s) {
+            let sooner_s = session.growth_due_s;
+            if sooner_s < session.due_s {
                 self.due.remove(&(session.due_s, session.key()));
                 session.due_s = sooner_s;
                 self.due.insert((sooner_s, session.key()));
@@ -205,7 +206,7 @@ impl Partition {
             let due_s = due_s(session.seen.last, world);
             if due_s > now_s {
                 session.tell_growth(now_s, world, out);
-                session.due_s = session.growth_due_s.map_or(due_s, |growth_s| growth_s.min(due_s));
+                session.due_s = session.growth_due_s.min(due_s);
                 self.due.insert((session.due_s, key));
                 self.insert(session);
             } else {

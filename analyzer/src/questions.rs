@@ -70,8 +70,8 @@ pub(crate) struct AskedDomain {
     pub(crate) questions: u32,
     pub(crate) free_form_questions: u32,
     /// Bytes of the names asked for and of the answers.
-    pub(crate) name_bytes: u64,
-    pub(crate) answer_bytes: u64,
+    pub(crate) name_bytes: u32,
+    pub(crate) answer_bytes: u32,
     /// Whether it was found notable: then it is not forgotten for another.
     pub(crate) is_notable: bool,
     /// The source whose questions are counted, by its place in [`crate::join::Joins`]: a second one
@@ -160,7 +160,7 @@ impl Questions {
 
     /// Reads all domains; the value means nothing.
     pub(crate) fn look_ahead(&self) -> u64 {
-        self.0.iter().fold(0, |mix, known| mix ^ known.name_bytes)
+        self.0.iter().fold(0, |mix, known| mix ^ u64::from(known.name_bytes))
     }
 
     fn position(&self, domain: &str) -> Option<usize> {
@@ -241,14 +241,15 @@ impl AskedDomain {
     }
 
     fn count(&mut self, is_free: bool, asked: &DnsExchange) {
-        let answer = asked.resolution.as_ref().map_or(0, |answer| u64::from(answer.answer_bytes));
+        let answer = asked.resolution.as_ref().map_or(0, |answer| u32::from(answer.answer_bytes));
+        let name = u32::try_from(asked.name.len()).unwrap_or(u32::MAX);
         self.questions = self.questions.saturating_add(1);
-        self.name_bytes = self.name_bytes.saturating_add(asked.name.len() as u64);
+        self.name_bytes = self.name_bytes.saturating_add(name);
         self.answer_bytes = self.answer_bytes.saturating_add(answer);
         if is_free {
             self.free_form_questions = self.free_form_questions.saturating_add(1);
             let answers = &mut self.carried[Carried::Answers as usize];
-            *answers = answers.saturating_add(u32::try_from(answer).unwrap_or(u32::MAX));
+            *answers = answers.saturating_add(answer);
         }
     }
 

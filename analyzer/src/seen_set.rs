@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::room::make_room;
+
 /// Things remembered exactly.
 const MOST_EXACT: usize = 64;
 
@@ -13,7 +15,7 @@ const BITS: usize = 4096;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SeenSet {
     exact: Vec<u64>,
-    bitmap: Vec<u64>,
+    bitmap: Option<Box<[u64]>>,
     count: u32,
 }
 
@@ -22,6 +24,7 @@ impl SeenSet {
     pub(crate) fn insert(&mut self, hash: u64) -> bool {
         let Err(at) = self.exact.binary_search(&hash) else { return false };
         let new = if self.exact.len() < MOST_EXACT {
+            make_room(&mut self.exact);
             self.exact.insert(at, hash);
             true
         } else {
@@ -37,9 +40,9 @@ impl SeenSet {
     }
 
     fn mark(&mut self, hash: u64) -> bool {
-        self.bitmap.resize(BITS / 64, 0);
+        let bitmap = self.bitmap.get_or_insert_with(|| vec![0; BITS / 64].into());
         let bit = (hash % BITS as u64) as usize;
-        let word = &mut self.bitmap[bit / 64];
+        let Some(word) = bitmap.get_mut(bit / 64) else { return false };
         let new = *word & (1 << (bit % 64)) == 0;
         *word |= 1 << (bit % 64);
         new

@@ -1,4 +1,4 @@
-//! A live session: accumulators only, about 6 KB with ten destinations (`make bench` has the figures),
+//! A live session: accumulators only, about 4 KB with ten destinations (`make bench` has the figures),
 //! and bounded whatever it does.
 //!
 //! This file holds the state and how destinations find their place in it. What is concluded from
@@ -34,6 +34,9 @@ use crate::tally::{Seen, Tally, add_observed};
 /// Destinations that a session remembers exactly.
 pub(crate) const MOST_SLOTS: usize = 32;
 
+/// A second that never comes.
+pub(crate) const NEVER_S: i64 = i64::MAX;
+
 /// Flows that go on, whose bytes are summed up one by one.
 const MOST_FLOWS: usize = 16;
 
@@ -41,7 +44,6 @@ const MOST_FLOWS: usize = 16;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) origin: Arc<Attribution>,
-    pub(crate) name: SmolStr,
     pub(crate) started_at: Timestamp,
     pub(crate) seen: Seen,
     pub(crate) place: Place,
@@ -80,8 +82,8 @@ pub(crate) struct Session {
     /// When its partition looks at it again, in whole seconds: silence may have ended it, or
     /// growth may be told.
     pub(crate) due_s: i64,
-    /// When growth that is held back may be told, in whole seconds.
-    pub(crate) growth_due_s: Option<i64>,
+    /// When growth that is held back may be told, in whole seconds; [`NEVER_S`] when there is none.
+    pub(crate) growth_due_s: i64,
 }
 
 /// What orders sessions: executor, then given session.
@@ -254,14 +256,9 @@ impl Session {
     /// Begins with its first event.
     pub(crate) fn begin(event: &Event, generation: u32, bars: Arc<Bars>) -> Self {
         let origin = Arc::clone(&event.origin);
-        let name = origin
-            .session
-            .clone()
-            .unwrap_or_else(|| format!("{}@{}", origin.executor, event.at).into());
         Self {
             place: Place::of(&origin),
             origin,
-            name,
             started_at: event.at,
             seen: Seen::at(event.at),
             generation,
@@ -283,8 +280,15 @@ impl Session {
             shows_certificates: false,
             is_spared: false,
             due_s: 0,
-            growth_due_s: None,
+            growth_due_s: NEVER_S,
         }
+    }
+
+    /// Its given name, or else who and since when.
+    pub(crate) fn name(&self) -> SmolStr {
+        let Attribution { executor, session, .. } = &*self.origin;
+        let own = || smol_str::format_smolstr!("{executor}@{}", self.started_at);
+        session.clone().unwrap_or_else(own)
     }
 
     /// What orders it among sessions.
@@ -404,8 +408,9 @@ impl Session {
             Target::Slot(at) => {
                 let mut observed = self.slots[at].tally.observed();
                 if let Some(asked) = self.asked(target) {
-                    observed.up_bytes = observed.up_bytes.saturating_add(asked.name_bytes);
-                    observed.down_bytes = observed.down_bytes.saturating_add(asked.answer_bytes);
+                    observed.up_bytes = observed.up_bytes.saturating_add(asked.name_bytes.into());
+                    observed.down_bytes =
+                        observed.down_bytes.saturating_add(asked.answer_bytes.into());
                     observed.events += u64::from(asked.questions);
                 }
                 observed
@@ -425,7 +430,7 @@ impl Session {
     pub(crate) fn up_bytes(&self, target: Target) -> u64 {
         match target {
             Target::Slot(at) => {
-                let in_names = self.asked(target).map_or(0, |asked| asked.name_bytes);
+                let in_names = self.asked(target).map_or(0, |asked| u64::from(asked.name_bytes));
                 self.slots[at].tally.up_bytes().saturating_add(in_names)
             }
             Target::Many => self.observed(target).up_bytes,
@@ -446,7 +451,7 @@ impl Session {
         EventId::of(&[
             b"incident",
             self.origin.executor.as_bytes(),
-            self.name.as_bytes(),
+            self.name().as_bytes(),
             &self.started_at.as_nanos().to_le_bytes(),
             self.destination(target).as_bytes(),
         ])

@@ -175,7 +175,8 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
     }
     steps.push(format!(
         "Look at the files and the commands of session {} since {}.",
-        case.session.name, case.seen.first
+        case.session.name(),
+        case.seen.first
     ));
     steps.extend(rules.first().map(|hits| exception(case, hits.rule)));
     if case.observed.contacts_of_unknown_volume > 0 {

@@ -13,7 +13,7 @@ use crate::detect::{NOTABLE, beacon, contradiction, new_destination, slow_drip};
 use crate::hash::quick;
 use crate::incident::{ChangeKind, Detector, IncidentChange};
 use crate::join::{Joined, Out, event_of};
-use crate::session::{MOST_SLOTS, Session, Slot, Target};
+use crate::session::{MOST_SLOTS, NEVER_S, Session, Slot, Target};
 use crate::size::{Class, Kind, Measure};
 use crate::slot::first_looks;
 use crate::tally::{Tally, uploaded};
@@ -411,16 +411,16 @@ impl Session {
         {
             // It may have been the last event: then only time can bring the growth out.
             let due_s = due.as_secs().saturating_add(1);
-            self.growth_due_s = Some(self.growth_due_s.map_or(due_s, |other| other.min(due_s)));
+            self.growth_due_s = self.growth_due_s.min(due_s);
         }
     }
 
     /// Tells growth that was held back and is due at `now_s`.
     pub(crate) fn tell_growth(&mut self, now_s: i64, world: &World, out: &mut Vec<IncidentChange>) {
-        if self.growth_due_s.is_none_or(|due_s| due_s > now_s) {
+        if self.growth_due_s > now_s {
             return;
         }
-        self.growth_due_s = None;
+        self.growth_due_s = NEVER_S;
         for target in self.open_targets() {
             let up_bytes = self.up_bytes(target);
             let missed = self.mark_of_gaps(target, world);

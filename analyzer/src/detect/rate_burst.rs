@@ -55,21 +55,21 @@ fn expected(
     ladder.expected(prior, |scope| &scope.bursts[lane as usize][window])
 }
 
-/// One window: it starts with its first contact and ends when its length has passed, so that a
-/// burst after silence is counted whole.
+/// Windows by their length. Each starts with its first contact and ends when its length has passed, so
+/// that a burst after silence is counted whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Window {
-    from: Timestamp,
-    count: u32,
+struct Windows {
+    from: [Timestamp; WINDOWS],
+    count: [u32; WINDOWS],
     /// The count at which to look again.
-    next_look: u32,
-    /// The most that this window ever held.
-    most: u32,
+    next_look: [u32; WINDOWS],
+    /// The most that there ever was.
+    most: [u32; WINDOWS],
 }
 
-/// The windows of a session, by view, lane and length.
+/// The windows of a session, by view and lane.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Burst(ByView<[[Window; WINDOWS]; 2]>);
+pub(crate) struct Burst(ByView<[Windows; 2]>);
 
 /// A window that holds more contacts than is usual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,22 +92,23 @@ impl Burst {
         bars: &Bars,
     ) -> [Option<Look>; WINDOWS] {
         let mut looks = [None; WINDOWS];
-        let windows = &mut self.0.at(view)[lane as usize];
-        for (index, window) in windows.iter_mut().enumerate() {
-            let bar = bars.0[lane as usize][index];
-            let is_over = at.since(window.from) >= length(index);
-            let is_before = window.from.since(at) >= length(index);
-            if is_before && window.count > 1 {
+        let Windows { from, count, next_look, most } = &mut self.0.at(view)[lane as usize];
+        for (index, look) in looks.iter_mut().enumerate() {
+            let is_over = at.since(from[index]) >= length(index);
+            let is_before = from[index].since(at) >= length(index);
+            if is_before && count[index] > 1 {
                 continue;
             }
-            if window.count == 0 || is_over || is_before {
-                *window = Window { from: at, count: 0, next_look: bar, ..*window };
+            if count[index] == 0 || is_over || is_before {
+                (from[index], count[index]) = (at, 0);
+                next_look[index] = bars.0[lane as usize][index];
             }
-            window.count = window.count.saturating_add(1);
-            window.most = window.most.max(window.count);
-            if window.count >= window.next_look {
-                window.next_look = window.count.saturating_add(window.count / 8 + 1);
-                looks[index] = Some(Look { lane, window: index, count: window.count });
+            let so_many = count[index].saturating_add(1);
+            count[index] = so_many;
+            most[index] = most[index].max(so_many);
+            if so_many >= next_look[index] {
+                next_look[index] = so_many.saturating_add(so_many / 8 + 1);
+                *look = Some(Look { lane, window: index, count: so_many });
             }
         }
         looks
@@ -115,7 +116,7 @@ impl Burst {
 
     /// The most contacts within each window, by lane: what a session teaches.
     pub(crate) fn most(&self, lane: usize, window: usize) -> u32 {
-        self.0.most(|windows| windows[lane][window].most)
+        self.0.most(|windows| windows[lane].most[window])
     }
 }
 

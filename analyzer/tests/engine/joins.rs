@@ -54,6 +54,21 @@ fn contradictions(joined: &[Joined]) -> Vec<&Contradiction> {
 }
 
 #[test]
+fn another_source_than_the_one_that_was_promised_is_joined_from_then_on() {
+    let mut executor = Executor::new("sandbox-1");
+    let pair = |executor: &mut Executor, ms, port| {
+        let wire = tunnel(executor, (ms, port), "api.example.net", 9_000);
+        [wire, line(executor, (ms + 300, port), "api.example.net", Some(9_000))]
+    };
+    let events = [pair(&mut executor, 0, 40_001), pair(&mut executor, 9_000, 40_002)].concat();
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    engine.hear_one_source();
+    let mut joined = Vec::new();
+    engine.observe_and_join(&events, &mut Vec::new(), &mut joined);
+    assert_eq!(joined, [twice(&events[3], "eth0")], "nothing was kept of the first one");
+}
+
+#[test]
 fn a_tunnel_and_its_log_line_are_one_egress_whichever_comes_first() {
     let mut executor = Executor::new("sandbox-1");
     let wire = tunnel(&mut executor, (0, 40_001), "api.example.net", 9_000);

@@ -108,6 +108,23 @@ fn observed(events: &[Event]) -> BTreeMap<(String, String), (u64, u64)> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn what_one_source_tells_is_judged_alike_whether_others_are_expected_or_not(steps in steps(200)) {
+        let mut events = events(&steps);
+        events.retain(|event| !matches!(event.fact, Fact::Gap(_)));
+        let told = |is_one: bool| {
+            let mut engine = Engine::new(config(2));
+            if is_one {
+                engine.hear_one_source();
+            }
+            let (mut changes, mut joined) = (Vec::new(), Vec::new());
+            engine.observe_and_join(&events, &mut changes, &mut joined);
+            engine.finish(&mut changes);
+            (changes, joined, engine.baseline())
+        };
+        prop_assert_eq!(told(true), told(false));
+    }
+
 
     #[test]
     fn the_number_of_shards_changes_nothing(steps in steps(400)) {
