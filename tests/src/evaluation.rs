@@ -4,6 +4,7 @@
 //! Everything follows from seeds, so that the same program gives the same figures.
 
 mod bounds;
+mod exceptions;
 mod figures;
 mod history;
 mod ordinary;

@@ -138,11 +138,13 @@ fn where_no_session_does_either_one_is_enough_for_evidence_and_not_for_an_alert(
 #[test]
 fn each_oddity_of_a_certificate_is_told() {
     type Change = fn(&mut ServerCertificate);
-    let odd: [(Change, &str); 4] = [
+    let odd: [(Change, &str); 6] = [
         (|shown| shown.self_signed = true, "issued by itself"),
         (|shown| shown.name_matches = Some(false), "for another name than was asked for"),
         (|shown| shown.not_after = at(-1), "expired"),
         (|shown| shown.not_before = at(86_400_000), "not yet valid"),
+        (|shown| shown.key = "rsa 1024".into(), "of a key that is too short"),
+        (|shown| shown.not_after = at(3_650 * 86_400_000), "valid for years"),
     ];
     for (change, words) in odd {
         let mut executor = Executor::new("sandbox-1");

@@ -6,13 +6,14 @@
 //! about something bad that went somewhere. What is bad should score higher than every other alert
 //! about the same host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use egret_analyzer::Incident;
 
+use super::exceptions::why;
 use super::ordinary::ordinary;
 use super::trial::analyze;
 
@@ -131,6 +132,16 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// A line about why it is not found, or not above all else; `None`: it is.
+    fn exception(&self) -> Option<String> {
+        if self.alert.is_some() && self.above == 0 {
+            return None;
+        }
+        let Known { path, host, places, .. } = self.known;
+        let why = why(path, places).unwrap_or("not looked into yet.");
+        Some(format!("- {path}, {host} to {}: {why}\n", places.join(", ")))
+    }
+
     fn write(&self, page: &mut String) {
         let Known { path, class, host, places } = self.known;
         let detectors = |alert: &Incident| {
@@ -171,6 +182,7 @@ pub fn real(data: &Path) -> Result<String> {
          |---|---|---|---|---:|---:|---|\n",
     );
     let (mut found, mut first, mut all) = (0, 0, 0);
+    let mut exceptions = BTreeSet::new();
     for (path, known) in &by_path {
         let files = files(data, path)?;
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
@@ -181,9 +193,14 @@ pub fn real(data: &Path) -> Result<String> {
             found += u32::from(row.alert.is_some());
             first += u32::from(row.alert.is_some() && row.above == 0);
             row.write(&mut page);
+            exceptions.extend(row.exception());
         }
     }
     let _ = writeln!(page, "\n{found} of {all} were found, {first} of them above all else.");
+    if !exceptions.is_empty() {
+        page.push_str("\nThe exceptions:\n\n");
+        page.extend(exceptions);
+    }
     page.push_str(&ordinary(data)?);
     Ok(page)
 }
