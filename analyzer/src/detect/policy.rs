@@ -176,9 +176,9 @@ pub(crate) fn is_private_address(address: IpAddr) -> bool {
 }
 
 /// Whether an event is no contact with anybody else: multicast, broadcast, address configuration,
-/// an executor that talks to itself.
+/// an executor that talks to itself, a name of one label that led nowhere.
 pub(crate) fn is_noise(event: &Event) -> bool {
-    let Some(address) = event.destination.address else { return false };
+    let Some(address) = event.destination.address else { return leads_nowhere(event) };
     let udp = matches!(&event.fact, Fact::Flow(flow) if flow.transport == Transport::Udp);
     let directed_broadcast = |v4: Ipv4Addr| udp && v4.is_private() && v4.octets()[3] == 255;
     let everybody = match address {
@@ -188,6 +188,14 @@ pub(crate) fn is_noise(event: &Event) -> bool {
     let configuration = udp && matches!(event.destination.port, 67 | 68 | 546 | 547);
     let itself = address == event.client.0;
     itself || address.is_multicast() || address.is_unspecified() || everybody || configuration
+}
+
+/// Whether a proxy was asked for a name of one label, refused nothing, and passed nothing on. Systems look
+/// for `wpad`, and browsers for names made of chance, to see whether somebody answers for what is not there.
+fn leads_nowhere(event: &Event) -> bool {
+    let is_one_label = event.destination.host.as_ref().is_some_and(|host| !host.contains('.'));
+    let is_empty = [&event.up, &event.down].iter().all(|volume| volume.bytes == Some(0));
+    is_one_label && is_empty && !event.verdict.is_blocked()
 }
 
 #[cfg(test)]
