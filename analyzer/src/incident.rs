@@ -407,6 +407,19 @@ pub struct IncidentChange {
     pub incident: Incident,
 }
 
+/// Where an incident stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentStatus {
+    /// Nobody has taken it on.
+    Open,
+    /// Somebody has.
+    Acknowledged,
+    /// It is done.
+    Closed,
+}
+
 /// What happened to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -12,7 +12,8 @@
 //! into a dossier in `hold`, where `feedback` lets count what analysts judged benign. `blind`
 //! watches the sources themselves, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
 //! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
-//! become the next frozen `baseline`, which is all that scoring reads.
+//! become the next frozen `baseline`, which is all that scoring reads. What incidents are one story, `roll_up`
+//! tells of any set of them.
 //!
 //! What must not be here: state that one executor's events share with another's within an epoch,
 //! maps with random order, and floating-point numbers in anything that is merged.
@@ -50,6 +51,7 @@ mod partition;
 mod pitman_yor;
 mod priors;
 mod questions;
+mod roll_up;
 mod room;
 mod seen_set;
 mod session;
@@ -73,9 +75,10 @@ pub use engine::{Engine, EngineSummary, FrozenBaseline};
 pub use feedback::{Feedback, FeedbackSet};
 pub use incident::{
     AlertId, ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, GapSeen, Incident,
-    IncidentChange, JudgedBenign, Level, Normal, Observed, Quantity, Severity, Stage, Tail,
-    Technique,
+    IncidentChange, IncidentStatus, JudgedBenign, Level, Normal, Observed, Quantity, Severity,
+    Stage, Tail, Technique,
 };
 pub use join::{Joined, join_into};
+pub use roll_up::{Member, Names, RollUp, RollUps, Story, StrongestDetector, roll_up};
 pub use snapshot::RestoreError;
 pub use suppression::Suppression;

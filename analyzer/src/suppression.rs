@@ -63,7 +63,7 @@ pub(crate) fn is_within(host: &str, domain: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use egret_event::Attribution;
     use proptest::prelude::*;
 
@@ -85,6 +85,11 @@ mod tests {
     }
 
     fn incident((destination, hosts): (SmolStr, Vec<SmolStr>), detector: Detector) -> Incident {
+        Incident { destination, hosts, ..about(detector) }
+    }
+
+    /// An incident about nothing in particular.
+    pub(crate) fn about(detector: Detector) -> Incident {
         let at = Timestamp::from_secs(0);
         let mut origin = Attribution::nobody();
         origin.template = Some("python".into());
@@ -97,8 +102,8 @@ mod tests {
             stage: Stage::Rules,
             origin,
             session: "job".into(),
-            destination,
-            hosts,
+            destination: SmolStr::default(),
+            hosts: Vec::new(),
             addresses: Vec::new(),
             ports: Vec::new(),
             opened_at: at,

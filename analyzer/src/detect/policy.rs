@@ -175,6 +175,15 @@ pub(crate) fn is_private_address(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a destination, as incidents name it, is of no public network or a metadata service: the same name
+/// then means another host elsewhere.
+pub(crate) fn is_local_place(destination: &str) -> bool {
+    match destination.parse() {
+        Ok(address) => is_private_address(address) || METADATA_ADDRESSES.contains(&address),
+        Err(_) => is_internal_name(destination),
+    }
+}
+
 /// Whether an event is no contact with anybody else: multicast, broadcast, address configuration,
 /// an executor that talks to itself, a name of one label that led nowhere.
 pub(crate) fn is_noise(event: &Event) -> bool {

@@ -13,6 +13,7 @@ mod joins;
 mod learning;
 mod limits;
 mod properties;
+mod roll_ups;
 mod scenarios;
 mod secrets;
 mod tenants;
