@@ -13,7 +13,7 @@ cargo test --locked -p egret-tests --test it -- faults:: recovery::
 What was done to a running egret, and what became of what was written or sent meanwhile. Made by
 `make faults` on one machine; each row is a test of `tests/it/faults` or `tests/it/recovery.rs` that
 fails when its sums do not add up: written = stored + unreadable, every event in the store once, and
-the roll-ups saying the same. *Unreadable* is what nobody could have read: cut off before it was
+the sums per minute and hour saying the same. *Unreadable* is what nobody could have read: cut off before it was
 looked at, or sent while no egret ran.
 
 | fault | what was done | written | stored | unreadable | how egret told of it |

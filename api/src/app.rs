@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange};
 use egret_event::{ExecutorRegistration, Timestamp};
-use egret_store::{Store, StoreError};
+use egret_store::{Addressee, Store, StoreError};
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
 use crate::auth::Tokens;
@@ -22,8 +22,8 @@ const STORE_WAIT: Duration = Duration::from_secs(3);
 /// Live streams at a time. Each holds a connection for as long as a page is open.
 const MAX_STREAMS: usize = 64;
 
-/// Names the targets that want an alert about such a change of an incident.
-pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<String> + Send + Sync;
+/// The targets that want an alert about such a change of an incident.
+pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<Addressee> + Send + Sync;
 
 /// What the API needs from its surroundings.
 #[derive(Clone)]
@@ -38,7 +38,7 @@ pub struct ApiState {
     pub now: fn() -> Timestamp,
     /// Everything that happens to incidents, for the live stream; the API sends what people do.
     pub stream: broadcast::Sender<Arc<IncidentChange>>,
-    /// Names of the targets that want an alert about such a change.
+    /// The targets that want an alert about such a change.
     pub targets: Arc<TargetsOf>,
     /// Told after something was put into the outbox.
     pub wake_outbox: Arc<Notify>,

@@ -42,6 +42,9 @@ pub struct RawSyslog {
     pub name: String,
     /// Incidents below this severity are not sent. Default `low`: all are.
     pub min_severity: Option<Severity>,
+    /// Whether it is also told of incidents that repeat one of the same roll-up: the same story, not more
+    /// severe, and that one is not closed. Default `true`; `false` for what wakes people.
+    pub repeats: Option<bool>,
     /// How messages travel. Default `tcp`.
     pub transport: Option<SyslogTransport>,
     /// `host:port`. The registered ports are 514 (UDP) and 6514 (TLS).
@@ -69,6 +72,9 @@ pub struct RawWebhook {
     pub name: String,
     /// Incidents below this severity are not sent. Default `low`: all are.
     pub min_severity: Option<Severity>,
+    /// Whether it is also told of incidents that repeat one of the same roll-up: the same story, not more
+    /// severe, and that one is not closed. Default `true`; `false` for what wakes people.
+    pub repeats: Option<bool>,
     /// Where to POST, `https://…`. It may be `http://…` where the way there is trusted.
     pub url: String,
     /// A file that holds the secret, `whsec_…`. Two of them, one per line, sign together while
@@ -126,6 +132,8 @@ pub struct Target {
     pub name: String,
     /// Incidents below this severity are not sent.
     pub min_severity: Severity,
+    /// Whether it is also told of what repeats another incident of the same roll-up.
+    pub repeats: bool,
     pub(crate) channel: Channel,
 }
 
@@ -154,11 +162,14 @@ impl RawNotify {
 
 impl RawTarget {
     fn check(&self) -> Result<Target, Wrong> {
-        let (name, min_severity, channel) = match self {
+        let (name, wants, channel) = match self {
             Self::Syslog(raw) => {
-                (&raw.name, raw.min_severity, Channel::Syslog(SyslogConfig::check(raw)?))
+                let channel = Channel::Syslog(SyslogConfig::check(raw)?);
+                (&raw.name, (raw.min_severity, raw.repeats), channel)
             }
-            Self::Webhook(raw) => (&raw.name, raw.min_severity, Channel::Webhook(raw.check()?)),
+            Self::Webhook(raw) => {
+                (&raw.name, (raw.min_severity, raw.repeats), Channel::Webhook(raw.check()?))
+            }
         };
         let fits = (1..=64).contains(&name.len());
         if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
@@ -167,7 +178,8 @@ impl RawTarget {
         }
         Ok(Target {
             name: name.clone(),
-            min_severity: min_severity.unwrap_or(Severity::Low),
+            min_severity: wants.0.unwrap_or(Severity::Low),
+            repeats: wants.1.unwrap_or(true),
             channel,
         })
     }
@@ -258,11 +270,12 @@ mod tests {
     #[test]
     fn nothing_is_required_and_each_kind_needs_little() {
         assert!(check("").unwrap().is_empty());
-        let (_dir, lines) = webhook("min_severity = 'high'");
+        let (_dir, lines) = webhook("min_severity = 'high'\nrepeats = false");
         let targets = check(&(lines + SYSLOG)).unwrap();
         assert_eq!(targets[0].name, "hook");
         assert_eq!(targets[0].min_severity, Severity::High);
         assert_eq!(targets[1].min_severity, Severity::Low);
+        assert_eq!([&targets[0], &targets[1]].map(|target| target.repeats), [false, true]);
     }
 
     #[test]

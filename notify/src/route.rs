@@ -1,16 +1,17 @@
 //! Who is told of what.
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange};
-use egret_store::OutboxEntry;
+use egret_store::{Addressee, OutboxEntry};
 
 use crate::Target;
 
-/// The names of the targets that want an alert about such a change of `incident`.
-pub fn targets_for(targets: &[Target], incident: &Incident, kind: ChangeKind) -> Vec<String> {
+/// The targets that want an alert about such a change of `incident`. Whether it is a repeat, the store knows
+/// when it writes the change.
+pub fn targets_for(targets: &[Target], incident: &Incident, kind: ChangeKind) -> Vec<Addressee> {
     targets
         .iter()
         .filter(|target| is_told(kind) && incident.severity >= target.min_severity)
-        .map(|target| target.name.clone())
+        .map(|target| Addressee { target: target.name.clone(), repeats: target.repeats })
         .collect()
 }
 
@@ -20,18 +21,18 @@ pub fn route(targets: &[Target], changes: &[IncidentChange]) -> Vec<OutboxEntry>
 }
 
 fn entries(targets: &[Target], change: &IncidentChange) -> Vec<OutboxEntry> {
-    let names = targets_for(targets, &change.incident, change.kind);
-    if names.is_empty() {
+    let addressees = targets_for(targets, &change.incident, change.kind);
+    if addressees.is_empty() {
         return Vec::new();
     }
     let body = serde_json::to_string(change).expect("a change has string keys and no custom form");
-    let entry = |target| OutboxEntry {
+    let entry = |to| OutboxEntry {
         alert: change.alert_id(),
         incident: change.incident.id,
-        target,
+        to,
         body: body.clone(),
     };
-    names.into_iter().map(entry).collect()
+    addressees.into_iter().map(entry).collect()
 }
 
 /// Whether a kind of change is sent outward. The end of a session asks nothing of anybody; comments,
@@ -57,7 +58,7 @@ mod tests {
     fn targets() -> Vec<Target> {
         let lines = "[[targets]]\nkind = 'syslog'\nname = 'all'\naddress = 'l.example:514'\n\
                      [[targets]]\nkind = 'syslog'\nname = 'pager'\naddress = 'l.example:515'\n\
-                     min_severity = 'critical'\n";
+                     min_severity = 'critical'\nrepeats = false\n";
         toml::from_str::<RawNotify>(lines).unwrap().check().unwrap()
     }
 
@@ -67,9 +68,11 @@ mod tests {
         let changes =
             [change(ChangeKind::Opened, 0, incident("a")), change(ChangeKind::Grew, 1, grave)];
         let entries = route(&targets(), &changes);
-        let told: Vec<_> = entries.iter().map(|e| (e.target.as_str(), e.incident)).collect();
+        let told: Vec<_> = entries.iter().map(|e| (e.to.target.as_str(), e.incident)).collect();
         let [a, b] = [&changes[0], &changes[1]].map(|change| change.incident.id);
         assert_eq!(told, [("all", a), ("all", b), ("pager", b)]);
+        let repeats: Vec<_> = entries.iter().map(|e| e.to.repeats).collect();
+        assert_eq!(repeats, [true, true, false]);
         assert_eq!(entries[0].alert, changes[0].alert_id());
         assert_eq!(serde_json::from_str::<IncidentChange>(&entries[0].body).unwrap(), changes[0]);
     }

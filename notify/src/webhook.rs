@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use egret_analyzer::{ChangeBy, Incident};
 use egret_event::{EventId, Timestamp};
-use egret_store::Delivery;
+use egret_store::{AlertRollUp, Delivery};
 use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde::Serialize;
@@ -70,6 +70,8 @@ struct Data<'a> {
     by: &'a ChangeBy,
     number: u32,
     incident: &'a Incident,
+    /// `None`: an older release queued it.
+    roll_up: Option<&'a AlertRollUp>,
 }
 
 impl WebhookConfig {
@@ -136,6 +138,7 @@ fn body(delivery: &Delivery) -> String {
             by: &change.by,
             number: change.number,
             incident: &change.incident,
+            roll_up: delivery.roll_up.as_ref(),
         },
     };
     serde_json::to_string(&payload).expect("the payload has string keys and no custom form")

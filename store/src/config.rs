@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct RawStore {
     /// Path of the SQLite file. Default `/var/lib/egret/egret.db`.
     pub path: Option<PathBuf>,
-    /// How long events and minute roll-ups are kept. Default `7d`.
+    /// How long events and sums per minute are kept. Default `7d`.
     pub keep_events: Option<HumanDuration>,
-    /// How long hour roll-ups, closed incidents and delivered alerts are kept. Default `90d`.
+    /// How long sums per hour, closed incidents and delivered alerts are kept. Default `90d`.
     pub keep_history: Option<HumanDuration>,
     /// Beyond this size the oldest events go first. Default `10GiB`.
     pub max_size: Option<ByteSize>,
@@ -25,9 +25,9 @@ pub struct RawStore {
 pub struct StoreConfig {
     /// Path of the SQLite file.
     pub path: PathBuf,
-    /// How long events and minute roll-ups are kept.
+    /// How long events and sums per minute are kept.
     pub keep_events: Duration,
-    /// How long hour roll-ups, closed incidents and delivered alerts are kept.
+    /// How long sums per hour, closed incidents and delivered alerts are kept.
     pub keep_history: Duration,
     /// Beyond this size, in bytes, the oldest events go first.
     pub max_size_bytes: u64,

@@ -1,4 +1,4 @@
-//! What Egret remembers: events, roll-ups, incidents with their history, snapshots, the outbox.
+//! What Egret remembers: events, their sums per minute and hour, incidents with their history, snapshots, the outbox.
 //!
 //! All methods block; asynchronous callers use a blocking thread. There is one writer of the
 //! pipeline (see [`Store::commit`]); the rest may be called from any thread.
@@ -16,13 +16,15 @@ pub use query::{
     IncidentSort, Page, SeriesQuery, SortOrder, page_size,
 };
 pub use rows::{
-    Action, Committed, Delivery, DeliveryState, DestinationRow, ExecutorRow, FeedbackMatches,
-    HistoryEntry, IncidentDetail, IncidentMatches, IncidentRow, IncidentStatus, IncidentVerdict,
-    OutboxEntry, Pruned, Recovery, Role, Series, SeriesPoint, TokenRow, VerdictRow, WriteUnit,
+    Action, Addressee, AlertRollUp, Committed, Delivery, DeliveryState, DestinationRow,
+    ExecutorRow, FeedbackMatches, HistoryEntry, IncidentDetail, IncidentMatches, IncidentRow,
+    IncidentVerdict, OutboxEntry, Pruned, Recovery, Role, Series, SeriesPoint, TokenRow,
+    VerdictRow, WriteUnit,
 };
 pub use sqlite::SqliteStore;
 
-use egret_analyzer::{Feedback, FrozenBaseline, Suppression};
+pub use egret_analyzer::IncidentStatus;
+use egret_analyzer::{Feedback, FrozenBaseline, RollUp, Suppression};
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
 /// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
@@ -81,7 +83,15 @@ impl Store {
         store.incidents(query)
     }
 
-    /// One incident with its history. `None`: there is no such incident.
+    /// Roll-ups of which at least one incident matches, those seen last first, one page. They count all
+    /// their incidents, whether these match or not; hidden ones only where they are wanted. `sort`,
+    /// `order` and `roll_up_of` do not count.
+    pub fn roll_ups(&self, query: &IncidentQuery) -> Result<Page<RollUp>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.roll_ups(query)
+    }
+
+    /// One incident with its history and its roll-up. `None`: there is no such incident.
     pub fn incident(&self, id: EventId) -> Result<Option<IncidentDetail>, StoreError> {
         let Self::Sqlite(store) = self;
         store.incident(id)
@@ -107,7 +117,7 @@ impl Store {
         id: EventId,
         action: &Action,
         now: Timestamp,
-        targets: &[String],
+        targets: &[Addressee],
     ) -> Result<(IncidentRow, Option<egret_analyzer::IncidentChange>), StoreError> {
         let Self::Sqlite(store) = self;
         store.act(id, action, now, targets)
@@ -131,7 +141,7 @@ impl Store {
         store.events_onward(since, until, after)
     }
 
-    /// Destinations with their totals, from the roll-ups, one page.
+    /// Destinations with their totals, from what is kept per minute and hour, one page.
     pub fn destinations(
         &self,
         query: &DestinationQuery,
@@ -158,7 +168,7 @@ impl Store {
         store.registrations(since)
     }
 
-    /// Sums over time, from the roll-ups.
+    /// Sums over time, from what is kept per minute and hour.
     pub fn series(&self, query: &SeriesQuery) -> Result<Series, StoreError> {
         let Self::Sqlite(store) = self;
         store.series(query)

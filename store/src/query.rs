@@ -1,10 +1,8 @@
 //! Questions to the store.
 
-use egret_analyzer::Severity;
+use egret_analyzer::{IncidentStatus, Severity};
 use egret_event::{EventId, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::IncidentStatus;
 
 /// Most rows of a page.
 const MAX_PAGE: usize = 1000;
@@ -73,6 +71,8 @@ pub struct IncidentQuery {
     pub template: Option<SmolStr>,
     /// Text in title, destination, host or executor, without regard to case.
     pub search: Option<String>,
+    /// Those that are one roll-up with this incident.
+    pub roll_up_of: Option<EventId>,
     /// Whether suppressed incidents are wanted too.
     pub with_suppressed: bool,
     /// Sorted by.

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use egret_analyzer::{ChangeBy, ChangeKind, Feedback, FrozenBaseline, Incident, IncidentChange};
+use egret_analyzer::{
+    ChangeBy, ChangeKind, Feedback, FrozenBaseline, Incident, IncidentChange, IncidentStatus,
+    RollUp,
+};
 use egret_event::{Event, EventId, InputPosition, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +40,9 @@ pub struct Committed {
     /// Alerts that were new and were not queued, because a suppression or a verdict covers their
     /// incident.
     pub suppressed: u64,
+    /// Alerts that were new and were not queued, because they repeat what was told of their roll-up and
+    /// their target wants no repeats.
+    pub repeats: u64,
 }
 
 /// Where to go on after a restart.
@@ -55,25 +61,12 @@ pub struct Recovery {
 pub struct Pruned {
     /// Events.
     pub events: u64,
-    /// Rows of the roll-ups.
-    pub roll_up_rows: u64,
+    /// Rows of the sums per minute and hour.
+    pub sum_rows: u64,
     /// Incidents (closed ones only; open incidents are kept).
     pub incidents: u64,
     /// Delivered alerts.
     pub alerts: u64,
-}
-
-/// Where an incident stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum IncidentStatus {
-    /// Nobody has taken it on.
-    Open,
-    /// Somebody has.
-    Acknowledged,
-    /// It is done.
-    Closed,
 }
 
 /// An incident and where it stands.
@@ -169,6 +162,8 @@ pub struct IncidentDetail {
     pub row: IncidentRow,
     /// Everything that happened to it.
     pub history: Vec<HistoryEntry>,
+    /// The incidents that are one story with it; hidden ones are left out.
+    pub roll_up: RollUp,
 }
 
 /// Something that happened to an incident.
@@ -280,6 +275,34 @@ pub struct SeriesPoint {
     pub missed: u64,
 }
 
+/// Who is told of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addressee {
+    /// The target's configured name.
+    pub target: String,
+    /// Whether it is also told of what repeats another incident of the same roll-up
+    /// ([`AlertRollUp::repeats`]).
+    pub repeats: bool,
+}
+
+/// What an alert says of its incident's roll-up, as it was then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRollUp {
+    /// The roll-up's id.
+    pub id: EventId,
+    /// How many incidents it has.
+    pub incidents: u64,
+    /// Their distinct sessions.
+    pub sessions: u64,
+    /// Their distinct tenants.
+    pub tenants: u64,
+    /// When the first of them opened.
+    pub first_opened_at: Timestamp,
+    /// Whether another of them was told by itself before, is at least as severe as this one, and was not
+    /// closed: whoever was called about that need not be called again.
+    pub repeats: bool,
+}
+
 /// An alert to be delivered to one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxEntry {
@@ -287,8 +310,8 @@ pub struct OutboxEntry {
     pub alert: EventId,
     /// The incident it is about: alerts of one incident are delivered in order.
     pub incident: EventId,
-    /// The target's configured name.
-    pub target: String,
+    /// Who is told.
+    pub to: Addressee,
     /// The [`IncidentChange`] as JSON.
     pub body: String,
 }
@@ -308,6 +331,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// What the last attempt ended with.
     pub last_error: Option<String>,
+    /// The incident's roll-up. `None`: an older release queued it.
+    pub roll_up: Option<AlertRollUp>,
 }
 
 /// What became of a delivery.

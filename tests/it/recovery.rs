@@ -125,7 +125,7 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
     });
 
     let store = Stored::open(path);
-    assert_eq!(store.contacts(), LINES, "the roll-ups count every line once");
+    assert_eq!(store.contacts(), LINES, "the sums count every line once");
     let events = store.times();
     assert_eq!(events.len() as u64, LINES, "every line has its event");
     assert!(events.values().all(|times| *times == 1), "no event is there twice");

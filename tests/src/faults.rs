@@ -117,19 +117,19 @@ pub fn following(log: &Path, folder: &Path) -> String {
     )
 }
 
-/// Waits until so many contacts are stored, by the roll-ups.
+/// Waits until so many contacts are stored, by the sums per minute and hour.
 pub fn until_stored(stored: &Stored, contacts: u64) {
     until("everything to be stored", || (stored.contacts() >= contacts).then_some(()));
 }
 
 /// Ends egret in order, and returns how many events with an executor are in its store, after
-/// checking that the roll-ups say the same and that none is there twice.
+/// checking that the sums say the same and that none is there twice.
 pub fn end_and_count(mut egret: Running, folder: &Path) -> u64 {
     assert_eq!(egret.process.terminate().code(), Some(0), "egret ends in order");
     let stored = Stored::open(folder);
     let times = stored.times();
     assert!(times.values().all(|times| *times == 1), "an event is there twice");
     let contacts = stored.events().iter().filter(|event| event.is_contact()).count() as u64;
-    assert_eq!(stored.contacts(), contacts, "the roll-ups count each event once");
+    assert_eq!(stored.contacts(), contacts, "the sums count each event once");
     contacts
 }

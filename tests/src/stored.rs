@@ -25,7 +25,7 @@ impl Stored {
         Self { store: Store::open(&config).expect("the store opens beside a running egret") }
     }
 
-    /// Contacts by the roll-ups: what the dashboard shows.
+    /// Contacts by the sums per minute and hour: what the dashboard shows.
     pub fn contacts(&self) -> u64 {
         let query = SeriesQuery {
             since: Timestamp::from_secs(FROM_S),

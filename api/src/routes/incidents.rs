@@ -54,6 +54,8 @@ pub(crate) struct IncidentParams {
     /// Text in title, destination, host or executor, without regard to case.
     #[serde(default, deserialize_with = "text")]
     search: Option<SmolStr>,
+    /// Those that are one roll-up with this incident, given by its id.
+    roll_up_of: Option<EventId>,
     /// Whether suppressed incidents, and those like one that was judged benign, are wanted too. Default
     /// `false`.
     #[serde(default)]
@@ -82,6 +84,7 @@ impl From<IncidentParams> for IncidentQuery {
             tenant: params.tenant,
             template: params.template,
             search: params.search.map(String::from),
+            roll_up_of: params.roll_up_of,
             with_suppressed: params.with_suppressed,
             sort: params.sort.unwrap_or_default(),
             order: params.order.unwrap_or_default(),
@@ -104,7 +107,7 @@ pub(crate) async fn list_incidents(
     app.ask(move |outside| outside.store.incidents(&query)).await.map(JsonBody)
 }
 
-/// One incident with its history.
+/// One incident with its history and its roll-up.
 #[utoipa::path(
     get, path = "/v1/incidents/{id}", tag = "incidents",
     params(("id" = EventId, Path, description = "The incident's id")),

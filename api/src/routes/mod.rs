@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod executors;
 pub(crate) mod health;
 pub(crate) mod incidents;
+pub(crate) mod roll_ups;
 pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod stream;
@@ -36,6 +37,7 @@ fn read() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(incidents::list_incidents))
         .routes(routes!(incidents::get_incident))
+        .routes(routes!(roll_ups::list_roll_ups))
         .routes(routes!(verdicts::preview_verdict))
         .routes(routes!(events::list_events))
         .routes(routes!(destinations::list_destinations))

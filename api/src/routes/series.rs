@@ -11,7 +11,7 @@ use crate::app::Shared;
 use crate::extract::{Query, text, whole};
 use crate::problem::{Kind, Outcome, Problem};
 
-/// Length of a step that nobody asked for, in seconds: that of the finest roll-up.
+/// Length of a step that nobody asked for, in seconds: that of the finest sums.
 const DEFAULT_STEP_S: u64 = 60;
 
 /// Which sums over time.

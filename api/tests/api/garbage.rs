@@ -7,10 +7,10 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::world::{World, flow, id, local, opened, request};
 
-const LISTS: [&str; 5] = ["incidents", "events", "destinations", "executors", "series"];
+const LISTS: [&str; 6] = ["incidents", "roll-ups", "events", "destinations", "executors", "series"];
 
 /// Names of parameters, right for some lists and wrong for others.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "status",
     "min_severity",
     "since",
@@ -20,6 +20,7 @@ const NAMES: [&str; 18] = [
     "tenant",
     "template",
     "search",
+    "roll_up_of",
     "with_suppressed",
     "sort",
     "order",

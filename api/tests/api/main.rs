@@ -10,6 +10,7 @@ mod incidents;
 mod limits;
 mod observed;
 mod problems;
+mod roll_ups;
 mod stream;
 mod suppressions;
 mod verdicts;

@@ -20,7 +20,7 @@ use egret_event::{
     Attribution, Destination, Event, EventId, ExecutorRegistration, Fact, FlowInterval, FlowPhase,
     LedgerReading, NameSource, NamedBy, Timestamp, Transport, Verdict, Volume,
 };
-use egret_store::{Role, Store, StoreConfig, TokenRow, WriteUnit};
+use egret_store::{Addressee, Role, Store, StoreConfig, TokenRow, WriteUnit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, broadcast};
@@ -172,7 +172,7 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         require_token: false,
         now,
         stream: broadcast::channel(4).0,
-        targets: Arc::new(|_, _| vec!["siem".to_owned()]),
+        targets: Arc::new(|_, _| vec![Addressee { target: "siem".to_owned(), repeats: true }]),
         wake_outbox: Arc::new(Notify::new()),
         register: Arc::new(move |registration| {
             registrations.registrations.lock().unwrap().push(registration.clone());

@@ -170,7 +170,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One incident with its history. */
+        /** One incident with its history and its roll-up. */
         get: operations["get_incident"];
         put?: never;
         post?: never;
@@ -308,6 +308,26 @@ export interface paths {
         };
         /** Says who the caller is. */
         get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/roll-ups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what incidents of one story come to, those seen last first. A roll-up is listed when one of its
+         *     incidents matches, and counts all of them.
+         */
+        get: operations["list_roll_ups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -589,7 +609,7 @@ export interface components {
          * @description A detector, by its code in DETECTION terms.
          * @enum {string}
          */
-        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip";
+        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "direct_address" | "odd_certificate" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip" | "template_drift";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
             /**
@@ -962,7 +982,7 @@ export interface components {
             score: number;
             /**
              * @description The session: its given id, or the executor and the time of its first event. `"*"` for many
-             *     sessions together (a fleet drip); for a blind source its name.
+             *     sessions together (a fleet drip, a template drift); for a blind source its name.
              */
             session: string;
             /** @description How urgent it is. */
@@ -978,6 +998,8 @@ export interface components {
         IncidentDetail: components["schemas"]["IncidentRow"] & {
             /** @description Everything that happened to it. */
             history: components["schemas"]["HistoryEntry"][];
+            /** @description The incidents that are one story with it; hidden ones are left out. */
+            roll_up: components["schemas"]["RollUp"];
         };
         /** @description An incident and where it stands. */
         IncidentRow: components["schemas"]["Incident"] & {
@@ -1075,6 +1097,16 @@ export interface components {
          * @enum {string}
          */
         NamedBy: "address" | "proxy_user" | "client_certificate" | "configuration" | "docker" | "kubernetes" | "registration";
+        /** @description Distinct names. */
+        Names: {
+            /**
+             * Format: int64
+             * @description How many there are.
+             */
+            count: number;
+            /** @description The first of them, at most 8. */
+            names: string[];
+        };
         /** @description A comment. */
         NewComment: {
             /** @description Its text, up to 10,000 bytes. */
@@ -1283,6 +1315,69 @@ export interface components {
             })[];
             next?: components["schemas"]["Cursor"] | null;
         };
+        /** @description One page of rows. */
+        Page_RollUp: {
+            /** @description The rows. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description How many somebody has.
+                 */
+                acknowledged: number;
+                /**
+                 * Format: int64
+                 * @description How many are done.
+                 */
+                closed: number;
+                /** @description The destination, as its incidents have it. */
+                destination: string;
+                /** @description The detectors that had most part in them, the most frequent first. */
+                detectors: components["schemas"]["StrongestDetector"][];
+                /** @description The executors. */
+                executors: components["schemas"]["Names"];
+                /** @description The incident that opened first. */
+                first_incident: components["schemas"]["EventId"];
+                /** @description When the first one opened. */
+                first_opened_at: components["schemas"]["Timestamp"];
+                /** @description A hash of its story and of the id of its first incident. */
+                id: components["schemas"]["EventId"];
+                /**
+                 * Format: int64
+                 * @description How many they are.
+                 */
+                incidents: number;
+                /** @description The incident that opened last. */
+                last_incident: components["schemas"]["EventId"];
+                /** @description When the last one opened. */
+                last_opened_at: components["schemas"]["Timestamp"];
+                /** @description The last event of any of them, or the last opening where that is later. */
+                last_seen: components["schemas"]["Timestamp"];
+                /**
+                 * Format: int64
+                 * @description How many nobody has taken on.
+                 */
+                open: number;
+                /**
+                 * Format: double
+                 * @description The highest score among those of that severity.
+                 */
+                score: number;
+                /**
+                 * Format: int64
+                 * @description Distinct sessions.
+                 */
+                sessions: number;
+                /** @description The highest severity. */
+                severity: components["schemas"]["Severity"];
+                /** @description What its incidents have in common. */
+                story: components["schemas"]["Story"];
+                /** @description Their kinds. */
+                templates: components["schemas"]["Names"];
+                /** @description Who they work for. */
+                tenants: components["schemas"]["Names"];
+            }[];
+            next?: components["schemas"]["Cursor"] | null;
+        };
         /** @description A problem as it is sent: `application/problem+json`, RFC 9457. */
         Problem: {
             /** @description What is wrong in this case, and what helps. */
@@ -1358,6 +1453,65 @@ export interface components {
          * @enum {string}
          */
         Role: "collector" | "viewer" | "analyst" | "admin";
+        /** @description What incidents of one story come to. */
+        RollUp: {
+            /**
+             * Format: int64
+             * @description How many somebody has.
+             */
+            acknowledged: number;
+            /**
+             * Format: int64
+             * @description How many are done.
+             */
+            closed: number;
+            /** @description The destination, as its incidents have it. */
+            destination: string;
+            /** @description The detectors that had most part in them, the most frequent first. */
+            detectors: components["schemas"]["StrongestDetector"][];
+            /** @description The executors. */
+            executors: components["schemas"]["Names"];
+            /** @description The incident that opened first. */
+            first_incident: components["schemas"]["EventId"];
+            /** @description When the first one opened. */
+            first_opened_at: components["schemas"]["Timestamp"];
+            /** @description A hash of its story and of the id of its first incident. */
+            id: components["schemas"]["EventId"];
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            incidents: number;
+            /** @description The incident that opened last. */
+            last_incident: components["schemas"]["EventId"];
+            /** @description When the last one opened. */
+            last_opened_at: components["schemas"]["Timestamp"];
+            /** @description The last event of any of them, or the last opening where that is later. */
+            last_seen: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description How many nobody has taken on.
+             */
+            open: number;
+            /**
+             * Format: double
+             * @description The highest score among those of that severity.
+             */
+            score: number;
+            /**
+             * Format: int64
+             * @description Distinct sessions.
+             */
+            sessions: number;
+            /** @description The highest severity. */
+            severity: components["schemas"]["Severity"];
+            /** @description What its incidents have in common. */
+            story: components["schemas"]["Story"];
+            /** @description Their kinds. */
+            templates: components["schemas"]["Names"];
+            /** @description Who they work for. */
+            tenants: components["schemas"]["Names"];
+        };
         /** @description Which equal sections of a known value were seen: what is sent in pieces adds up. */
         Sections: {
             /**
@@ -1579,6 +1733,48 @@ export interface components {
             /** @description Egret's version. */
             version: string;
         };
+        /** @description What incidents have in common that are one story. */
+        Story: {
+            /** @description The registrable domain or the address. */
+            destination: string;
+            /** @enum {string} */
+            kind: "destination";
+            /**
+             * @description The tenant's place on a shared service, where that is what the incidents are about: two
+             *     strangers' buckets are two stories. `None`: they are about no such place.
+             */
+            place?: string | null;
+        } | {
+            /** @description The address or name. */
+            destination: string;
+            /** @description The executor, where its kind is not known. */
+            executor?: string | null;
+            /** @enum {string} */
+            kind: "internal";
+            /** @description The network segment. */
+            segment: string;
+            /** @description The kind of executor. */
+            template?: string | null;
+        } | {
+            /** @description The executor. */
+            executor: string;
+            /** @enum {string} */
+            kind: "executor";
+            /** @description Its kind. */
+            template?: string | null;
+            /** @description Who it works for. */
+            tenant?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "template";
+            /** @description The kind of executor. `None`: those of no known kind. */
+            template?: string | null;
+        } | {
+            /** @enum {string} */
+            kind: "source";
+            /** @description Its name. */
+            source: string;
+        };
         /** @description What `data` holds in an event of the stream; the event's name is `kind`. */
         StreamedChange: {
             /** @description The alert's id, which is the event's id as well. */
@@ -1591,6 +1787,16 @@ export interface components {
             incident: components["schemas"]["IncidentRow"];
             /** @description What happened. */
             kind: components["schemas"]["ChangeKind"];
+        };
+        /** @description A detector that had most part in incidents. */
+        StrongestDetector: {
+            /** @description Which. */
+            detector: components["schemas"]["Detector"];
+            /**
+             * Format: int64
+             * @description In how many.
+             */
+            incidents: number;
         };
         /** @description Silences alerts about incidents that match every given field. The incidents are still stored. */
         Suppression: {
@@ -2064,6 +2270,8 @@ export interface operations {
                 template?: string;
                 /** @description Text in title, destination, host or executor, without regard to case. */
                 search?: string;
+                /** @description Those that are one roll-up with this incident, given by its id. */
+                roll_up_of?: components["schemas"]["EventId"];
                 /**
                  * @description Whether suppressed incidents, and those like one that was judged benign, are wanted too. Default
                  *     `false`.
@@ -2421,6 +2629,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What is wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_roll_ups: {
+        parameters: {
+            query?: {
+                /** @description Any of these; may be repeated. Without it: all. */
+                status?: components["schemas"]["IncidentStatus"][];
+                /** @description At least this. */
+                min_severity?: components["schemas"]["Severity"];
+                /** @description Changed at or after. */
+                since?: components["schemas"]["Timestamp"];
+                /** @description Changed before. */
+                until?: components["schemas"]["Timestamp"];
+                /** @description This destination or one of its subdomains. */
+                destination?: string;
+                /** @description This executor. */
+                executor?: string;
+                /** @description This tenant. */
+                tenant?: string;
+                /** @description This template. */
+                template?: string;
+                /** @description Text in title, destination, host or executor, without regard to case. */
+                search?: string;
+                /** @description Whether suppressed incidents, and those like one that was judged benign, count too. Default `false`. */
+                with_suppressed?: boolean;
+                /** @description After this: the `next` of the page before. */
+                after?: string;
+                /** @description At most so many, 1 to 1000. Default 50. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of roll-ups */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RollUp"];
                 };
             };
             /** @description What is wrong */

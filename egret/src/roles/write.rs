@@ -120,6 +120,7 @@ impl Writer {
         metrics::counter!("egret_store_events_total").increment(committed.events);
         metrics::counter!("egret_store_repeated_events_total").increment(committed.repeated_events);
         metrics::counter!("egret_alerts_queued_total").increment(committed.alerts);
+        metrics::counter!("egret_alerts_repeats_total").increment(committed.repeats);
         Ok(())
     }
 

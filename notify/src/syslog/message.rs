@@ -4,14 +4,15 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_analyzer::{AlertId, Incident, IncidentChange, Severity};
+use egret_analyzer::{Incident, Severity};
+use egret_store::{AlertRollUp, Delivery};
 
 use crate::text::{bounded, visible};
 
 /// Longest value of a structured-data parameter, in bytes after escaping. Six values come from
 /// outside; with them all this long, header and structured data still fit a 2048-byte datagram
 /// and leave room for the sentence.
-const MAX_VALUE_BYTES: usize = 192;
+const MAX_VALUE_BYTES: usize = 160;
 
 /// Says that UTF-8 follows (RFC 5424, section 6.4).
 const BOM: char = '\u{feff}';
@@ -27,20 +28,16 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// The message that tells of `change`, at most `max_bytes` (2048 or more) long. Only its
+    /// The message that tells of a change, at most `max_bytes` (2048 or more) long. Only its
     /// sentence is ever cut: header and structured data are always whole.
-    pub(super) fn message(
-        &self,
-        alert: AlertId,
-        change: &IncidentChange,
-        max_bytes: usize,
-    ) -> String {
+    pub(super) fn message(&self, delivery: &Delivery, max_bytes: usize) -> String {
+        let change = &delivery.change;
         let Self { hostname, app_name, process_id, .. } = self;
         let priority = self.facility * 8 + level(change.incident.severity);
         // At most six digits of a second are allowed; three are what collectors expect.
         let at = change.at.floor(Duration::from_millis(1));
         let mut message = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} ALERT ");
-        self.structured_data(alert, change, &mut message);
+        self.structured_data(delivery, &mut message);
         message.push(' ');
         message.push(BOM);
         let sentence = format!("Incident {}: {}", change.kind.word(), change.incident.title);
@@ -49,11 +46,12 @@ impl Header {
         message
     }
 
-    fn structured_data(&self, alert: AlertId, change: &IncidentChange, out: &mut String) {
+    fn structured_data(&self, delivery: &Delivery, out: &mut String) {
+        let change = &delivery.change;
         let incident = &change.incident;
         let origin = &incident.origin;
         let mut element = Element::open(self.enterprise_number, out);
-        element.value("id", alert);
+        element.value("id", delivery.alert);
         element.value("incident", incident.id);
         element.value("change", change.kind.word());
         if let Some(strongest) = incident.explanation.findings.first() {
@@ -77,6 +75,9 @@ impl Header {
         element.text("destination", &incident.destination);
         element.maybe("host", host(incident));
         element.value("up_bytes", incident.observed.up_bytes);
+        if let Some(roll_up) = &delivery.roll_up {
+            element.roll_up(roll_up);
+        }
         element.close();
     }
 }
@@ -125,6 +126,14 @@ impl<'a> Element<'a> {
         }
     }
 
+    fn roll_up(&mut self, roll_up: &AlertRollUp) {
+        self.value("roll_up", roll_up.id);
+        self.value("roll_up_incidents", roll_up.incidents);
+        self.value("roll_up_sessions", roll_up.sessions);
+        self.value("roll_up_since", roll_up.first_opened_at.floor(Duration::from_millis(1)));
+        self.value("repeats", roll_up.repeats);
+    }
+
     fn close(self) {
         self.0.push(']');
     }
@@ -145,8 +154,9 @@ fn escape(character: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{change, hostile, incident};
-    use egret_analyzer::ChangeKind;
+    use crate::sample::{AT, change, hostile, incident};
+    use egret_analyzer::{ChangeKind, IncidentChange};
+    use egret_event::EventId;
     use proptest::prelude::*;
 
     fn header() -> Header {
@@ -160,7 +170,27 @@ mod tests {
     }
 
     fn message(change: &IncidentChange, max_bytes: usize) -> String {
-        header().message(change.alert_id(), change, max_bytes)
+        header().message(&delivery(change), max_bytes)
+    }
+
+    /// The second incident of a roll-up.
+    fn delivery(change: &IncidentChange) -> Delivery {
+        Delivery {
+            alert: change.alert_id(),
+            target: "siem".to_owned(),
+            change: change.clone(),
+            queued_at: change.at,
+            attempts: 0,
+            last_error: None,
+            roll_up: Some(AlertRollUp {
+                id: EventId::from_bits(7),
+                incidents: 2,
+                sessions: 2,
+                tenants: 1,
+                first_opened_at: AT,
+                repeats: true,
+            }),
+        }
     }
 
     /// The parameters of a message, read strictly by the grammar of RFC 5424, section 6.
@@ -202,7 +232,9 @@ mod tests {
                  score=\"0.92\" executor=\"10.20.0.17\" \
                  session=\"10.20.0.17@2026-10-21T23:58:00Z\" template=\"python-3.12\" \
                  src=\"10.20.0.17\" dst=\"203.0.113.9\" dpt=\"443\" destination=\"example.net\" \
-                 host=\"paste.example.net\" up_bytes=\"50331648\"] \
+                 host=\"paste.example.net\" up_bytes=\"50331648\" \
+                 roll_up=\"00000000000000000000000000000007\" roll_up_incidents=\"2\" \
+                 roll_up_sessions=\"2\" roll_up_since=\"2026-10-22T00:00:00.123Z\" repeats=\"true\"] \
                  \u{feff}Incident opened: 10.20.0.17 sent 48 MiB to paste.example.net"
             )
         );
@@ -269,9 +301,18 @@ mod tests {
             ..header()
         };
         let change = change(ChangeKind::Acknowledged, 0, made_of(&"]".repeat(300)));
-        let written = longest.message(change.alert_id(), &change, 2048);
+        let most = AlertRollUp {
+            id: EventId::from_bits(u128::MAX),
+            incidents: u64::MAX,
+            sessions: u64::MAX,
+            tenants: u64::MAX,
+            first_opened_at: AT,
+            repeats: false,
+        };
+        let longest_delivery = Delivery { roll_up: Some(most), ..delivery(&change) };
+        let written = longest.message(&longest_delivery, 2048);
         let (params, sentence) = parse(&written);
-        assert_eq!(params.len(), 15);
+        assert_eq!(params.len(), 20);
         assert!(sentence.len() > 100 && written.len() <= 2048, "{}", written.len());
     }
 

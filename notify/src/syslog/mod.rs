@@ -155,11 +155,11 @@ impl SyslogLink {
         let header = &self.config.header;
         let sent = match &mut self.wire {
             Wire::Udp(socket) => {
-                let message = header.message(delivery.alert, &delivery.change, MAX_DATAGRAM_BYTES);
+                let message = header.message(delivery, MAX_DATAGRAM_BYTES);
                 send_datagram(socket, &self.config.address, message.as_bytes()).await
             }
             Wire::Stream(link) => {
-                let message = header.message(delivery.alert, &delivery.change, MAX_STREAM_BYTES);
+                let message = header.message(delivery, MAX_STREAM_BYTES);
                 let frame = format!("{} {message}", message.len());
                 link.send(frame.as_bytes()).await
             }

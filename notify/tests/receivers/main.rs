@@ -7,6 +7,7 @@ mod certificates;
 mod http;
 mod outbox;
 mod retries;
+mod roll_ups;
 mod rsyslog;
 mod sample;
 mod syslog;

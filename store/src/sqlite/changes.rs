@@ -12,10 +12,12 @@ use super::SqliteStore;
 use super::feedback;
 use super::incidents::{load, status_number};
 use super::outbox;
+use super::roll_ups::{self, Parts};
 use super::stored::{Stored, signed, to_json};
 use super::writer::Memory;
 use crate::{
-    Action, IncidentRow, IncidentStatus, IncidentVerdict, OutboxEntry, StoreError, VerdictRow,
+    Action, Addressee, IncidentRow, IncidentStatus, IncidentVerdict, OutboxEntry, StoreError,
+    VerdictRow,
 };
 
 /// Longest comment, in bytes.
@@ -63,13 +65,16 @@ pub(super) fn apply(
     let id = change.incident.id;
     upsert(db, change, hidden)?;
     keep_evidence(db, change)?;
+    let is_hidden = hidden.suppressed_by.or(hidden.judged_like).is_some();
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
         reopen_if_closed(db, id, change.at)?;
+        if !is_hidden {
+            roll_ups::decide_told(db, &change.incident)?;
+        }
     }
     if change.kind == ChangeKind::Closed {
         close(db, id)?;
     }
-    let is_hidden = hidden.suppressed_by.or(hidden.judged_like).is_some();
     Ok(if is_hidden { Applied::Suppressed } else { Applied::New })
 }
 
@@ -101,17 +106,21 @@ fn record(
 
 fn upsert(db: &Connection, change: &IncidentChange, hidden: Hidden) -> Result<(), StoreError> {
     let incident = &change.incident;
+    let Parts { story, detector } = Parts::of(incident)?;
     let sql = "INSERT INTO incidents (id, body, status, severity, rank, opened_at, updated_at,
             up_bytes, title, destination, hosts, executor, tenant, template, ended, suppressed_by,
-            judged_like)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+            judged_like, story, detector, last_seen, score, session)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+            ?20, ?21, ?22)
         ON CONFLICT (id) DO UPDATE SET body = excluded.body, severity = excluded.severity,
             rank = excluded.rank, opened_at = excluded.opened_at,
             updated_at = max(updated_at, excluded.updated_at), up_bytes = excluded.up_bytes,
             title = excluded.title, destination = excluded.destination, hosts = excluded.hosts,
             executor = excluded.executor, tenant = excluded.tenant,
             template = excluded.template, ended = excluded.ended,
-            suppressed_by = excluded.suppressed_by, judged_like = excluded.judged_like";
+            suppressed_by = excluded.suppressed_by, judged_like = excluded.judged_like,
+            story = excluded.story, detector = excluded.detector, last_seen = excluded.last_seen,
+            score = excluded.score, session = excluded.session";
     db.prepare_cached(sql)?.execute(params![
         Stored(incident.id),
         to_json("incident", incident)?,
@@ -130,15 +139,24 @@ fn upsert(db: &Connection, change: &IncidentChange, hidden: Hidden) -> Result<()
         matches!(change.kind, ChangeKind::Ended | ChangeKind::Closed),
         hidden.suppressed_by.map(Stored),
         hidden.judged_like.map(Stored),
+        story,
+        detector,
+        Stored(incident.last_seen),
+        within_bounds(incident.score),
+        incident.session.as_str(),
     ])?;
     Ok(())
 }
 
 /// Severity, then score, as one number to sort by.
 fn rank(severity: i64, score: f64) -> f64 {
-    let score = if score.is_nan() { 0.0 } else { score.clamp(0.0, 1.0) };
     // Severities are a few small numbers; two apart, no score can close the distance.
-    2.0 * severity as f64 + score
+    2.0 * severity as f64 + within_bounds(score)
+}
+
+/// SQLite has no number that is none.
+fn within_bounds(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score.clamp(0.0, 1.0) }
 }
 
 fn one_per_line(hosts: &[SmolStr]) -> String {
@@ -197,7 +215,7 @@ impl SqliteStore {
         id: EventId,
         action: &Action,
         now: Timestamp,
-        targets: &[String],
+        targets: &[Addressee],
     ) -> Result<(IncidentRow, Option<IncidentChange>), StoreError> {
         let comment = checked_comment(action)?;
         self.write(|db, memory| {
@@ -345,17 +363,18 @@ fn tell(
     db: &Connection,
     change: &IncidentChange,
     now: Timestamp,
-    targets: &[String],
+    targets: &[Addressee],
 ) -> Result<(), StoreError> {
     let body = to_json("change", change)?;
-    for target in targets {
+    let roll_up = roll_ups::for_alert(db, change.incident.id)?;
+    for to in targets {
         let entry = OutboxEntry {
             alert: change.alert_id(),
             incident: change.incident.id,
-            target: target.clone(),
+            to: to.clone(),
             body: body.clone(),
         };
-        outbox::queue(db, &entry, now)?;
+        outbox::queue(db, &entry, roll_up.as_ref(), now)?;
     }
     Ok(())
 }

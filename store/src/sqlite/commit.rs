@@ -1,5 +1,7 @@
 //! One unit of the pipeline, written in one transaction.
 
+use std::collections::BTreeSet;
+
 use egret_event::{Event, EventId, Fact};
 use hashbrown::HashMap;
 use rusqlite::{Connection, params};
@@ -7,10 +9,11 @@ use rusqlite::{Connection, params};
 use super::SqliteStore;
 use super::changes::{Applied, Hidden, apply};
 use super::dictionary::{Dictionary, Map, Sightings};
-use super::roll_ups::RollUps;
+use super::outbox::{self, Queued};
+use super::sums::UnitSums;
 use super::writer::Memory;
-use super::{baselines, event_body, feedback, incidents, outbox, snapshots, suppressions};
-use crate::{Committed, StoreError, WriteUnit};
+use super::{baselines, event_body, feedback, incidents, roll_ups, snapshots, suppressions};
+use crate::{AlertRollUp, Committed, StoreError, WriteUnit};
 
 impl SqliteStore {
     /// Writes one unit in one transaction; see [`crate::Store::commit`].
@@ -36,7 +39,7 @@ fn write_events(
     events: &[Event],
     committed: &mut Committed,
 ) -> Result<(), StoreError> {
-    let mut roll_ups = RollUps::default();
+    let mut sums = UnitSums::default();
     let mut sightings = Sightings::default();
     let mut insert = db.prepare_cached(
         "INSERT OR IGNORE INTO events (at, id, source, origin, destination, kind, blocked, body)
@@ -63,10 +66,10 @@ fn write_events(
             continue;
         }
         committed.events += 1;
-        roll_ups.add(event, destination, origin.executor);
+        sums.add(event, destination, origin.executor);
         sightings.note(event, destination, origin);
     }
-    roll_ups.write(db)?;
+    sums.write(db)?;
     sightings.write(db)
 }
 
@@ -82,7 +85,8 @@ fn write_changes(
     }
     let active = suppressions::active(db, memory, unit.now)?;
     let judged = feedback::known(db, memory, unit.now)?;
-    let mut fates: Map<EventId, Applied> = HashMap::default();
+    let told: BTreeSet<EventId> = unit.alerts.iter().map(|alert| alert.alert).collect();
+    let mut fates: Map<EventId, (Applied, Option<AlertRollUp>)> = HashMap::default();
     for change in unit.changes {
         let incident = &change.incident;
         let hidden = Hidden {
@@ -91,19 +95,30 @@ fn write_changes(
         };
         let applied = apply(db, change, hidden)?;
         committed.changes += u64::from(applied != Applied::Repeat);
-        fates.insert(change.alert_id(), applied);
+        // Read now, so that what an alert says does not depend on what else is in the unit.
+        let roll_up = match applied {
+            Applied::New if told.contains(&change.alert_id()) => {
+                roll_ups::for_alert(db, incident.id)?
+            }
+            _ => None,
+        };
+        fates.insert(change.alert_id(), (applied, roll_up));
     }
     for alert in unit.alerts {
-        let fate = match fates.get(&alert.alert) {
-            Some(fate) => *fate,
-            None if incidents::is_suppressed(db, alert.incident)? => Applied::Suppressed,
-            None => Applied::New,
+        let (fate, roll_up) = match fates.get(&alert.alert) {
+            Some(fate) => fate.clone(),
+            None if incidents::is_suppressed(db, alert.incident)? => (Applied::Suppressed, None),
+            None => (Applied::New, roll_ups::for_alert(db, alert.incident)?),
         };
         match fate {
             // Its alerts were decided on when it was new.
             Applied::Repeat => {}
             Applied::Suppressed => committed.suppressed += 1,
-            Applied::New => committed.alerts += u64::from(outbox::queue(db, alert, unit.now)?),
+            Applied::New => match outbox::queue(db, alert, roll_up.as_ref(), unit.now)? {
+                Queued::New => committed.alerts += 1,
+                Queued::Unwanted => committed.repeats += 1,
+                Queued::Before => {}
+            },
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Destinations with their totals, from the roll-ups.
+//! Destinations with their totals, from what is kept per minute and hour.
 
 use egret_event::{SmolStr, Timestamp};
 use rusqlite::types::Value;

@@ -12,8 +12,8 @@ use super::dictionary::Map;
 use super::event_body::{Columns, unpack};
 use super::filter::{Filter, marks};
 use super::paging::{Paging, page};
-use super::roll_ups::MINUTE;
 use super::stored::{Stored, from_json};
+use super::sums::MINUTE;
 use crate::query::page_size;
 use crate::{Cursor, EventQuery, Page, StoreError};
 
@@ -169,7 +169,7 @@ impl<'a> Scan<'a> {
         self.minute_by_minute(span)
     }
 
-    /// Reads only the minutes in which the roll-ups know the destination and executor: a rare
+    /// Reads only the minutes in which the sums know the destination and executor: a rare
     /// name is found without reading what lies between.
     fn minute_by_minute(&self, span: Span) -> Result<Vec<Raw>, StoreError> {
         let mut filter = Filter::default();

@@ -38,6 +38,11 @@ impl Filter {
         &self.sql
     }
 
+    /// The conditions as an expression; without any it is true.
+    pub(super) fn condition(&self) -> &str {
+        self.sql.strip_prefix(" WHERE ").unwrap_or("1")
+    }
+
     /// The values for the clause's marks.
     pub(super) fn values(&self) -> impl Iterator<Item = &dyn ToSql> {
         self.values.iter().map(|value| value as &dyn ToSql)

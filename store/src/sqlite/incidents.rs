@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use super::SqliteStore;
 use super::filter::{Filter, literal};
 use super::paging::{Paging, page};
+use super::roll_ups::{self, VISIBLE};
 use super::stored::{Stored, from_json};
 use crate::query::page_size;
 use crate::{
@@ -78,7 +79,11 @@ impl SqliteStore {
     /// [`StoreError::BadQuery`] for a foreign cursor or too long a search text.
     pub fn incidents(&self, query: &IncidentQuery) -> Result<Page<IncidentRow>, StoreError> {
         let order = Order::of(query);
-        let filter = filter(query, &order)?;
+        let mut filter = filter(query, &order)?;
+        let db = self.reader();
+        if let Some(id) = query.roll_up_of {
+            of_one_story(&db, id, &mut filter)?;
+        }
         let size = page_size(query.limit);
         let Order { column, direction, .. } = order;
         let sql = format!(
@@ -87,7 +92,6 @@ impl SqliteStore {
             filter.sql(),
             size + 1,
         );
-        let db = self.reader();
         let mut statement = db.prepare_cached(&sql)?;
         let found = statement.query_map(params_from_iter(filter.values()), |row| {
             Ok((Raw::read(row)?, order.key(row)?))
@@ -104,7 +108,8 @@ impl SqliteStore {
         // One snapshot for both reads, so that the row and its history agree.
         let tx = db.unchecked_transaction()?;
         let Some(row) = load(&tx, id)? else { return Ok(None) };
-        Ok(Some(IncidentDetail { row, history: history(&tx, id)? }))
+        let Some(roll_up) = roll_ups::of_incident(&tx, id)? else { return Ok(None) };
+        Ok(Some(IncidentDetail { row, history: history(&tx, id)?, roll_up }))
     }
 }
 
@@ -177,7 +182,34 @@ impl Order {
     }
 }
 
+/// Which incidents are on a page.
 fn filter(query: &IncidentQuery, order: &Order) -> Result<Filter, StoreError> {
+    let mut filter = matching(query)?;
+    if !query.with_suppressed {
+        filter.and(VISIBLE, []);
+    }
+    if let Some(cursor) = &query.after {
+        let beyond = format!("({}, id) {} (?, ?)", order.column, order.beyond);
+        filter.and(&beyond, order.after(cursor)?);
+    }
+    Ok(filter)
+}
+
+/// Restricts to the incidents that are one roll-up with this one.
+fn of_one_story(db: &Connection, id: EventId, filter: &mut Filter) -> Result<(), StoreError> {
+    let Some(roll_up) = roll_ups::of_incident(db, id)? else {
+        filter.and("0", []);
+        return Ok(());
+    };
+    let story = roll_ups::story_key(&roll_up.story)?;
+    let [first, last] = [roll_up.first_opened_at, roll_up.last_opened_at].map(Timestamp::as_nanos);
+    filter
+        .and("story = ? AND opened_at BETWEEN ? AND ?", [story.into(), first.into(), last.into()]);
+    Ok(())
+}
+
+/// What is asked of an incident, hidden or not.
+pub(super) fn matching(query: &IncidentQuery) -> Result<Filter, StoreError> {
     let mut filter = Filter::default();
     let statuses = query.status.iter().map(|status| status_number(*status).into()).collect();
     filter.and_any("status", statuses);
@@ -187,9 +219,6 @@ fn filter(query: &IncidentQuery, order: &Order) -> Result<Filter, StoreError> {
     filter.and_if("executor = ?", query.executor.as_ref().map(ToString::to_string));
     filter.and_if("tenant = ?", query.tenant.as_ref().map(ToString::to_string));
     filter.and_if("template = ?", query.template.as_ref().map(ToString::to_string));
-    if !query.with_suppressed {
-        filter.and("suppressed_by IS NULL AND judged_like IS NULL", []);
-    }
     if let Some(domain) = &query.destination {
         within(&mut filter, domain);
     }
@@ -198,10 +227,6 @@ fn filter(query: &IncidentQuery, order: &Order) -> Result<Filter, StoreError> {
         let columns = ["title", "destination", "hosts", "executor"];
         let any = columns.map(|column| format!("{column} LIKE ? ESCAPE '\\'")).join(" OR ");
         filter.and(&any, columns.map(|_| Value::from(pattern.clone())));
-    }
-    if let Some(cursor) = &query.after {
-        let beyond = format!("({}, id) {} (?, ?)", order.column, order.beyond);
-        filter.and(&beyond, order.after(cursor)?);
     }
     Ok(filter)
 }
@@ -275,7 +300,7 @@ pub(super) fn status_number(status: IncidentStatus) -> i64 {
     }
 }
 
-fn status_from(number: i64) -> Result<IncidentStatus, StoreError> {
+pub(super) fn status_from(number: i64) -> Result<IncidentStatus, StoreError> {
     match number {
         0 => Ok(IncidentStatus::Open),
         1 => Ok(IncidentStatus::Acknowledged),

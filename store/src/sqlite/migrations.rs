@@ -2,13 +2,16 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::roll_ups;
+
 /// Every migration, oldest first. The file's `user_version` says how many it has had.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_baselines.sql"),
     include_str!("migrations/0003_suppressed.sql"),
     include_str!("migrations/0004_verdicts.sql"),
     include_str!("migrations/0005_destinations.sql"),
+    include_str!("migrations/0006_roll_ups.sql"),
 ];
 
 /// Marks a file as Egret's ("EGRT"), so that another program's database is never written to.
@@ -56,6 +59,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), NotOurs> {
     for sql in &MIGRATIONS[found..] {
         tx.execute_batch(sql)?;
     }
+    roll_ups::fill_in(&tx)?;
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", i64::try_from(newest()).unwrap_or(i64::MAX))?;
     Ok(tx.commit()?)

@@ -34,6 +34,7 @@ mod roll_ups;
 mod series;
 mod snapshots;
 mod stored;
+mod sums;
 mod suppressions;
 mod tokens;
 mod writer;

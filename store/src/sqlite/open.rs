@@ -107,7 +107,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -16_384)?; // KiB: 16 MiB
-    // Sorting a week of roll-ups must not take the memory that the engine needs.
+    // Sorting a week of sums must not take the memory that the engine needs.
     connection.pragma_update(None, "temp_store", "FILE")?;
     Ok(connection)
 }

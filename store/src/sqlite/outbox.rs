@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::SqliteStore;
 use super::filter::Filter;
-use super::stored::{Stored, from_json, unsigned};
-use crate::{Delivery, DeliveryState, OutboxEntry, StoreError};
+use super::stored::{Stored, from_json, to_json, unsigned};
+use crate::{AlertRollUp, Delivery, DeliveryState, OutboxEntry, StoreError};
 
 /// The states, as the table numbers them.
 const WAITING: i64 = 0;
@@ -20,29 +20,45 @@ const DEAD: i64 = 2;
 /// Most dead letters returned at once; the counts tell of all.
 const MAX_DEAD_LETTERS: usize = 1000;
 
-const COLUMNS: &str = "alert, target, body, queued_at, attempts, error";
+const COLUMNS: &str = "alert, target, body, queued_at, attempts, error, roll_up";
 
 /// Holds for alerts (as `o`) that no earlier alert of the same incident holds up.
 const FIRST_OF_ITS_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM outbox earlier
     WHERE earlier.target = o.target AND earlier.incident = o.incident AND earlier.state = 0
         AND earlier.seq < o.seq)";
 
-/// Queues an alert. `false`: it was queued before.
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queued {
+    New,
+    /// It was queued before.
+    Before,
+    /// It repeats what was told, and the target wants no repeats.
+    Unwanted,
+}
+
+/// Queues an alert about an incident of a roll-up.
 pub(super) fn queue(
     db: &Connection,
     entry: &OutboxEntry,
+    roll_up: Option<&AlertRollUp>,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    let insert = "INSERT OR IGNORE INTO outbox (alert, incident, target, body, queued_at, due_at)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+) -> Result<Queued, StoreError> {
+    if roll_up.is_some_and(|roll_up| roll_up.repeats) && !entry.to.repeats {
+        return Ok(Queued::Unwanted);
+    }
+    let insert = "INSERT OR IGNORE INTO outbox
+                      (alert, incident, target, body, queued_at, due_at, roll_up)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)";
     let new = db.prepare_cached(insert)?.execute(params![
         Stored(entry.alert),
         Stored(entry.incident),
-        entry.target,
+        entry.to.target,
         entry.body,
         Stored(now),
+        roll_up.map(|roll_up| to_json("roll-up", roll_up)).transpose()?,
     ])?;
-    Ok(new == 1)
+    Ok(if new == 1 { Queued::New } else { Queued::Before })
 }
 
 impl SqliteStore {
@@ -175,6 +191,7 @@ struct Raw {
     queued_at: Timestamp,
     attempts: u32,
     error: Option<String>,
+    roll_up: Option<String>,
 }
 
 impl Raw {
@@ -186,6 +203,7 @@ impl Raw {
             queued_at: row.get::<_, Stored<Timestamp>>(3)?.0,
             attempts: row.get(4)?,
             error: row.get(5)?,
+            roll_up: row.get(6)?,
         })
     }
 
@@ -197,6 +215,7 @@ impl Raw {
             queued_at: self.queued_at,
             attempts: self.attempts,
             last_error: self.error,
+            roll_up: self.roll_up.map(|text| from_json("roll-up", &text)).transpose()?,
         })
     }
 }

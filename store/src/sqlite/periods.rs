@@ -1,10 +1,10 @@
-//! Which roll-ups answer a question about a span of time: minutes for short spans, hours for
+//! Which sums answer a question about a span of time: minutes for short spans, hours for
 //! long ones and for times whose minutes retention has taken.
 
 use egret_event::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::roll_ups::{HOUR, MINUTE};
+use super::sums::{HOUR, MINUTE};
 use crate::StoreError;
 
 /// Longest span, in nanoseconds, that is answered from minutes. Six hours of a busy site's minute

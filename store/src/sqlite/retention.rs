@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::SqliteStore;
 use super::incidents::status_number;
-use super::roll_ups::{HOUR, MINUTE};
+use super::sums::{HOUR, MINUTE};
 use super::writer::Memory;
 use crate::{IncidentStatus, Pruned, StoreError};
 
@@ -62,9 +62,9 @@ impl SqliteStore {
     fn prune_old(&self, cuts: Cuts, pruned: &mut Pruned) -> Result<(), StoreError> {
         pruned.events += self.in_chunks(|db| oldest(db, EVENTS, cuts.events))?;
         let minute = cuts.events.div_euclid(MINUTE);
-        pruned.roll_up_rows += self.in_chunks(|db| oldest(db, MINUTES, minute))?;
+        pruned.sum_rows += self.in_chunks(|db| oldest(db, MINUTES, minute))?;
         let hour = cuts.history.div_euclid(HOUR);
-        pruned.roll_up_rows += self.in_chunks(|db| oldest(db, HOURS, hour))?;
+        pruned.sum_rows += self.in_chunks(|db| oldest(db, HOURS, hour))?;
         pruned.incidents += self.in_chunks(|db| closed_incidents(db, cuts.history))?;
         pruned.alerts += self.in_chunks(|db| {
             let delete = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
@@ -128,7 +128,7 @@ impl SqliteStore {
                 _ => 0,
             };
             pruned.events += events as u64;
-            pruned.roll_up_rows += rows as u64;
+            pruned.sum_rows += rows as u64;
             if events + rows == 0 {
                 break;
             }

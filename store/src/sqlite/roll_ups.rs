@@ -1,173 +1,268 @@
-//! Sums per minute and per hour, by destination and executor, kept as events come in.
+//! Roll-ups: which incidents are one story.
 //!
-//! The same egress may be told of twice: by the packets on the wire and by a proxy's log. The
-//! two views are summed apart; whoever reports takes the larger one per destination and executor.
+//! They are not stored but made from the incidents each time, by the analyzer's own function: so they are
+//! right whatever came late, was judged, or was deleted. An index holds all that this needs of an incident.
 
-use egret_event::{Event, Fact, Timestamp};
-use rusqlite::{Connection, params};
+use std::cmp::Reverse;
+use std::mem;
 
-use super::dictionary::Map;
-use super::stored::{Stored, signed};
-use crate::StoreError;
+use egret_analyzer::{Detector, Incident, Member, RollUp, RollUps, Severity, Story};
+use egret_event::{EventId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
-/// Nanoseconds of a minute and of an hour.
-pub(super) const MINUTE: i64 = 60_000_000_000;
-pub(super) const HOUR: i64 = 60 * MINUTE;
+use super::SqliteStore;
+use super::incidents::{matching, status_from, status_number};
+use super::paging::{Paging, page};
+use super::stored::{Stored, from_json, to_json};
+use crate::query::page_size;
+use crate::{AlertRollUp, IncidentQuery, IncidentStatus, Page, StoreError};
 
-/// The most bytes that one event or one row counts: 2^53, beyond any real transfer. A forged log
-/// line can then not push a sum over the edge of 64 bits.
-const MOST: i64 = 1 << 53;
+const COLUMNS: &str = "story, id, opened_at, last_seen, severity, score, detector, status, session, executor, \
+    template, tenant";
 
-/// (period, destination, executor).
-type Key = (i64, i64, i64);
+/// Where the next column stands, behind [`COLUMNS`].
+const BEHIND: usize = 12;
 
-#[derive(Default, Clone, Copy)]
-struct View {
-    up: i64,
-    down: i64,
-    allowed: i64,
-    blocked: i64,
-}
+/// Holds for incidents that nothing hides.
+pub(super) const VISIBLE: &str = "suppressed_by IS NULL AND judged_like IS NULL";
 
-#[derive(Clone, Copy)]
-struct Sums {
-    wire: View,
-    logged: View,
-    events: i64,
-    missed: i64,
-    last_seen: Timestamp,
-}
+const PAGING: Paging = Paging::of("ru");
 
-/// The sums of one batch.
-#[derive(Default)]
-pub(super) struct RollUps {
-    minutes: Map<Key, Sums>,
-}
-
-impl RollUps {
-    pub(super) fn add(&mut self, event: &Event, destination: i64, executor: i64) {
-        let minute = event.at.as_nanos().div_euclid(MINUTE);
-        let sums = Sums::of(event);
-        self.minutes
-            .entry((minute, destination, executor))
-            .and_modify(|all| all.add(&sums))
-            .or_insert(sums);
-    }
-
-    pub(super) fn write(&self, db: &Connection) -> Result<(), StoreError> {
-        upsert(db, &statement("minutes", "minute"), &self.minutes)?;
-        let mut hours = Map::<Key, Sums>::default();
-        for (&(minute, destination, executor), sums) in &self.minutes {
-            hours
-                .entry((minute.div_euclid(60), destination, executor))
-                .and_modify(|all| all.add(sums))
-                .or_insert(*sums);
-        }
-        upsert(db, &statement("hours", "hour"), &hours)
-    }
-}
-
-impl Sums {
-    fn of(event: &Event) -> Self {
-        let mut sums = Self {
-            wire: View::default(),
-            logged: View::default(),
-            events: 1,
-            missed: 0,
-            last_seen: event.at,
+impl SqliteStore {
+    /// Roll-ups of which an incident matches, one page; see [`crate::Store::roll_ups`].
+    ///
+    /// # Errors
+    /// [`StoreError::BadQuery`] for a foreign cursor or too long a search text.
+    pub fn roll_ups(&self, query: &IncidentQuery) -> Result<Page<RollUp>, StoreError> {
+        let size = page_size(query.limit);
+        let after = query.after.as_ref().map(|cursor| PAGING.read_id(cursor)).transpose()?;
+        let after = after.map(|(at, id)| (at, EventId::from_bits(u128::from_be_bytes(id))));
+        let filter = matching(query)?;
+        let shown = if query.with_suppressed { "1" } else { VISIBLE };
+        let sql = format!(
+            "SELECT {COLUMNS}, ifnull({}, 0) FROM incidents WHERE story IS NOT NULL AND {shown}
+             ORDER BY story, opened_at, id",
+            filter.condition()
+        );
+        let is_beyond = |roll_up: &RollUp| after.is_none_or(|after| place(roll_up) < after);
+        let mut found = Vec::new();
+        let mut take = |roll_up: RollUp| {
+            if is_beyond(&roll_up) {
+                found.push(roll_up);
+            }
+            // What cannot be on the page any more is let go from time to time.
+            if found.len() > 4 * size + 4 {
+                newest_first(&mut found, size + 1);
+            }
         };
-        match &event.fact {
-            Fact::Flow(_) => sums.wire = View::of(event),
-            Fact::Http(request) if request.seen_by.is_logged() => {
-                sums.logged = View::of(event);
-            }
-            Fact::Gap(gap) => {
-                sums.events = 0;
-                sums.missed = signed(gap.count).min(MOST);
-            }
-            // Details of a flow, whose intervals carry the volume and the contact.
-            Fact::Dns(_)
-            | Fact::Tls(_)
-            | Fact::Http(_)
-            | Fact::Certificate(_)
-            | Fact::Contradiction(_) => {}
+        let db = self.reader();
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query(params_from_iter(filter.values()))?;
+        let mut wanted = Wanted::default();
+        while let Some(row) = rows.next()? {
+            wanted.add(row)?.into_iter().for_each(&mut take);
         }
-        sums
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.wire.add(&other.wire);
-        self.logged.add(&other.logged);
-        self.events += other.events;
-        self.missed = (self.missed + other.missed).min(MOST);
-        self.last_seen = self.last_seen.max(other.last_seen);
+        wanted.finish().into_iter().for_each(&mut take);
+        newest_first(&mut found, size + 1);
+        Ok(page(found, size, |last| PAGING.cursor(place(last).0, &last.id.to_bytes())))
     }
 }
 
-impl View {
-    fn of(event: &Event) -> Self {
-        let blocked = i64::from(event.is_contact() && event.verdict.is_blocked());
-        Self {
-            up: signed(event.up.bytes.unwrap_or(0)).min(MOST),
-            down: signed(event.down.bytes.unwrap_or(0)).min(MOST),
-            allowed: i64::from(event.is_contact()) - blocked,
-            blocked,
+/// What roll-ups are sorted by.
+fn place(roll_up: &RollUp) -> (i64, EventId) {
+    (roll_up.last_seen.as_nanos(), roll_up.id)
+}
+
+fn newest_first(roll_ups: &mut Vec<RollUp>, most: usize) {
+    roll_ups.sort_unstable_by_key(|one| Reverse(place(one)));
+    roll_ups.truncate(most);
+}
+
+/// Makes roll-ups, and lets go those of which no member is wanted.
+#[derive(Default)]
+struct Wanted {
+    roll_ups: RollUps,
+    is_wanted: bool,
+    /// The story that was read last, and its text: most often the next row is about the same.
+    story: Option<(String, Story)>,
+}
+
+impl Wanted {
+    /// Takes in [`COLUMNS`] and, behind them, whether the incident is wanted.
+    fn add(&mut self, row: &Row<'_>) -> Result<Option<RollUp>, StoreError> {
+        let member = member(row, self.story(row)?)?;
+        let is_wanted = row.get(BEHIND)?;
+        Ok(match self.roll_ups.add(&member) {
+            Some(complete) => mem::replace(&mut self.is_wanted, is_wanted).then_some(complete),
+            None => {
+                self.is_wanted |= is_wanted;
+                None
+            }
+        })
+    }
+
+    fn story(&mut self, row: &Row<'_>) -> Result<Story, StoreError> {
+        let text = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        match &self.story {
+            Some((last, story)) if last == text => Ok(story.clone()),
+            _ => {
+                let story: Story = from_json("story", text)?;
+                self.story = Some((text.to_owned(), story.clone()));
+                Ok(story)
+            }
         }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.up = (self.up + other.up).min(MOST);
-        self.down = (self.down + other.down).min(MOST);
-        self.allowed += other.allowed;
-        self.blocked += other.blocked;
+    fn finish(self) -> Option<RollUp> {
+        self.roll_ups.finish().filter(|_| self.is_wanted)
     }
 }
 
-fn statement(table: &'static str, period: &'static str) -> String {
-    format!(
-        "INSERT INTO {table} ({period}, destination, executor,
-             wire_up, wire_down, wire_allowed, wire_blocked,
-             logged_up, logged_down, logged_allowed, logged_blocked,
-             events, missed, last_seen)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-         ON CONFLICT DO UPDATE SET
-             wire_up = min(wire_up + excluded.wire_up, {MOST}),
-             wire_down = min(wire_down + excluded.wire_down, {MOST}),
-             wire_allowed = wire_allowed + excluded.wire_allowed,
-             wire_blocked = wire_blocked + excluded.wire_blocked,
-             logged_up = min(logged_up + excluded.logged_up, {MOST}),
-             logged_down = min(logged_down + excluded.logged_down, {MOST}),
-             logged_allowed = logged_allowed + excluded.logged_allowed,
-             logged_blocked = logged_blocked + excluded.logged_blocked,
-             events = events + excluded.events,
-             missed = min(missed + excluded.missed, {MOST}),
-             last_seen = max(last_seen, excluded.last_seen)"
-    )
+fn member(row: &Row<'_>, story: Story) -> Result<Member, StoreError> {
+    let detector: Option<String> = row.get(6)?;
+    Ok(Member {
+        story,
+        incident: row.get::<_, Stored<EventId>>(1)?.0,
+        opened_at: row.get::<_, Stored<Timestamp>>(2)?.0,
+        last_seen: row.get::<_, Stored<Timestamp>>(3)?.0,
+        severity: severity_from(row.get(4)?)?,
+        score: row.get(5)?,
+        detector: detector.map(|name| from_json("detector", &name)).transpose()?,
+        status: status_from(row.get(7)?)?,
+        session: row.get::<_, String>(8)?.into(),
+        executor: row.get::<_, String>(9)?.into(),
+        template: row.get::<_, Option<String>>(10)?.map(Into::into),
+        tenant: row.get::<_, Option<String>>(11)?.map(Into::into),
+    })
 }
 
-fn upsert(db: &Connection, sql: &str, sums: &Map<Key, Sums>) -> Result<(), StoreError> {
-    let mut rows: Vec<_> = sums.iter().collect();
-    // In the order of the key, neighbours lie in one page.
-    rows.sort_unstable_by_key(|(key, _)| **key);
-    let mut statement = db.prepare_cached(sql)?;
-    for ((period, destination, executor), sums) in rows {
-        let (wire, logged) = (&sums.wire, &sums.logged);
-        statement.execute(params![
-            period,
-            destination,
-            executor,
-            wire.up,
-            wire.down,
-            wire.allowed,
-            wire.blocked,
-            logged.up,
-            logged.down,
-            logged.allowed,
-            logged.blocked,
-            sums.events,
-            sums.missed,
-            Stored(sums.last_seen),
-        ])?;
+fn severity_from(number: i64) -> Result<Severity, StoreError> {
+    let all = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    let found = all.into_iter().find(|severity| *severity as i64 == number);
+    found.ok_or_else(|| StoreError::Damaged {
+        what: "severity",
+        reason: format!("{number} is none"),
+    })
+}
+
+/// The roll-up of an incident: with those that nothing hides, and itself. `None`: there is no such incident.
+pub(super) fn of_incident(db: &Connection, id: EventId) -> Result<Option<RollUp>, StoreError> {
+    let sql = "SELECT story FROM incidents WHERE id = ?1";
+    let story: Option<Option<String>> =
+        db.prepare_cached(sql)?.query_row([Stored(id)], |row| row.get(0)).optional()?;
+    let Some(Some(story)) = story else { return Ok(None) };
+    let sql = format!(
+        "SELECT {COLUMNS}, id = ?2 FROM incidents WHERE story = ?1 AND (({VISIBLE}) OR id = ?2)
+         ORDER BY opened_at, id"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![story, Stored(id)])?;
+    let mut wanted = Wanted::default();
+    while let Some(row) = rows.next()? {
+        if let Some(found) = wanted.add(row)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(wanted.finish())
+}
+
+/// The columns of an incident that a roll-up is made from, and that nothing else asks for.
+pub(super) struct Parts {
+    pub(super) story: String,
+    pub(super) detector: Option<String>,
+}
+
+impl Parts {
+    pub(super) fn of(incident: &Incident) -> Result<Self, StoreError> {
+        let strongest = incident.explanation.findings.first();
+        Ok(Self {
+            story: story_key(&Story::of(incident))?,
+            detector: strongest.map(|found| detector_key(found.detector)).transpose()?,
+        })
+    }
+}
+
+pub(super) fn story_key(story: &Story) -> Result<String, StoreError> {
+    to_json("story", story)
+}
+
+fn detector_key(detector: Detector) -> Result<String, StoreError> {
+    to_json("detector", &detector)
+}
+
+/// Decides, when an incident opens or grows and nothing hides it, whether it is told by itself, or only repeats
+/// what was told: another incident of its roll-up was, is at least as severe, and is not closed. What was once
+/// told by itself stays so.
+pub(super) fn decide_told(db: &Connection, incident: &Incident) -> Result<(), StoreError> {
+    if is_told(db, incident.id)? {
+        return Ok(());
+    }
+    let Some(roll_up) = of_incident(db, incident.id)? else { return Ok(()) };
+    if roll_up.incidents == 1 || !is_told_by_another(db, incident, &roll_up)? {
+        let sql = "UPDATE incidents SET told = 1 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute([Stored(incident.id)])?;
+    }
+    Ok(())
+}
+
+fn is_told_by_another(
+    db: &Connection,
+    incident: &Incident,
+    roll_up: &RollUp,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM incidents WHERE story = ?1 AND opened_at BETWEEN ?2 AND ?3
+            AND id <> ?4 AND severity >= ?5 AND status <> ?6 AND told AND {VISIBLE})"
+    );
+    Ok(db.prepare_cached(&sql)?.query_row(
+        params![
+            story_key(&roll_up.story)?,
+            Stored(roll_up.first_opened_at),
+            Stored(roll_up.last_opened_at),
+            Stored(incident.id),
+            incident.severity as i64,
+            status_number(IncidentStatus::Closed),
+        ],
+        |row| row.get(0),
+    )?)
+}
+
+fn is_told(db: &Connection, id: EventId) -> Result<bool, StoreError> {
+    let sql = "SELECT told FROM incidents WHERE id = ?1";
+    let found = db.prepare_cached(sql)?.query_row([Stored(id)], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or(false))
+}
+
+/// What an alert about an incident says of its roll-up. `None`: there is no such incident.
+pub(super) fn for_alert(db: &Connection, id: EventId) -> Result<Option<AlertRollUp>, StoreError> {
+    let Some(roll_up) = of_incident(db, id)? else { return Ok(None) };
+    Ok(Some(AlertRollUp {
+        id: roll_up.id,
+        incidents: roll_up.incidents,
+        sessions: roll_up.sessions,
+        tenants: roll_up.tenants.count,
+        first_opened_at: roll_up.first_opened_at,
+        // What was hidden until now was not told either, but may be the first of its story.
+        repeats: roll_up.incidents > 1 && !is_told(db, id)?,
+    }))
+}
+
+/// Fills in what the incidents of an older release lack. One that cannot be read is in no roll-up.
+pub(super) fn fill_in(db: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT id FROM incidents WHERE story IS NULL";
+    let found = db.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut read = db.prepare("SELECT body FROM incidents WHERE id = ?1")?;
+    let mut write = db.prepare(
+        "UPDATE incidents SET story = ?2, detector = ?3, last_seen = ?4, score = ?5, session = ?6
+         WHERE id = ?1",
+    )?;
+    for id in found {
+        let id: Stored<EventId> = id;
+        let body: String = read.query_row([id], |row| row.get(0))?;
+        let Ok(incident) = from_json::<Incident>("incident", &body) else { continue };
+        let Ok(Parts { story, detector }) = Parts::of(&incident) else { continue };
+        let Incident { last_seen, score, session, .. } = incident;
+        write.execute(params![id, story, detector, Stored(last_seen), score, session.as_str()])?;
     }
     Ok(())
 }

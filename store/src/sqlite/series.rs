@@ -1,4 +1,4 @@
-//! Sums over time, from the roll-ups.
+//! Sums over time, from what is kept per minute and hour.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use rusqlite::{Connection, params, params_from_iter};
 use super::SqliteStore;
 use super::filter::Filter;
 use super::periods::{LARGER_VIEW, Periods, SUM_OF_VIEWS, has_minutes};
-use super::roll_ups::MINUTE;
 use super::stored::unsigned;
+use super::sums::MINUTE;
 use crate::{GroupBy, Series, SeriesPoint, SeriesQuery, StoreError};
 
 /// Most steps of a series.

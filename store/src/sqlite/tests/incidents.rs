@@ -3,7 +3,7 @@
 use egret_analyzer::{ChangeBy, ChangeKind, GapSeen, IncidentChange, Severity};
 use egret_event::GapReason;
 
-use super::made::{Made, alert, at, change, id, incident, opened, store};
+use super::made::{Made, alert, at, change, id, incident, opened, store, told_all};
 use crate::{
     Action, IncidentQuery, IncidentSort, IncidentStatus, SortOrder, StoreError, WriteUnit,
 };
@@ -13,7 +13,7 @@ fn action(kind: ChangeKind, comment: Option<&str>) -> Action {
 }
 
 fn act(made: &Made, kind: ChangeKind, seconds: u64) -> Option<IncidentChange> {
-    made.act(id(7), &action(kind, None), at(seconds), &["pager".into()]).unwrap().1
+    made.act(id(7), &action(kind, None), at(seconds), &[told_all("pager")]).unwrap().1
 }
 
 fn grew(number: u32, seconds: u64, up_bytes: u64) -> IncidentChange {
@@ -160,7 +160,7 @@ fn the_states_follow_what_people_do() {
 fn acts_are_told_to_every_target_once_but_comments_are_not() {
     let made = store();
     made.write_change(&opened(7, "evil.example"), &[]);
-    let targets = ["chat".to_owned(), "pager".to_owned()];
+    let targets = ["chat", "pager"].map(told_all);
     made.act(id(7), &action(ChangeKind::Commented, Some("looking")), at(2), &targets).unwrap();
     assert_eq!(made.outbox_counts().unwrap(), []);
     for _ in 0..2 {

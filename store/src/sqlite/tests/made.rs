@@ -18,7 +18,7 @@ use egret_event::{
 };
 use tempfile::TempDir;
 
-use crate::{Committed, OutboxEntry, SqliteStore, StoreConfig, WriteUnit};
+use crate::{Addressee, Committed, OutboxEntry, SqliteStore, StoreConfig, WriteUnit};
 
 /// 2026-01-31T09:00:00Z, the start of an hour.
 pub(super) const START: Timestamp = Timestamp::from_secs(1_769_850_000);
@@ -434,9 +434,14 @@ pub(super) fn alert(change: &IncidentChange, target: &str) -> OutboxEntry {
     OutboxEntry {
         alert: change.alert_id(),
         incident: change.incident.id,
-        target: target.into(),
+        to: told_all(target),
         body: serde_json::to_string(change).unwrap(),
     }
+}
+
+/// A target that wants every alert.
+pub(super) fn told_all(target: &str) -> Addressee {
+    Addressee { target: target.into(), repeats: true }
 }
 
 pub(super) fn suppression(n: u128, destination: &str) -> Suppression {

@@ -9,5 +9,6 @@ mod made;
 mod opening;
 mod outbox;
 mod retention;
+mod roll_ups;
 mod sums;
 mod suppressions;

@@ -25,7 +25,7 @@ fn events_go_after_a_week_and_their_sums_stay() {
     let before = made.destinations(&DestinationQuery::default()).unwrap();
     let half = at(100 * 60 + 7 * DAY);
     let pruned = made.prune(half).unwrap();
-    assert_eq!((pruned.events, pruned.roll_up_rows), (100, 100));
+    assert_eq!((pruned.events, pruned.sum_rows), (100, 100));
     assert_eq!(
         made.events(&EventQuery { limit: Some(1000), ..EventQuery::default() })
             .unwrap()

@@ -1,4 +1,4 @@
-//! Sums from the roll-ups: right, in every order, and from minutes as from hours.
+//! Sums per minute and hour: right, in every order, and from minutes as from hours.
 
 use std::collections::BTreeMap;
 

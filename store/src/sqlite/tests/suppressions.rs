@@ -2,7 +2,7 @@
 
 use egret_analyzer::{ChangeKind, IncidentChange, Suppression};
 
-use super::made::{Made, at, change, id, incident, opened, store, suppression};
+use super::made::{Made, at, change, id, incident, opened, store, suppression, told_all};
 use crate::sqlite::suppressions::UNMARK_EXPIRED;
 use crate::{Action, IncidentQuery, StoreError};
 
@@ -113,7 +113,7 @@ fn what_people_do_to_a_suppressed_incident_is_not_alerted() {
     made.add_suppression(&suppression(50, "ours.example")).unwrap();
     made.write_change(&opened(7, "ours.example"), &[]);
     let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None, verdict: None };
-    made.act(id(7), &close, at(1), &["chat".into()]).unwrap();
+    made.act(id(7), &close, at(1), &[told_all("chat")]).unwrap();
     assert_eq!(made.outbox_next("chat").unwrap(), None);
 }
 
