@@ -180,3 +180,25 @@ fn completions_and_the_api_document_are_printed() {
         serde_json::from_str(&succeed(&["openapi"])).expect("the document is JSON");
     assert!(document["paths"]["/v1/incidents"].is_object());
 }
+
+/// A proxy's log of three clients' uploads of 5 MiB each to one place, and of one to another place.
+const UPLOADS: &str = "\
+    1795888455.100 900 10.0.0.1:40001 TCP_MISS/200 up=5242880 down=224 POST http://drop.example.net/a 203.0.113.9:80 hier=HIER_DIRECT user=- sni=- bump=- ua=-
+1795888515.100 900 10.0.0.2:40001 TCP_MISS/200 up=5242880 down=224 POST http://drop.example.net/b 203.0.113.9:80 hier=HIER_DIRECT user=- sni=- bump=- ua=-
+1795888575.100 900 10.0.0.3:40001 TCP_MISS/200 up=5242880 down=224 POST http://drop.example.net/c 203.0.113.9:80 hier=HIER_DIRECT user=- sni=- bump=- ua=-
+1795888635.100 900 10.0.0.3:40002 TCP_MISS/200 up=5242880 down=224 POST http://other.example.org/d 203.0.113.8:80 hier=HIER_DIRECT user=- sni=- bump=- ua=-
+";
+
+#[test]
+fn incidents_about_one_place_are_counted_as_one_story_below_the_table() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let log = folder.path().join("access.log");
+    std::fs::write(&log, UPLOADS).expect("the folder can be written");
+    let printed = succeed(&["analyze", log.to_str().expect("the path is UTF-8")]);
+    let (table, below) = printed.split_once("4 incidents make 2 roll-ups:\n").expect("it says so");
+    assert_eq!(table.matches("example.net").count(), 3, "{printed}");
+    let first = below.lines().next().expect("a roll-up").trim();
+    let expected = "example.net: 3 incidents, 3 sessions, 3 executors, since 2026-11-28T";
+    assert!(first.starts_with(expected), "{first}");
+    assert_eq!(below.lines().nth(1), Some(""), "what stands alone is in the table: {below}");
+}

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use egret_analyzer::{ChangeKind, Engine, EngineSummary, Incident, Severity, join_into};
+use egret_analyzer::{
+    ChangeKind, Engine, EngineSummary, Incident, IncidentStatus, Member, RollUp, Severity, Story,
+    join_into, roll_up,
+};
 use egret_event::{Event, EventId, Timestamp};
 use serde::Serialize;
 
@@ -186,6 +189,7 @@ pub fn as_table(report: &Report) -> String {
     }
     let rows: Vec<Vec<String>> = report.incidents.iter().map(incident_row).collect();
     let _ = writeln!(out, "\n{}", table(&INCIDENT_COLUMNS, &rows));
+    out.push_str(&rolled_up(&report.incidents));
     for incident in &report.incidents {
         let _ = writeln!(
             out,
@@ -200,6 +204,53 @@ pub fn as_table(report: &Report) -> String {
         }
     }
     out
+}
+
+/// How many stories the incidents are, and those of several incidents. Nothing where each is its own.
+fn rolled_up(incidents: &[Incident]) -> String {
+    use std::fmt::Write as _;
+    let members = incidents.iter().map(|incident| Member::of(incident, IncidentStatus::Open));
+    let mut all = roll_up(members.collect());
+    if all.len() == incidents.len() {
+        return String::new();
+    }
+    let plural = if all.len() == 1 { "" } else { "s" };
+    let mut out = format!("{} incidents make {} roll-up{plural}:\n", incidents.len(), all.len());
+    all.retain(|roll_up| roll_up.incidents > 1);
+    all.sort_by_key(|roll_up| (std::cmp::Reverse(roll_up.incidents), roll_up.id));
+    for roll_up in all {
+        let _ = writeln!(out, "    {}", roll_up_words(&roll_up));
+    }
+    out.push('\n');
+    out
+}
+
+/// Such as `bad.example: 41 incidents, 41 sessions, 3 tenants, since 2026-10-22T00:00:00Z`.
+fn roll_up_words(roll_up: &RollUp) -> String {
+    let subject = match &roll_up.story {
+        Story::Destination { place: Some(place), .. } => shown(place),
+        Story::Destination { destination, .. } | Story::Internal { destination, .. } => {
+            shown(destination)
+        }
+        Story::Executor { executor, .. } => format!("many destinations of {}", shown(executor)),
+        Story::Template { template } => {
+            format!("template {}", shown(template.as_deref().unwrap_or("unknown")))
+        }
+        Story::Source { source } => format!("source {}", shown(source)),
+    };
+    let counted = |count: u64, one: &str| match count {
+        0 => String::new(),
+        1 => format!(", 1 {one}"),
+        _ => format!(", {count} {one}s"),
+    };
+    format!(
+        "{subject}: {} incidents{}{}{}, since {}",
+        roll_up.incidents,
+        counted(roll_up.sessions, "session"),
+        counted(roll_up.executors.count, "executor"),
+        counted(roll_up.tenants.count, "tenant"),
+        roll_up.first_opened_at
+    )
 }
 
 /// The columns of [`incident_row`].

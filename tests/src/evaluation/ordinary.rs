@@ -1,11 +1,12 @@
-//! Logs of hosts about which nothing bad is known: how many alerts each costs a day.
+//! Logs of hosts about which nothing bad is known: how many alerts each costs a day, and how many stories
+//! these are.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use egret_analyzer::Incident;
+use egret_analyzer::{Incident, IncidentStatus, Member, roll_up};
 
 use super::trial::analyze;
 
@@ -60,8 +61,9 @@ const ORDINARY: [Ordinary; 4] = [
 const HEAD: &str = "\n## Ordinary hosts\n\nNothing bad is known of these. They are read cold, with their own \
     private networks allowed (`analyzer.allow_private`).\nThey are people's machines and no executors: what \
     a chat, a file sync or an editor's telemetry sends in a day\nis more than shipped priors take for \
-    normal of a sandbox.\n\n\
-    | data | days | alerts | a day | about |\n|---|---:|---:|---:|---|\n";
+    normal of a sandbox.\nAlerts about one story that follow one another within a day are one roll-up, \
+    and call whoever is on call\nonce, or again where one is graver than those before it.\n\n\
+    | data | days | alerts | a day | roll-ups | a day | about |\n|---|---:|---:|---:|---:|---:|---|\n";
 
 /// The part of the page about them.
 ///
@@ -69,16 +71,20 @@ const HEAD: &str = "\n## Ordinary hosts\n\nNothing bad is known of these. They a
 /// A file that is not there, or that egret cannot read.
 pub(super) fn ordinary(data: &Path) -> Result<String> {
     let (mut part, mut others) = (HEAD.to_owned(), String::new());
-    let (mut days, mut alerts) = (0, 0);
+    let (mut days, mut alerts, mut stories) = (0, 0, 0);
     for log in &ORDINARY {
         let Ordinary { whose, days: own, .. } = log;
         let incidents =
             log.analyze(data).with_context(|| format!("{whose} in {}", data.display()))?;
         let (incidents, of_others): (Vec<_>, Vec<_>) =
             incidents.into_iter().partition(|incident| log.is_about(incident));
-        let (count, a_day) = (incidents.len(), incidents.len() as f64 / f64::from(*own));
-        let _ =
-            writeln!(part, "| {whose} | {own} | {count} | {a_day:.1} | {} |", about(&incidents));
+        let (count, rolled_up) = (incidents.len(), count_roll_ups(&incidents));
+        let [a_day, up_a_day] = [count, rolled_up].map(|n| n as f64 / f64::from(*own));
+        let because = about(&incidents);
+        let _ = writeln!(
+            part,
+            "| {whose} | {own} | {count} | {a_day:.1} | {rolled_up} | {up_a_day:.1} | {because} |"
+        );
         if !of_others.is_empty() {
             let _ = writeln!(
                 others,
@@ -89,9 +95,14 @@ pub(super) fn ordinary(data: &Path) -> Result<String> {
         }
         days += own;
         alerts += count;
+        stories += rolled_up;
     }
-    let a_day = alerts as f64 / f64::from(days);
-    let _ = writeln!(part, "\n{alerts} alerts in {days} days of a host, {a_day:.1} a day.");
+    let [a_day, up_a_day] = [alerts, stories].map(|n| n as f64 / f64::from(days));
+    let _ = writeln!(
+        part,
+        "\n{alerts} alerts in {days} days of a host, {a_day:.1} a day; they are {stories} roll-ups, \
+         {up_a_day:.1} a day."
+    );
     Ok(part + &others)
 }
 
@@ -105,6 +116,12 @@ impl Ordinary {
     fn is_about(&self, incident: &Incident) -> bool {
         self.host.is_none_or(|host| incident.origin.executor == host)
     }
+}
+
+/// How many stories the incidents are, while nobody closes any.
+fn count_roll_ups(incidents: &[Incident]) -> usize {
+    let members = incidents.iter().map(|incident| Member::of(incident, IncidentStatus::Open));
+    roll_up(members.collect()).len()
 }
 
 /// How many alerts each detector had most part in.
