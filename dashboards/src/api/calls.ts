@@ -14,6 +14,7 @@ import type {
   IncidentVerdict,
   NewSuppression,
   Page,
+  RollUpsQuery,
   SeriesQuery,
   Status,
 } from './types';
@@ -47,6 +48,8 @@ export const api = {
     body(client.GET('/v1/incidents', { params: { query }, signal })),
   incident: (id: string, signal?: AbortSignal) =>
     body(client.GET('/v1/incidents/{id}', { params: { path: { id } }, signal })),
+  rollUps: (query: RollUpsQuery, signal?: AbortSignal) =>
+    body(client.GET('/v1/roll-ups', { params: { query }, signal })),
   act: (ids: string[], action: ActionKind, comment?: string, verdict?: IncidentVerdict) =>
     body(client.POST('/v1/incidents/actions', { body: { ids, action, comment, verdict } })),
   previewVerdict: (id: string, signal?: AbortSignal) =>

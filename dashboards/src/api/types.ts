@@ -36,6 +36,7 @@ export type Normal = Schemas['Normal'];
 export type Observed = Schemas['Observed'];
 export type Protocol = Schemas['Protocol'];
 export type Quantity = Schemas['Quantity'];
+export type RollUp = Schemas['RollUp'];
 export type Series = Schemas['Series'];
 export type SeriesPoint = Schemas['SeriesPoint'];
 export type ServiceBinding = Schemas['ServiceBinding'];
@@ -44,6 +45,7 @@ export type SortOrder = Schemas['SortOrder'];
 export type SourceStatus = Schemas['SourceStatus'];
 export type Stage = Schemas['Stage'];
 export type Status = Schemas['Status'];
+export type Story = Schemas['Story'];
 export type StreamedChange = Schemas['StreamedChange'];
 export type Suppression = Schemas['Suppression'];
 export type SuppressionPreview = Schemas['SuppressionPreview'];
@@ -56,6 +58,7 @@ export type DestinationsQuery = QueryOf<'list_destinations'>;
 export type EventsQuery = QueryOf<'list_events'>;
 export type ExecutorsQuery = QueryOf<'list_executors'>;
 export type IncidentsQuery = QueryOf<'list_incidents'>;
+export type RollUpsQuery = QueryOf<'list_roll_ups'>;
 export type SeriesQuery = QueryOf<'get_series'>;
 
 /** One page of rows. */

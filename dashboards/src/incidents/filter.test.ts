@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { belongs, readFilter, sortParams, statusParam } from './filter';
+import { belongs, isGrouped, readFilter, sortParams, statusParam, toQuery, toRollUpsQuery } from './filter';
 import { sampleRow } from './sample';
 
 const NOW = Date.parse('2026-01-31T12:00:00Z');
@@ -38,6 +38,18 @@ test('a new incident belongs into a list only if it passes each of its filters',
   for (const not of ['status=closed', 'min_severity=critical', 'destination=le.net', 'destination=evil.example.net', 'tenant=other', 'template=x', 'search=nothing']) {
     expect(belongs(filter(not), row), not).toBe(false);
   }
+});
+
+test('what is grouped by destination is asked for without an order, and the incidents of one roll-up by one of them', () => {
+  expect(isGrouped(new URLSearchParams('group=destination'))).toBe(true);
+  expect(isGrouped(new URLSearchParams('group=colour'))).toBe(false);
+  const query = toRollUpsQuery(filter('group=destination&sort=severity&tenant=acme'));
+  expect(query).toMatchObject({ tenant: 'acme', status: ['open'], limit: 50 });
+  for (const not of ['sort', 'order', 'group', 'roll_up_of']) expect(query).not.toHaveProperty(not);
+  const id = 'c'.repeat(32);
+  expect(toQuery(filter(`roll_up_of=${id}`)).roll_up_of).toBe(id);
+  expect(toQuery(filter('roll_up_of=none')).roll_up_of).toBeUndefined();
+  expect(belongs(filter(`roll_up_of=${id}`), sampleRow())).toBe(false);
 });
 
 test('an incident that is suppressed or like a benign one belongs only where those are wanted', () => {

@@ -1,11 +1,14 @@
 /** Which incidents are listed: between the address, the API's query, and the live stream. Pure. */
 
-import type { IncidentRow, IncidentsQuery, IncidentSort, IncidentStatus, Severity, SortOrder } from '../api/types';
+import type { IncidentRow, IncidentsQuery, IncidentSort, IncidentStatus, RollUpsQuery, Severity, SortOrder } from '../api/types';
 import { rangeSpan, type Span } from '../router/range';
 
 export const STATUSES: readonly IncidentStatus[] = ['open', 'acknowledged', 'closed'];
 const SORTS: readonly IncidentSort[] = ['updated_at', 'opened_at', 'severity', 'up_bytes'];
 const RANKS: Record<Severity, number> = { low: 0, medium: 1, high: 2, critical: 3 };
+
+/** An incident's id. */
+const ID = /^[0-9a-f]{32}$/;
 
 /** Rows on one page. */
 const PAGE_ROWS = 50;
@@ -20,6 +23,8 @@ export interface Filter extends Span {
   tenant?: string | undefined;
   template?: string | undefined;
   search?: string | undefined;
+  /** Those that are one roll-up with this incident. */
+  roll_up_of?: string | undefined;
   with_suppressed: boolean;
   sort: IncidentSort;
   order: SortOrder;
@@ -39,6 +44,7 @@ export function readFilter(params: URLSearchParams, now: number): Filter {
     tenant: text('tenant'),
     template: text('template'),
     search: text('search'),
+    roll_up_of: ID.test(text('roll_up_of') ?? '') ? text('roll_up_of') : undefined,
     with_suppressed: params.get('with_suppressed') === 'true',
     sort: SORTS.find((sort) => sort === params.get('sort')) ?? 'updated_at',
     order: params.get('order') === 'ascending' ? 'ascending' : 'descending',
@@ -50,6 +56,17 @@ export function readFilter(params: URLSearchParams, now: number): Filter {
 /** The API's query for one page. */
 export function toQuery(filter: Filter, limit = PAGE_ROWS): IncidentsQuery {
   return { ...filter, limit };
+}
+
+/** The same for roll-ups, which have their own order. */
+export function toRollUpsQuery(filter: Filter, limit = PAGE_ROWS): RollUpsQuery {
+  const { sort: _sort, order: _order, roll_up_of: _of, ...asked } = filter;
+  return { ...asked, limit };
+}
+
+/** Whether the address asks for incidents grouped by destination. */
+export function isGrouped(params: URLSearchParams): boolean {
+  return params.get('group') === 'destination';
 }
 
 /** How the address writes a choice of statuses; open alone is not written. */
@@ -71,6 +88,8 @@ export function sortParams(filter: Filter, sort: IncidentSort): { sort: string |
 export function belongs(filter: Filter, row: IncidentRow): boolean {
   const same = (wanted: string | undefined, is: string | null | undefined) => wanted === undefined || wanted === is;
   return (
+    // Which incidents are one story with another, the page cannot tell.
+    filter.roll_up_of === undefined &&
     (filter.status.length === 0 || filter.status.includes(row.status)) &&
     (filter.min_severity === undefined || RANKS[row.severity] >= RANKS[filter.min_severity]) &&
     (filter.with_suppressed || !(row.suppressed_by || row.judged_like)) &&
