@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/target/node/bin:$(PATH)
 DASHBOARD_SOURCES := $(shell find dashboards -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 
 .PHONY: demo test lint bench evaluate fuzz faults load conformance dashboard setup-build setup-test \
-	setup-bench setup-conformance setup-peers
+	setup-bench setup-conformance setup-peers setup-profiles profiles
 
 ## demo: simulate attacks, run the pipeline on them, serve the dashboard
 demo: setup-build dashboard
@@ -44,6 +44,11 @@ conformance: setup-conformance
 	cargo build --locked -p egret
 	tests/conformance/run.sh "$(DATA)"
 
+## profiles: records what real programs send (PROGRAMS="pip-install …"; all), as root: they need the
+## registries; egret/src/simulate/profiles
+profiles: setup-profiles
+	target/profiles-python/bin/python tests/profiles/record.py $(PROGRAMS)
+
 ## faults: what happens when things go wrong under a running egret (tests/FAULTS.md)
 faults: setup-test
 	tests/faults.sh
@@ -77,3 +82,6 @@ setup-conformance:
 
 setup-peers:
 	@deploy/setup.sh peers
+
+setup-profiles:
+	@deploy/setup.sh profiles

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building (`setup.sh build`), testing (`setup.sh test`), measuring (`setup.sh bench`),
 # comparing with other tools (`setup.sh conformance`) or with other ways to judge (`setup.sh peers`)
-# needs and this machine lacks: Debian
+# or recording real programs (`setup.sh profiles`) needs and this machine lacks: Debian
 # packages, a Python environment below target/, npm packages below the folders that use them. Says
 # what it does; quick when nothing is missing. Uses sudo only when not root.
 set -eu
@@ -15,6 +15,7 @@ bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goacces
 python3-venv"
 conformance_packages="tshark python3 python3-venv"
 peers_packages="python3 python3-venv"
+profiles_packages="tcpdump nftables iproute2 openssl git curl maven python3 python3-venv"
 
 say() { echo "setup: $*" >&2; }
 
@@ -109,8 +110,14 @@ peers)
     install_debian $peers_packages
     need_python target/peers-python tests/evaluation/peers/requirements.txt
     ;;
+profiles)
+    "$0" build
+    install_debian $profiles_packages
+    command -v go >/dev/null || install_debian golang-go
+    need_python target/profiles-python tests/profiles/requirements.txt
+    ;;
 *)
-    say "usage: setup.sh build|test|bench|conformance|peers"
+    say "usage: setup.sh build|test|bench|conformance|peers|profiles"
     exit 2
     ;;
 esac
