@@ -11,6 +11,7 @@ use egret_event::{ExecutorRegistration, SmolStr, Timestamp};
 use super::attack::{Kind, Mission, Role};
 use super::benign::{TEMPLATES, Template};
 use super::dice::Dice;
+use super::recording::Part;
 use super::session::{Remains, Route, Session};
 use super::truth::SessionTruth;
 use super::{Attack, Plan, world};
@@ -79,7 +80,8 @@ pub(crate) fn play(plan: &Plan) -> Vec<Played> {
     let mut played = Vec::new();
     for (number, slot) in slots(plan).into_iter().enumerate() {
         let dice = Dice::new(plan.seed, number as u64);
-        let session = play_one((run, number + 1), &slot, dice, &mut addresses);
+        let slot = (&slot, Part::of_seed(plan.seed));
+        let session = play_one((run, number + 1), slot, dice, &mut addresses);
         addresses.give_back(&session.truth.executor);
         played.push(session);
     }
@@ -125,7 +127,7 @@ fn attackers(plan: &Plan, dice: &mut Dice) -> Vec<Attacker> {
 
 fn play_one(
     identity: (u16, usize),
-    slot: &Slot,
+    (slot, part): (&Slot, Part),
     mut dice: Dice,
     addresses: &mut Addresses,
 ) -> Played {
@@ -136,7 +138,7 @@ fn play_one(
     let drawn = template.draw(&mut dice);
     let mut activities: Vec<String> = drawn.iter().map(|done| done.name.to_owned()).collect();
     let begin = slot.start + dice.ms(BOOT_MS);
-    let mut session = Session::begin(address, begin, route, dice);
+    let mut session = Session::begin((address, route), begin, part, dice);
     // An attack comes after the first activity and is followed by the rest.
     let mut attack = None;
     for (turn, activity) in drawn.iter().enumerate() {

@@ -17,6 +17,7 @@ mod load;
 mod logs;
 mod output;
 mod programs;
+mod recording;
 mod scenario;
 mod sensors;
 mod session;
@@ -37,6 +38,7 @@ pub use attack::{Attack, Contact, Manner};
 pub use load::{
     Load, LoadLog, LoadWritten, USUAL_PACKETS_PER_FLOW, write_load_capture, write_load_log,
 };
+pub use recording::{FIRST_HELD_OUT_SEED, Part, Recording, recordings};
 pub use scenario::{ParseScenarioError, Scenario};
 pub use truth::{SessionTruth, Truth};
 pub use world::{SEGMENT_RANGES, SERVICE_RANGES};

@@ -4,6 +4,7 @@
 //! Benign profiles and attacks are written against this; it knows none of them.
 
 mod proxied;
+mod recorded;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,12 +15,15 @@ use egret_event::Timestamp;
 
 use super::dice::Dice;
 use super::programs::Program;
+use super::recording::{self, Part};
 use super::wire::dns::{self, Record, RecordType};
 use super::wire::http::{self, Request};
 use super::wire::tcp::{self, Ending, Link, Refusal, Step};
 use super::wire::tls;
 use super::wire::track::{Ends, Kind, Track, Way};
 use super::world::{self, Host};
+
+pub(crate) use recorded::{Ask, Replay};
 
 /// First port of a session's sockets (Linux's ephemeral range starts here).
 const FIRST_PORT: u16 = 32_768;
@@ -122,6 +126,21 @@ impl Call {
     pub(crate) fn post(path: impl Into<String>, up: usize, down: usize) -> Self {
         Self { method: "POST", up, ..Self::get(path, down) }
     }
+
+    /// It was said, in so many bytes.
+    fn said(&self, up: usize, up_header: usize, down: usize) -> Said {
+        let Self { method, status, .. } = *self;
+        Said { method, path: self.path.clone(), status, up, up_header, down }
+    }
+}
+
+/// All that is asked on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Talk<'a> {
+    /// One call after the other.
+    Calls(&'a [Call]),
+    /// What a real program said.
+    Again(Replay<'a>),
 }
 
 /// One connection and all that is asked on it.
@@ -130,7 +149,7 @@ pub(crate) struct Visit<'a> {
     pub(crate) host: &'a Host,
     pub(crate) program: &'static Program,
     pub(crate) over: Over,
-    pub(crate) calls: &'a [Call],
+    pub(crate) talk: Talk<'a>,
     pub(crate) ending: Ending,
     /// The host that the sealed requests are for, where it is not the one of the connection: a
     /// content network passes them on by this name.
@@ -140,7 +159,19 @@ pub(crate) struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// An HTTPS connection that the executor closes.
     pub(crate) fn https(host: &'a Host, program: &'static Program, calls: &'a [Call]) -> Self {
-        Self { host, program, over: Over::Tls, calls, ending: Ending::ClientCloses, hidden: None }
+        let talk = Talk::Calls(calls);
+        Self { host, program, over: Over::Tls, talk, ending: Ending::ClientCloses, hidden: None }
+    }
+
+    /// A connection of a real program.
+    pub(crate) fn again(host: &'a Host, program: &'static Program, replay: Replay<'a>) -> Self {
+        let over = match (replay.contact.over, replay.contact.port) {
+            (recording::Over::Tls, 443) => Over::Tls,
+            (recording::Over::Tls, port) => Over::TlsOn(port),
+            (recording::Over::Clear, _) => Over::Clear,
+        };
+        let ending = replay.contact.ending;
+        Self { host, program, over, talk: Talk::Again(replay), ending, hidden: None }
     }
 }
 
@@ -153,8 +184,11 @@ pub(crate) struct Visited {
     pub(crate) ended: Timestamp,
 }
 
-/// Bytes of a request and of its answer, headers included.
-struct Sizes {
+/// A request that was said, and bytes of it and of its answer, headers included.
+struct Said {
+    method: &'static str,
+    path: String,
+    status: u16,
     up: usize,
     /// Of these, the request's line and headers.
     up_header: usize,
@@ -166,6 +200,8 @@ pub(crate) struct Session {
     pub(crate) now: Timestamp,
     pub(crate) dice: Dice,
     pub(crate) route: Route,
+    /// The recordings that it may replay.
+    pub(crate) part: Part,
     address: IpAddr,
     next_port: u16,
     /// Names that were looked up, and when.
@@ -184,10 +220,15 @@ pub(crate) struct Remains {
 
 impl Session {
     /// A session of the executor at `address` that begins at `start`.
-    pub(crate) fn begin(address: IpAddr, start: Timestamp, route: Route, mut dice: Dice) -> Self {
+    pub(crate) fn begin(
+        (address, route): (IpAddr, Route),
+        start: Timestamp,
+        part: Part,
+        mut dice: Dice,
+    ) -> Self {
         let next_port = FIRST_PORT + dice.count(0..20_000) as u16;
-        let resolved = HashMap::new();
-        Self { now: start, dice, route, address, next_port, resolved, remains: Remains::default() }
+        let (resolved, remains) = (HashMap::new(), Remains::default());
+        Self { now: start, dice, route, part, address, next_port, resolved, remains }
     }
 
     /// Something else that goes on in the same executor from `start` on, until it is [joined].
@@ -198,6 +239,7 @@ impl Session {
             now: start,
             dice: self.dice.fork(),
             route: self.route,
+            part: self.part,
             address: self.address,
             next_port: self.next_port,
             resolved: HashMap::new(),
@@ -370,8 +412,12 @@ impl Session {
         self.play((ends, visit.host.link()), at, &steps, visit.ending).0
     }
 
-    /// What is said on a connection once it stands, and the sizes of each request and answer.
-    fn steps(&mut self, visit: &Visit<'_>) -> (Vec<Step>, Vec<Sizes>) {
+    /// What is said on a connection once it stands, and the requests among it.
+    fn steps(&mut self, visit: &Visit<'_>) -> (Vec<Step>, Vec<Said>) {
+        let calls = match &visit.talk {
+            Talk::Calls(calls) => *calls,
+            Talk::Again(replay) => return self.steps_again(replay, visit),
+        };
         let mut steps = match visit.over {
             Over::Clear => Vec::new(),
             Over::Tls | Over::TlsOn(_) => {
@@ -379,7 +425,7 @@ impl Session {
             }
         };
         let mut said = Vec::new();
-        for call in visit.calls {
+        for call in calls {
             steps.push(Step::Pause(call.after));
             said.push(match visit.over {
                 Over::Tls | Over::TlsOn(_) => self.say_sealed(call, &mut steps),
@@ -389,7 +435,7 @@ impl Session {
         (steps, said)
     }
 
-    fn say_sealed(&mut self, call: &Call, steps: &mut Vec<Step>) -> Sizes {
+    fn say_sealed(&mut self, call: &Call, steps: &mut Vec<Step>) -> Said {
         let header = call.path.len() + self.dice.count(SEALED_REQUEST_HEADER);
         let up = call.up + header;
         let down = call.down + self.dice.count(SEALED_ANSWER_HEADER);
@@ -401,10 +447,10 @@ impl Session {
             steps.push(Step::Down(tls::sealed(piece, &mut self.dice)));
             steps.push(Step::Pause(apart));
         }
-        Sizes { up, up_header: header, down }
+        call.said(up, header, down)
     }
 
-    fn say_in_clear(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Sizes {
+    fn say_in_clear(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Said {
         let asked = Request {
             method: call.method,
             target: &call.path,
@@ -417,7 +463,7 @@ impl Session {
         steps.push(Step::Up(request));
         steps.push(Step::Pause(call.think));
         steps.push(Step::Down(answer));
-        Sizes { up, up_header: up - call.up, down }
+        call.said(up, up - call.up, down)
     }
 
     /// Plays a connection; gives what it came to and the payload bytes that came back.

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod capture;
+mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;

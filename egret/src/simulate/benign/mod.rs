@@ -1,19 +1,14 @@
-//! What executors do all day. One profile per file, its numbers as constants with their reasons.
+//! What executors do all day: what real programs were recorded to do ([`recorded`]), and where none
+//! could be had, profiles of our own making, one per file, numbers as constants with their reasons.
 //!
 //! Downloads are made smaller by the factor that each profile states, so that a capture of fifty
 //! sessions stays small; uploads and pacing, which detectors look at, are not scaled.
 
-mod apt_update;
-mod cargo_build;
 mod ci_tests;
-mod git_clone;
-mod git_push;
-mod llm_loop;
 mod model_download;
 mod notebook;
-mod npm_install;
 mod own_service;
-mod pip_install;
+pub(crate) mod recorded;
 mod retries;
 mod scraping;
 mod telemetry;
@@ -46,12 +41,14 @@ pub(crate) static TEMPLATES: [Template; 3] = [
     Template {
         name: "python-sandbox",
         repertoire: &[
-            (16, pip_install::ACTIVITY),
-            (16, llm_loop::ACTIVITY),
-            (8, git_clone::ACTIVITY),
+            (16, recorded::PIP_INSTALL),
+            (16, recorded::LLM_LOOP),
+            (8, recorded::GIT_CLONE),
             (4, model_download::ACTIVITY),
-            (4, apt_update::ACTIVITY),
+            (4, recorded::APT_UPDATE),
             (8, notebook::ACTIVITY),
+            (4, recorded::API_CALLS),
+            (4, recorded::CURL_CALLS),
             (4, scraping::ACTIVITY),
             (4, retries::ACTIVITY),
             (8, telemetry::ACTIVITY),
@@ -61,11 +58,14 @@ pub(crate) static TEMPLATES: [Template; 3] = [
     Template {
         name: "node-ci",
         repertoire: &[
-            (16, npm_install::ACTIVITY),
+            (16, recorded::NPM_INSTALL),
             (16, ci_tests::ACTIVITY),
-            (8, git_clone::ACTIVITY),
-            (8, git_push::ACTIVITY),
-            (4, cargo_build::ACTIVITY),
+            (8, recorded::GIT_CLONE),
+            (8, recorded::GIT_PUSH),
+            (4, recorded::CARGO_BUILD),
+            (4, recorded::GO_BUILD),
+            (4, recorded::MAVEN_BUILD),
+            (4, recorded::CURL_CALLS),
             (4, retries::ACTIVITY),
             (8, telemetry::ACTIVITY),
             (1, own_service::ACTIVITY),
@@ -75,7 +75,7 @@ pub(crate) static TEMPLATES: [Template; 3] = [
         name: "browser-agent",
         repertoire: &[
             (5, web_browsing::ACTIVITY),
-            (4, llm_loop::ACTIVITY),
+            (4, recorded::LLM_LOOP),
             (2, scraping::ACTIVITY),
             (1, retries::ACTIVITY),
             (2, telemetry::ACTIVITY),

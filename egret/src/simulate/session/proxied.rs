@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use egret_event::Timestamp;
 
-use super::{Call, Route, Session, Sizes, Visit, Visited};
+use super::{Call, Route, Said, Session, Talk, Visit, Visited};
 use crate::simulate::logs::{Access, Insight, envoy_line, squid_line};
 use crate::simulate::programs::Program;
 use crate::simulate::wire::http::{self, Request};
@@ -101,11 +101,7 @@ impl Session {
     }
 
     /// What is said to a proxy: first the CONNECT. Answers come from further away.
-    fn steps_behind(
-        &mut self,
-        connect: &Connect<'_>,
-        visit: &Visit<'_>,
-    ) -> (Vec<Step>, Vec<Sizes>) {
+    fn steps_behind(&mut self, connect: &Connect<'_>, visit: &Visit<'_>) -> (Vec<Step>, Vec<Said>) {
         let far = Step::Pause(visit.host.round_trip);
         let accepted = b"HTTP/1.1 200 Connection established\r\n\r\n".to_vec();
         let mut steps = vec![Step::Up(connect.request.clone()), far.clone(), Step::Down(accepted)];
@@ -169,9 +165,7 @@ impl Session {
     pub(super) fn forward(&mut self, at: Timestamp, visit: &Visit<'_>) -> Visited {
         let proxy = if self.route == Route::Bump { world::SQUID_BUMP } else { world::SQUID };
         let ends = self.ends(proxy);
-        let mut steps = Vec::new();
-        let said: Vec<Sizes> =
-            visit.calls.iter().map(|call| self.forward_one(call, visit, &mut steps)).collect();
+        let (steps, said) = self.steps_forwarded(visit);
         let (visited, _) = self.play((ends, world::proxy_link()), at, &steps, visit.ending);
         let base = format!("http://{}", visit.host.name);
         let (client, insight) = (ends.client, Insight::None);
@@ -179,7 +173,19 @@ impl Session {
         visited
     }
 
-    fn forward_one(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Sizes {
+    fn steps_forwarded(&mut self, visit: &Visit<'_>) -> (Vec<Step>, Vec<Said>) {
+        match &visit.talk {
+            Talk::Calls(calls) => {
+                let mut steps = Vec::new();
+                let forward = |call| self.forward_one(call, visit, &mut steps);
+                let said = calls.iter().map(forward).collect();
+                (steps, said)
+            }
+            Talk::Again(replay) => self.steps_forwarded_again(replay, visit),
+        }
+    }
+
+    fn forward_one(&mut self, call: &Call, visit: &Visit<'_>, steps: &mut Vec<Step>) -> Said {
         let (host, agent) = (&visit.host.name, visit.program.agent);
         let url = format!("http://{host}{}", call.path);
         let asked = Request { method: call.method, target: &url, host, agent };
@@ -192,15 +198,15 @@ impl Session {
             Step::Pause(visit.host.round_trip + call.think),
             Step::Down(answer),
         ]);
-        Sizes { up, up_header: up - call.up, down }
+        call.said(up, up - call.up, down)
     }
 
     /// A line for each request. They share the connection's time evenly: close enough for a log.
-    fn log_requests(&mut self, requests: &Requests<'_>, said: &[Sizes]) {
+    fn log_requests(&mut self, requests: &Requests<'_>, said: &[Said]) {
         let Requests { visit, visited, client, base, insight } = requests;
         let share: Duration = visited.ended.since(visited.began) / (said.len().max(1) as u32);
         let mut ended = visited.began;
-        for (call, sizes) in visit.calls.iter().zip(said) {
+        for said in said {
             ended = ended + share;
             self.log(
                 world::SQUID,
@@ -208,15 +214,15 @@ impl Session {
                     ended,
                     lasted: share,
                     client: *client,
-                    method: call.method,
-                    target: &format!("{base}{}", call.path),
+                    method: said.method,
+                    target: &format!("{base}{}", said.path),
                     host: visit.hidden.unwrap_or(&visit.host.name),
                     agent: visit.program.agent,
                     upstream: Some((visit.host.v4, visit.over.port()).into()),
-                    status: call.status,
-                    up_bytes: sizes.up as u64,
-                    up_header_bytes: sizes.up_header as u64,
-                    down_bytes: sizes.down as u64,
+                    status: said.status,
+                    up_bytes: said.up as u64,
+                    up_header_bytes: said.up_header as u64,
+                    down_bytes: said.down as u64,
                     insight: *insight,
                 },
             );

@@ -29,8 +29,33 @@ pub(crate) fn request(asked: Request<'_>, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// A request without a body, of `length` bytes if it can be: headers that are not known are filled
+/// with white space (RFC 9110, section 5.6.3).
+pub(crate) fn request_of(asked: Request<'_>, length: usize) -> Vec<u8> {
+    let Request { method, target, host, agent } = asked;
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\n");
+    let left = length.saturating_sub(text.len() + ACCEPT.len() + 2);
+    if text.len() + ACCEPT.len() + 2 + left == length {
+        let (name, value) = ACCEPT.split_at(ACCEPT_NAME);
+        text.push_str(&format!("{name}{}{value}", " ".repeat(left)));
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+/// The header that is filled, and where its name ends.
+const ACCEPT: &str = "Accept: */*\r\n";
+const ACCEPT_NAME: usize = 8;
+
 /// An answer with a body.
 pub(crate) fn answer(status: u16, body: &[u8]) -> Vec<u8> {
+    let mut bytes = answer_head(status, body.len());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// The head of an answer whose body has `length` bytes.
+pub(crate) fn answer_head(status: u16, length: usize) -> Vec<u8> {
     let reason = match status {
         200 => "OK",
         202 => "Accepted",
@@ -40,12 +65,9 @@ pub(crate) fn answer(status: u16, body: &[u8]) -> Vec<u8> {
         503 => "Service Unavailable",
         _ => "Unknown",
     };
-    let mut bytes = format!(
+    let head = format!(
         "HTTP/1.1 {status} {reason}\r\nServer: nginx\r\nContent-Type: application/octet-stream\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .into_bytes();
-    bytes.extend_from_slice(body);
-    bytes
+         Content-Length: {length}\r\n\r\n"
+    );
+    head.into_bytes()
 }

@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Down(Vec<u8>),
     /// Nobody sends.
     Pause(Duration),
+    /// Nobody sends until so long after the conversation began, if that is not past.
+    Until(Duration),
 }
 
 /// How a conversation ends.
@@ -76,6 +78,7 @@ pub(crate) fn play(
             Step::Up(bytes) => player.send(Way::Up, bytes),
             Step::Down(bytes) => player.send(Way::Down, bytes),
             Step::Pause(length) => player.now = player.now + *length,
+            Step::Until(length) => player.now = player.now.max(player.start + *length),
         }
     }
     match ending {

@@ -1,8 +1,8 @@
 //! TLS 1.3 as a passive observer sees it: the clients' hellos in the shapes of well-known
 //! libraries, a server's hello, and sealed records of noise.
 //!
-//! Cipher, extension and group lists follow what the libraries send by default (OpenSSL 3, Node 22,
-//! Go 1.23, Chrome 131); nothing is ever decrypted, so keys and randoms are noise.
+//! Cipher, extension and group lists follow what the libraries send by default (OpenSSL 3, Node 20 and 22,
+//! Go 1.23 and 1.26, Java 17, Chrome 131); nothing is ever decrypted, so keys and randoms are noise.
 
 use std::net::IpAddr;
 
@@ -29,13 +29,17 @@ mod ext {
     pub(super) const POINT_FORMATS: u16 = 11;
     pub(super) const SIGNATURES: u16 = 13;
     pub(super) const ALPN: u16 = 16;
+    pub(super) const STATUS_REQUESTS: u16 = 17;
     pub(super) const SCT: u16 = 18;
+    pub(super) const PADDING: u16 = 21;
     pub(super) const ENCRYPT_THEN_MAC: u16 = 22;
     pub(super) const MASTER_SECRET: u16 = 23;
     pub(super) const COMPRESS_CERTIFICATE: u16 = 27;
     pub(super) const TICKET: u16 = 35;
     pub(super) const VERSIONS: u16 = 43;
     pub(super) const PSK_MODES: u16 = 45;
+    pub(super) const POST_HANDSHAKE_AUTH: u16 = 49;
+    pub(super) const SIGNATURES_OF_CERTIFICATES: u16 = 50;
     pub(super) const KEY_SHARE: u16 = 51;
     pub(super) const QUIC_PARAMETERS: u16 = 57;
     pub(super) const APPLICATION_SETTINGS: u16 = 17_613;
@@ -99,7 +103,38 @@ pub(crate) static PYTHON: Client = Client {
     alpn: &["http/1.1"],
 };
 
-/// curl and git on OpenSSL 3; cargo's bundled curl looks the same.
+/// cargo 1.95: its own curl on OpenSSL 3.5, with a post-quantum share.
+pub(crate) static CARGO: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1303, 0x1301, 0xc02c, 0xc030, 0x009f, 0xcca9, 0xcca8, 0xccaa, 0xc02b, 0xc02f,
+        0x009e, 0xc024, 0xc028, 0x006b, 0xc023, 0xc027, 0x0067, 0xc00a, 0xc014, 0x0039, 0xc009,
+        0xc013, 0x0033, 0x009d, 0x009c, 0x003d, 0x003c, 0x0035, 0x002f,
+    ],
+    extensions: &[
+        ext::RENEGOTIATION,
+        ext::SERVER_NAME,
+        ext::POINT_FORMATS,
+        ext::GROUPS,
+        ext::ALPN,
+        ext::ENCRYPT_THEN_MAC,
+        ext::MASTER_SECRET,
+        ext::POST_HANDSHAKE_AUTH,
+        ext::SIGNATURES,
+        ext::VERSIONS,
+        ext::PSK_MODES,
+        ext::KEY_SHARE,
+    ],
+    groups: &[HYBRID_GROUP, X25519, 0x0017, 0x001e, 0x0018, 0x0019, 0x0100, 0x0101],
+    signatures: &[
+        0x0905, 0x0906, 0x0904, 0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x081a, 0x081b, 0x081c,
+        0x0809, 0x080a, 0x080b, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0303, 0x0301,
+        0x0302, 0x0402, 0x0502, 0x0602,
+    ],
+    alpn: &["h2", "http/1.1"],
+};
+
+/// curl and git on OpenSSL 3.
 pub(crate) static CURL: Client = Client {
     style: Style::Plain,
     ciphers: &[
@@ -140,6 +175,34 @@ pub(crate) static NODE: Client = Client {
     alpn: &["http/1.1"],
 };
 
+/// npm on Node 20: it offers no protocols.
+pub(crate) static NPM: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1303, 0x1301, 0xc02f, 0xc02b, 0xc030, 0xc02c, 0x009e, 0xc027, 0x0067, 0xc028,
+        0x006b, 0x00a3, 0x009f, 0xcca9, 0xcca8, 0xccaa, 0xc0af, 0xc0ad, 0xc0a3, 0xc09f, 0xc05d,
+        0xc061, 0xc057, 0xc053, 0x00a2, 0xc0ae, 0xc0ac, 0xc0a2, 0xc09e, 0xc05c, 0xc060, 0xc056,
+        0xc052, 0xc024, 0x006a, 0xc023, 0x0040, 0xc00a, 0xc014, 0x0039, 0x0038, 0xc009, 0xc013,
+        0x0033, 0x0032, 0x009d, 0xc0a1, 0xc09d, 0xc051, 0x009c, 0xc0a0, 0xc09c, 0xc050, 0x003d,
+        0x003c, 0x0035, 0x002f, 0x00ff,
+    ],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::POINT_FORMATS,
+        ext::GROUPS,
+        ext::TICKET,
+        ext::ENCRYPT_THEN_MAC,
+        ext::MASTER_SECRET,
+        ext::SIGNATURES,
+        ext::VERSIONS,
+        ext::PSK_MODES,
+        ext::KEY_SHARE,
+    ],
+    groups: &[X25519, 0x0017, 0x001e, 0x0019, 0x0018, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104],
+    signatures: OPENSSL_SIGNATURES,
+    alpn: &[],
+};
+
 /// Go 1.23 without its hybrid group (telemetry agents).
 pub(crate) static GO: Client = Client {
     style: Style::Plain,
@@ -166,6 +229,60 @@ pub(crate) static GO: Client = Client {
         0x0203,
     ],
     alpn: &["h2", "http/1.1"],
+};
+
+/// Go 1.26: the go command.
+pub(crate) static GO_COMMAND: Client = Client {
+    style: Style::Plain,
+    ciphers: GO.ciphers,
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::POINT_FORMATS,
+        ext::RENEGOTIATION,
+        ext::MASTER_SECRET,
+        ext::SCT,
+        ext::STATUS_REQUEST,
+        ext::GROUPS,
+        ext::SIGNATURES,
+        ext::SIGNATURES_OF_CERTIFICATES,
+        ext::ALPN,
+        ext::VERSIONS,
+        ext::KEY_SHARE,
+    ],
+    groups: &[HYBRID_GROUP, 0x11eb, 0x11ed, X25519, 0x0017, 0x0018, 0x0019],
+    signatures: &[0x0804, 0x0403, 0x0807, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0503, 0x0603],
+    alpn: &["h2", "http/1.1"],
+};
+
+/// Java 17 (Maven).
+pub(crate) static JAVA: Client = Client {
+    style: Style::Plain,
+    ciphers: &[
+        0x1302, 0x1301, 0x1303, 0xc02c, 0xc02b, 0xcca9, 0xc030, 0xcca8, 0xc02f, 0x009f, 0xccaa,
+        0x00a3, 0x009e, 0x00a2, 0xc024, 0xc028, 0xc023, 0xc027, 0x006b, 0x006a, 0x0067, 0x0040,
+        0xc00a, 0xc014, 0xc009, 0xc013, 0x0039, 0x0038, 0x0033, 0x0032, 0x009d, 0x009c, 0x003d,
+        0x003c, 0x0035, 0x002f, 0x00ff,
+    ],
+    extensions: &[
+        ext::SERVER_NAME,
+        ext::STATUS_REQUEST,
+        ext::GROUPS,
+        ext::POINT_FORMATS,
+        ext::STATUS_REQUESTS,
+        ext::MASTER_SECRET,
+        ext::TICKET,
+        ext::SIGNATURES,
+        ext::VERSIONS,
+        ext::PSK_MODES,
+        ext::SIGNATURES_OF_CERTIFICATES,
+        ext::KEY_SHARE,
+    ],
+    groups: &[X25519, 0x0017, 0x0018, 0x0019, 0x001e, 0x0100, 0x0101, 0x0102, 0x0103, 0x0104],
+    signatures: &[
+        0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080a, 0x080b,
+        0x0401, 0x0501, 0x0601, 0x0402, 0x0303, 0x0301, 0x0302, 0x0203, 0x0201, 0x0202,
+    ],
+    alpn: &[],
 };
 
 /// Chrome 131: reserved values, shuffled extensions, a post-quantum share that makes the hello
@@ -252,6 +369,45 @@ pub(crate) fn resumption(client: &Client, name: &str, dice: &mut Dice) -> Vec<St
     vec![Step::Up(hello), Step::Down(answer)]
 }
 
+/// A server's whole first answer to `hello`, in `length` bytes if it can be.
+pub(crate) fn answer_of(hello: &[u8], length: usize, dice: &mut Dice) -> Vec<u8> {
+    let Some(session) = hello.get(44..76) else { return sealed_of(length, dice) };
+    let mut answer = server_hello(session, dice);
+    answer.extend(CHANGE_CIPHER);
+    answer.extend(sealed_of(length.saturating_sub(answer.len()), dice));
+    answer
+}
+
+/// What ends a client's part of the handshake, in `length` bytes.
+pub(crate) fn finished_of(length: usize, dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = CHANGE_CIPHER.to_vec();
+    bytes.extend(sealed_of(length.saturating_sub(CHANGE_CIPHER.len()), dice));
+    bytes.truncate(length);
+    bytes
+}
+
+/// Sealed records that take `length` bytes on the wire.
+pub(crate) fn sealed_of(length: usize, dice: &mut Dice) -> Vec<u8> {
+    const FULL_BYTES: usize = RECORD_HEADER_BYTES + RECORD_BYTES + SEAL_BYTES;
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let record = (length - bytes.len()).min(FULL_BYTES);
+        // What is too small for a record is a part of one.
+        let sealed = record.saturating_sub(RECORD_HEADER_BYTES);
+        bytes.extend([23, 3, 3]);
+        bytes.extend((sealed as u16).to_be_bytes());
+        bytes.extend(dice.noise(sealed));
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+/// The plaintext in `length` bytes of sealed records.
+pub(crate) fn opened(length: usize) -> usize {
+    let full = RECORD_HEADER_BYTES + RECORD_BYTES + SEAL_BYTES;
+    length.saturating_sub(length.div_ceil(full) * (RECORD_HEADER_BYTES + SEAL_BYTES))
+}
+
 /// The compatibility record (RFC 8446, appendix D.4).
 const CHANGE_CIPHER: [u8; 6] = [20, 3, 3, 0, 1, 1];
 
@@ -274,6 +430,12 @@ pub(crate) fn sealed(plain: usize, dice: &mut Dice) -> Vec<u8> {
 /// A ClientHello record that asks for the server called `name`. An address is no name, and not
 /// sent (RFC 6066, section 3).
 pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<u8> {
+    hello_of(client, name, 0, dice)
+}
+
+/// A ClientHello record of `length` bytes: a shorter one is filled (RFC 7685), as OpenSSL does; one
+/// that is longer already stays as it is.
+pub(crate) fn hello_of(client: &Client, name: &str, length: usize, dice: &mut Dice) -> Vec<u8> {
     let grease = |dice: &mut Dice| 0x0a0a + 0x1010 * dice.count(0..16) as u16;
     let mut body = vec![3, 3];
     body.extend(dice.noise(32));
@@ -302,6 +464,12 @@ pub(crate) fn client_hello(client: &Client, name: &str, dice: &mut Dice) -> Vec<
     for kind in order {
         extensions.extend(kind.to_be_bytes());
         extensions.extend(prefixed16(&extension(kind, client, name, dice)));
+    }
+    // The record's and the message's headers, and the extensions' length.
+    let long = RECORD_HEADER_BYTES + 4 + body.len() + 2 + extensions.len();
+    if let Some(filling) = length.checked_sub(long + 4) {
+        extensions.extend(ext::PADDING.to_be_bytes());
+        extensions.extend(prefixed16(&vec![0; filling]));
     }
     body.extend(prefixed16(&extensions));
     record(1, &body, 1)
@@ -340,11 +508,18 @@ fn extension(kind: u16, client: &Client, name: &str, dice: &mut Dice) -> Vec<u8>
             prefixed16(&entry)
         }
         ext::STATUS_REQUEST => vec![1, 0, 0, 0, 0],
+        // One item: any responder, as above (RFC 6961).
+        ext::STATUS_REQUESTS => vec![0, 7, 2, 0, 4, 0, 0, 0, 0],
         ext::GROUPS => {
             let reserved = if greasy { &[0x2a2a][..] } else { &[] };
             prefixed16(&numbers(&[reserved, client.groups].concat()))
         }
         ext::POINT_FORMATS => vec![1, 0],
+        // Those of a handshake would do; Go takes two more.
+        ext::SIGNATURES_OF_CERTIFICATES if client.ciphers == GO.ciphers => {
+            prefixed16(&numbers(GO.signatures))
+        }
+        ext::SIGNATURES_OF_CERTIFICATES => prefixed16(&numbers(client.signatures)),
         ext::SIGNATURES => prefixed16(&numbers(client.signatures)),
         ext::ALPN => {
             let list: Vec<u8> = client.alpn.iter().flat_map(|p| prefixed8(p.as_bytes())).collect();
@@ -372,6 +547,8 @@ fn key_share(client: &Client, dice: &mut Dice) -> Vec<u8> {
     };
     if client.style.is_greasy() {
         add(0x2a2a, &[0]);
+    }
+    if client.groups.contains(&HYBRID_GROUP) {
         add(HYBRID_GROUP, &dice.noise(HYBRID_SHARE_BYTES));
     }
     add(X25519, &dice.noise(32));
