@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use egret::simulate::{Manner, Scenario};
+use egret::simulate::{FIRST_HELD_OUT_SEED, Manner, Part, Recording, Scenario, recordings};
 
 use super::figures::{Figures, Found, Measured, Row};
 
@@ -32,11 +32,34 @@ pub fn report(figures: &Figures) -> String {
          alert; an attack is found if one is about its session and about where it went. Bounds are\n\
          Clopper and Pearson's, 95 %.\n\n"
     );
+    write_recordings(&mut page);
     write_recall(&mut page, figures);
     write_alarms(&mut page, figures);
     write_price(&mut page, &figures.learned);
     write_routes(&mut page, &figures.learned);
     page
+}
+
+/// Which recordings of real programs are replayed, and which of them were held out.
+fn write_recordings(page: &mut String) {
+    let _ = write!(
+        page,
+        "Most ordinary activities replay recordings of real programs (`make profiles`, \
+         `egret/src/simulate/SCENARIOS.md`).\nWhole recordings are held out too: those that seeds from \
+         {FIRST_HELD_OUT_SEED} on replay are replayed by no smaller one.\n\n\
+         | activity | recordings | held out |\n|---|---:|---|\n",
+    );
+    let mut by_activity: BTreeMap<&str, Vec<Recording>> = BTreeMap::new();
+    for recording in recordings() {
+        by_activity.entry(recording.activity).or_default().push(recording);
+    }
+    for (activity, recordings) in by_activity {
+        let held_out = recordings.iter().filter(|recording| recording.part == Part::HeldOut);
+        let words: Vec<String> =
+            held_out.map(|Recording { name, what, .. }| format!("{name} ({what})")).collect();
+        let _ = writeln!(page, "| {activity} | {} | {} |", recordings.len(), words.join("; "));
+    }
+    page.push('\n');
 }
 
 /// Recall of each attack in each manner, and the means of the listed ones.
