@@ -231,7 +231,7 @@ pub struct SimulateArgs {
     /// The folder to write to; made if it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The same seed gives the same bytes.
+    /// The same seed gives the same bytes. From 1001 on, held-out recordings of programs are replayed.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// When the traffic starts.

@@ -71,7 +71,7 @@ def cargo(*packages):
 
 PIP = Program(
     version=f"{PYTHON} -m pip --version | cut -d' ' -f1,2; {PYTHON} --version",
-    divisor=60,
+    divisor=200,
     runs=[
         pip("requests"),
         pip("flask"),
@@ -96,7 +96,7 @@ PIP = Program(
 
 NPM = Program(
     version="echo npm $(npm --version), Node.js $(node --version)",
-    divisor=40,
+    divisor=150,
     before="echo '{\"name\":\"task\",\"version\":\"1.0.0\"}' >package.json",
     runs=[
         npm("express"),
@@ -132,7 +132,7 @@ CARGO = Program(
     real=REGISTRY + "; crates have longer paths on this route than at static.crates.io, as which they are"
     " told: some 30 bytes more go up for each",
     told=crates_apart,
-    divisor=20,
+    divisor=60,
     before="mkdir src; echo >src/lib.rs; printf '[package]\\nname = \"task\"\\nversion = \"0.1.0\"\\n"
     "edition = \"2021\"\\n[dependencies]\\n' >Cargo.toml",
     runs=[
@@ -179,7 +179,7 @@ CONF
 
 APT = Program(
     version="apt-get --version | head -1 | cut -d' ' -f1,2",
-    divisor=60,
+    divisor=200,
     before=APT_BEFORE,
     runs=[
         apt("curl"),
@@ -205,7 +205,7 @@ def go(*modules):
 
 GO = Program(
     version="go version | cut -d' ' -f1-3",
-    divisor=40,
+    divisor=100,
     real=REGISTRY + "; without the checksum database",
     before="printf 'module example.com/task\n\ngo 1.25\n' >go.mod",
     runs=[
@@ -246,7 +246,7 @@ def maven(*artifacts):
 
 MAVEN = Program(
     version="mvn --version | head -1 | sed 's/\x1b[^m]*m//g' | cut -d' ' -f1-3",
-    divisor=40,
+    divisor=100,
     runs=[
         maven("junit:junit:4.13.2"),
         maven("com.google.guava:guava:33.3.1-jre"),
@@ -359,7 +359,7 @@ def status(size):
 
 CURL = Program(
     version="curl --version | head -1 | cut -d' ' -f1,2",
-    divisor=20,
+    divisor=60,
     real=REAL_CLIENT,
     stand_in_note=MADE_SERVER + ", HTTP/1.1; what is asked is made",
     names=WEB_NAMES,

@@ -87,7 +87,7 @@ def write(name, program, runs):
         f"# real: {program.real}",
         f"# stand-in: {program.stand_in_note}",
         f"# licence: {LICENCE}",
-        f"# scale: replayed, a download's bytes above 4096 are divided by {program.divisor}; uploads and"
+        f"# scale: replayed, a download's bytes above 2048 are divided by {program.divisor}; uploads and"
         " times are as recorded, but where the simulated path takes longer",
         f"downloads\t{program.divisor}",
     ]

@@ -43,7 +43,7 @@ pub use scenario::{ParseScenarioError, Scenario};
 pub use truth::{SessionTruth, Truth};
 pub use world::{SEGMENT_RANGES, SERVICE_RANGES};
 
-/// Benign sessions of a scenario unless told otherwise: enough variety, and 10 to 30 MB.
+/// Benign sessions of a scenario unless told otherwise: enough variety, and some 30 MB.
 pub const DEFAULT_BENIGN_SESSIONS: u32 = 48;
 
 /// Most benign sessions: each takes an address of the segment, and memory while it is written.

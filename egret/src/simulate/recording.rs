@@ -27,7 +27,7 @@ pub const FIRST_HELD_OUT_SEED: u64 = 1001;
 
 /// Bursts of a download up to this size are replayed as they are: handshakes, headers, answers of
 /// APIs. Of larger ones, what is above is divided by the profile's divisor.
-const UNSCALED_BYTES: usize = 4096;
+const UNSCALED_BYTES: usize = 2048;
 
 /// Bounds of a profile, so that a broken one is refused: no program here comes near.
 const MOST_CONTACTS: usize = 400;
