@@ -124,7 +124,15 @@ def crates_apart(contacts):
     """Where the index names itself for crates: the first contact is for the index, the others are for
     crates, which the public index has elsewhere."""
     index, *others = contacts
-    return [index, *(contact._replace(host="static.crates.io") for contact in others)]
+    return [index, *map(at_static, others)]
+
+
+def at_static(contact):
+    """A longer name makes a longer hello."""
+    host = "static.crates.io"
+    at, sign, size, path = contact.bursts[0]
+    hello = (at, sign, size + len(host) - len(contact.host), path)
+    return contact._replace(host=host, bursts=[hello, *contact.bursts[1:]])
 
 
 CARGO = Program(

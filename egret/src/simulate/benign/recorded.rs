@@ -16,6 +16,15 @@ macro_rules! recorded {
     ($($activity:ident: $name:literal, $program:ident, $ask:ident;)*) => {
         $(pub(super) const $activity: Activity =
             Activity { name: $name, run: |session| do_again(session, $name, (&$program, $ask)) };)*
+
+        /// The program of each.
+        #[cfg(test)]
+        pub(crate) fn program_of(activity: &str) -> Option<&'static Program> {
+            match activity {
+                $($name => Some(&$program),)*
+                _ => None,
+            }
+        }
     };
 }
 

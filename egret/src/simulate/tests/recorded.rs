@@ -5,10 +5,10 @@ use std::io::BufWriter;
 use egret_event::{Fact, SmolStr, registrable_domain};
 
 use super::*;
-use crate::simulate::benign::recorded::say_again;
+use crate::simulate::benign::recorded::{program_of, say_again};
 use crate::simulate::dice::Dice;
 use crate::simulate::output::write_capture;
-use crate::simulate::programs::CURL;
+use crate::simulate::programs::Program;
 use crate::simulate::recording::{Contact as Recorded, Over, Profile, Run, TEXTS, parse};
 use crate::simulate::session::{Route, Session};
 use crate::simulate::wire::track::Track;
@@ -92,7 +92,7 @@ fn what_real_programs_sent_goes_up_again_to_the_byte() {
     for (name, profile) in profiles() {
         for run in &profile.runs {
             let mut sent: Vec<(SmolStr, u64)> = run.contacts.iter().map(place_and_bytes).collect();
-            let mut seen = flows_again(&profile, run);
+            let mut seen = flows_again(program_of(name).unwrap(), &profile, run);
             // Some begin at the same moment.
             sent.sort();
             seen.sort();
@@ -111,11 +111,11 @@ fn up_bytes_of(contact: &Recorded) -> u64 {
 }
 
 /// The names and uploads of the flows that the collector sees of a run, as they begin.
-fn flows_again(profile: &Profile, run: &Run) -> Vec<(SmolStr, u64)> {
+fn flows_again(program: &'static Program, profile: &Profile, run: &Run) -> Vec<(SmolStr, u64)> {
     let place = (world::executor_address(0, 1, false), Route::Direct);
     let start = Timestamp::from_secs(1_769_850_000);
     let mut session = Session::begin(place, start, run.part, Dice::new(SEED, 1));
-    say_again(&mut session, (profile, run), (&CURL, |_, _, _| ("GET", "/".to_owned())));
+    say_again(&mut session, (profile, run), (program, |_, _, _| ("GET", "/".to_owned())));
     let mut tracks = session.end().tracks;
     tracks.sort_by_key(Track::begins);
     let folder = tempfile::tempdir().unwrap();
@@ -142,29 +142,34 @@ fn flows_in(events: &[Event]) -> Vec<(SmolStr, u64)> {
     flows.into_values().collect()
 }
 
-/// What was sent to the index of Python packages, connection by connection, with this seed.
-fn sent_to_the_index(seed: u64) -> BTreeSet<u64> {
+/// Registries: nothing but recordings has to do with them.
+const REGISTRIES: [&str; 6] =
+    ["apache.org", "crates.io", "golang.org", "npmjs.org", "pypi.org", "pythonhosted.org"];
+
+/// Where connections to registries went, and bytes up, with this seed.
+fn sent_to_registries(seed: u64) -> BTreeSet<(SmolStr, u64)> {
     let story = Story::told(&Plan { seed, benign_sessions: 40, ..plan(Scenario::BENIGN) });
     let events = events_of(SourceKind::Capture { path: story.written.capture.clone() });
     let flows = flows_in(&events).into_iter();
-    flows.filter(|(domain, _)| domain == "pypi.org").map(|(_, up)| up).collect()
+    flows.filter(|(domain, _)| REGISTRIES.contains(&domain.as_str())).collect()
 }
 
 #[test]
 fn held_out_seeds_replay_recordings_that_no_smaller_seed_does() {
-    let profile = Profile::of("pip-install").unwrap();
-    let of_part = |part| -> BTreeSet<u64> {
-        let contacts = profile.part(part).into_iter().flat_map(|run| &run.contacts);
-        contacts.filter(|contact| contact.host == "pypi.org").map(up_bytes_of).collect()
+    let of_part = |part| -> BTreeSet<(SmolStr, u64)> {
+        let runs = profiles().flat_map(|(_, profile)| profile.runs);
+        let contacts = runs.filter(|run| run.part == part).flat_map(|run| run.contacts);
+        contacts.map(|contact| place_and_bytes(&contact)).collect()
     };
     let (tuning, held_out) = (of_part(Part::Tuning), of_part(Part::HeldOut));
-    for seed in [1, FIRST_HELD_OUT_SEED - 1] {
-        let sent = sent_to_the_index(seed);
-        assert!(!sent.is_empty() && sent.is_subset(&tuning), "seed {seed}: {sent:?}");
-    }
-    for seed in [FIRST_HELD_OUT_SEED, u64::MAX] {
-        let sent = sent_to_the_index(seed);
-        assert!(!sent.is_empty() && sent.is_subset(&held_out), "seed {seed}: {sent:?}");
+    for (seed, own, others) in [
+        (FIRST_HELD_OUT_SEED - 1, &tuning, &held_out),
+        (FIRST_HELD_OUT_SEED, &held_out, &tuning),
+        (u64::MAX, &held_out, &tuning),
+    ] {
+        let sent = sent_to_registries(seed);
+        assert!(sent.is_subset(own), "seed {seed}: {sent:?}");
+        assert!(!sent.is_subset(others), "seed {seed}: {sent:?}");
     }
 }
 

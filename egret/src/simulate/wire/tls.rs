@@ -254,6 +254,10 @@ fn extension(kind: u16, client: &Client, name: &str, dice: &mut Dice) -> Vec<u8>
             let reserved = if greasy { &[0x2a2a][..] } else { &[] };
             prefixed16(&numbers(&[reserved, client.groups].concat()))
         }
+        // OpenSSL, which alone wants this extension, takes compressed points too.
+        ext::POINT_FORMATS if client.extensions.contains(&ext::ENCRYPT_THEN_MAC) => {
+            vec![3, 0, 1, 2]
+        }
         ext::POINT_FORMATS => vec![1, 0],
         // Those of a handshake would do; Go takes two more.
         ext::SIGNATURES_OF_CERTIFICATES if client.ciphers == GO.ciphers => {
