@@ -285,7 +285,8 @@ pub struct Addressee {
     pub repeats: bool,
 }
 
-/// What an alert says of its incident's roll-up, as it was then.
+/// What an alert says of its incident's roll-up, as it was then; of more than a thousand incidents at least
+/// what the five hundred before and after it come to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRollUp {
     /// The roll-up's id.

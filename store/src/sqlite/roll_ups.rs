@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::mem;
+use std::time::Duration;
 
 use egret_analyzer::{Detector, Incident, Member, RollUp, RollUps, Severity, Story};
 use egret_event::{EventId, Timestamp};
@@ -22,6 +23,11 @@ const COLUMNS: &str = "story, id, opened_at, last_seen, severity, score, detecto
 
 /// Where the next column stands, behind [`COLUMNS`].
 const BEHIND: usize = 12;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Incidents of a story that are read on each side of one that is told.
+const NEAR: usize = 500;
 
 /// Holds for incidents that nothing hides.
 pub(super) const VISIBLE: &str = "suppressed_by IS NULL AND judged_like IS NULL";
@@ -147,16 +153,34 @@ fn severity_from(number: i64) -> Result<Severity, StoreError> {
 
 /// The roll-up of an incident: with those that nothing hides, and itself. `None`: there is no such incident.
 pub(super) fn of_incident(db: &Connection, id: EventId) -> Result<Option<RollUp>, StoreError> {
-    let sql = "SELECT story FROM incidents WHERE id = ?1";
-    let story: Option<Option<String>> =
-        db.prepare_cached(sql)?.query_row([Stored(id)], |row| row.get(0)).optional()?;
-    let Some(Some(story)) = story else { return Ok(None) };
-    let sql = format!(
-        "SELECT {COLUMNS}, id = ?2 FROM incidents WHERE story = ?1 AND (({VISIBLE}) OR id = ?2)
-         ORDER BY opened_at, id"
-    );
+    of_neighbours(db, id, usize::MAX)
+}
+
+/// The same as far as a few hundred incidents on each side of it tell: what is written while a storm comes
+/// in must not take longer the longer the storm lasts.
+fn near_incident(db: &Connection, id: EventId) -> Result<Option<RollUp>, StoreError> {
+    of_neighbours(db, id, NEAR)
+}
+
+/// By at most so many incidents of its story that opened before it, and so many that opened later.
+fn of_neighbours(db: &Connection, id: EventId, most: usize) -> Result<Option<RollUp>, StoreError> {
+    let sql = "SELECT story, opened_at FROM incidents WHERE id = ?1";
+    let found = db.prepare_cached(sql)?.query_row([Stored(id)], |row| {
+        Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Stored<Timestamp>>(1)?))
+    });
+    let Some((Some(story), opened_at)) = found.optional()? else { return Ok(None) };
+    let some = |place: &str, order: &str| {
+        format!(
+            "SELECT * FROM (SELECT {COLUMNS}, id = ?2 FROM incidents
+             WHERE story = ?1 AND (opened_at, id) {place} (?3, ?2) AND (({VISIBLE}) OR id = ?2)
+             ORDER BY opened_at {order}, id {order} LIMIT ?4)"
+        )
+    };
+    let (earlier, later) = (some("<=", "DESC"), some(">", "ASC"));
+    let sql = format!("{earlier} UNION ALL {later} ORDER BY opened_at, id");
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params![story, Stored(id)])?;
+    let mut rows = statement.query(params![story, Stored(id), opened_at, most])?;
     let mut wanted = Wanted::default();
     while let Some(row) = rows.next()? {
         if let Some(found) = wanted.add(row)? {
@@ -197,7 +221,7 @@ pub(super) fn decide_told(db: &Connection, incident: &Incident) -> Result<(), St
     if is_told(db, incident.id)? {
         return Ok(());
     }
-    let Some(roll_up) = of_incident(db, incident.id)? else { return Ok(()) };
+    let Some(roll_up) = near_incident(db, incident.id)? else { return Ok(()) };
     if roll_up.incidents == 1 || !is_told_by_another(db, incident, &roll_up)? {
         let sql = "UPDATE incidents SET told = 1 WHERE id = ?1";
         db.prepare_cached(sql)?.execute([Stored(incident.id)])?;
@@ -214,10 +238,14 @@ fn is_told_by_another(
         "SELECT EXISTS (SELECT 1 FROM incidents WHERE story = ?1 AND opened_at BETWEEN ?2 AND ?3
             AND id <> ?4 AND severity >= ?5 AND status <> ?6 AND told AND {VISIBLE})"
     );
+    // In a storm the one that was told may have opened before all that were read: it is then among the
+    // first of the day before, which is where the search begins.
+    let is_storm = roll_up.incidents >= NEAR as u64;
+    let before = if is_storm { DAY } else { Duration::ZERO };
     Ok(db.prepare_cached(&sql)?.query_row(
         params![
             story_key(&roll_up.story)?,
-            Stored(roll_up.first_opened_at),
+            Stored(roll_up.first_opened_at - before),
             Stored(roll_up.last_opened_at),
             Stored(incident.id),
             incident.severity as i64,
@@ -233,9 +261,10 @@ fn is_told(db: &Connection, id: EventId) -> Result<bool, StoreError> {
     Ok(found.unwrap_or(false))
 }
 
-/// What an alert about an incident says of its roll-up. `None`: there is no such incident.
+/// What an alert about an incident says of its roll-up, as far as [`near_incident`] tells. `None`: there is no
+/// such incident.
 pub(super) fn for_alert(db: &Connection, id: EventId) -> Result<Option<AlertRollUp>, StoreError> {
-    let Some(roll_up) = of_incident(db, id)? else { return Ok(None) };
+    let Some(roll_up) = near_incident(db, id)? else { return Ok(None) };
     Ok(Some(AlertRollUp {
         id: roll_up.id,
         incidents: roll_up.incidents,

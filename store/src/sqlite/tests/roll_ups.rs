@@ -340,3 +340,24 @@ fn a_day_is_what_the_analyzer_says_it_is() {
     made.write_change(&late, &[]);
     assert_eq!(list(&made, &any()), [("bad.example".to_owned(), 2)]);
 }
+
+#[test]
+fn a_storm_calls_once_and_an_alert_reads_a_bounded_part_of_it() {
+    let made = store();
+    let storm = |n: u64| {
+        let mut one = nth(n, "drop.example");
+        one.incident.opened_at = at(n);
+        one.incident.last_seen = at(n);
+        one.incident.updated_at = at(n);
+        IncidentChange { at: at(n), ..one }
+    };
+    for n in 0..1_300 {
+        tell(&made, &storm(n));
+    }
+    assert_eq!(told(&made, "pager"), [0]);
+    let detail = made.incident(id(1_299)).unwrap().unwrap();
+    assert_eq!(detail.roll_up.incidents, 1_300, "a page counts all of them");
+    let last = made.outbox_due("siem", at(1 << 30), 10_000).unwrap();
+    let counts = last.iter().filter_map(|due| Some(due.roll_up.as_ref()?.incidents));
+    assert_eq!(counts.max(), Some(500), "an alert those before it, as far as they are read");
+}
