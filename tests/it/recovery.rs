@@ -148,11 +148,14 @@ fn after_kill_nine_every_line_is_stored_once_and_no_alert_is_lost_or_doubled() {
     .tell();
 }
 
-/// The ids under which the receiver was told that an incident opened, by destination.
+/// The ids under which the receiver was told that an incident opened, by destination. That the source was
+/// silent is left out: the log's times are long past, so a pause of its writer looks like months.
 fn opened(webhooks: &WebhookReceiver) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for hook in webhooks.received() {
-        if hook["body"]["type"] != "incident.opened" {
+        let told = hook["body"].pointer("/data/incident/explanation/findings/0/detector");
+        let is_about_source = told.is_some_and(|detector| detector == "blind");
+        if hook["body"]["type"] != "incident.opened" || is_about_source {
             continue;
         }
         let destination = hook.pointer("/body/data/incident/destination").and_then(|v| v.as_str());

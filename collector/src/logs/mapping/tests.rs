@@ -170,7 +170,7 @@ fn proxifier_counts_a_connection_when_it_closes() {
             ),
             (
                 "[01.31 09:30:00] a.exe - up.example:443 error : Could not connect through proxy p.example:5070 - Proxy server cannot establish a connection with the target, status code 403",
-                "2026-01-31T09:30:00Z 127.0.0.1/0 CONNECT up.example:443 ? up ? down ? ms ? refused",
+                "2026-01-31T09:30:00Z 127.0.0.1/0 CONNECT up.example:443 ? up 0 down 0 ms ? refused",
             ),
         ],
     );
