@@ -247,6 +247,10 @@ mod tests {
             assert_eq!(egret_event::clean_name(line), line);
             assert!(line.contains('.'), "{line}");
         }
+        // A destination is a registrable domain: what stands below one would never be found.
+        for service in entries(SERVICES) {
+            assert_eq!(egret_event::registrable_domain(service), service);
+        }
         assert!(is_known_service("files.pythonhosted.org"));
         assert!(is_known_service("api.github.com"));
         assert!(!is_known_service("mallory.github.io"));
