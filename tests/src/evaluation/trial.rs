@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use egret::simulate::{
     Attack, Contact, Manner, Plan, Scenario, SessionTruth, Truth, Written, write,
 };
-use egret_analyzer::Incident;
+use egret_analyzer::{Detector, Finding, Incident};
 use egret_event::Timestamp;
 use serde::Deserialize;
 
@@ -158,9 +158,10 @@ fn judge(truth: &Truth, incidents: &[Incident]) -> Outcome {
     let about = |session: &SessionTruth| -> Vec<&Incident> {
         incidents.iter().filter(|incident| is_about(incident, session)).collect()
     };
-    let about_none = incidents
-        .iter()
-        .filter(|incident| !truth.sessions.iter().any(|session| is_about(incident, session)));
+    let about_none = incidents.iter().filter(|incident| {
+        !truth.sessions.iter().any(|session| is_about(incident, session))
+            && !is_change_of_attackers(incident, truth)
+    });
     let about_none: Vec<&Incident> = about_none.collect();
     let mut campaigns: BTreeMap<u32, Campaign<'_>> = BTreeMap::new();
     let (mut benign, mut benign_alerted, mut mistaken) = (0, 0, 0);
@@ -190,6 +191,17 @@ fn judge(truth: &Truth, incidents: &[Incident]) -> Outcome {
         mistaken,
         others,
     }
+}
+
+/// Whether it says that sessions of a template have changed, where attackers are among them: that is so, and
+/// finds none of them.
+fn is_change_of_attackers(incident: &Incident, truth: &Truth) -> bool {
+    let is_change = |finding: &Finding| matches!(finding.detector, Detector::TemplateDrift);
+    let is_attacker = |session: &SessionTruth| {
+        session.attack.is_some()
+            && incident.origin.template.as_deref() == session.executor.template.as_deref()
+    };
+    incident.explanation.findings.iter().any(is_change) && truth.sessions.iter().any(is_attacker)
 }
 
 /// The sessions of one attacker, and the alerts that are about what it does.
