@@ -15,10 +15,9 @@ impl Session {
     pub(crate) fn check_direct(&mut self, at: usize, event: &Event, world: &World) {
         let slot = &self.slots[at];
         let could_be_seen = self.asks || View::of(event) == View::Log;
-        if !could_be_seen
-            || !slot.is_new_and(slot.is_direct)
-            || self.has(at, Detector::DirectAddress)
-        {
+        let known = self.known_dossier(Target::Slot(at));
+        let is_known = known.is_some_and(|known| known.finding(Detector::DirectAddress).is_some());
+        if !could_be_seen || !slot.is_direct || !slot.is_new() || is_known {
             return;
         }
         let ladder = world.baseline.ladder(&self.place);
@@ -34,7 +33,7 @@ impl Session {
         let oddities = odd_certificate::oddities(shown, event.at);
         self.shows_certificates = true;
         self.slots[at].is_odd |= !oddities.is_empty();
-        if oddities.is_empty() || !self.slots[at].is_new_and(true) {
+        if oddities.is_empty() || !self.slots[at].is_new() {
             return;
         }
         let ladder = world.baseline.ladder(&self.place);
@@ -47,26 +46,21 @@ impl Session {
 
     /// New addresses that were contacted although no name led to them.
     pub(crate) fn direct_addresses(&self) -> u64 {
-        self.count_of_new(|slot| slot.is_direct)
+        self.new_slots().filter(|slot| slot.is_direct).count() as u64
     }
 
     /// New destinations that showed an odd certificate.
     pub(crate) fn odd_certificates(&self) -> u64 {
-        self.count_of_new(|slot| slot.is_odd)
+        self.new_slots().filter(|slot| slot.is_odd).count() as u64
     }
 
-    fn count_of_new(&self, is_such: impl Fn(&Slot) -> bool) -> u64 {
-        self.slots.iter().filter(|slot| slot.is_new_and(is_such(slot))).count() as u64
-    }
-
-    fn has(&self, at: usize, detector: Detector) -> bool {
-        let dossier = self.slots[at].dossier.as_deref();
-        dossier.is_some_and(|dossier| dossier.finding(detector).is_some())
+    fn new_slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.is_new())
     }
 }
 
 impl Slot {
-    fn is_new_and(&self, is_such: bool) -> bool {
-        is_such && self.class == Class::New && !self.is_only_asked_for()
+    fn is_new(&self) -> bool {
+        self.class == Class::New && !self.is_only_asked_for()
     }
 }

@@ -59,6 +59,7 @@ mod shard;
 mod size;
 mod slot;
 mod snapshot;
+mod standing;
 mod steps;
 mod suppression;
 mod tails;
@@ -79,6 +80,6 @@ pub use incident::{
     Stage, Tail, Technique,
 };
 pub use join::{Joined, join_into};
-pub use roll_up::{Member, Names, RollUp, RollUps, Story, StrongestDetector, roll_up};
+pub use roll_up::{Member, Names, RollUp, RollUps, Story, StrongestDetector, roll_up, roll_up_new};
 pub use snapshot::RestoreError;
 pub use suppression::Suppression;

@@ -265,6 +265,11 @@ pub fn roll_up(mut members: Vec<Member>) -> Vec<RollUp> {
     all
 }
 
+/// The roll-ups of incidents that nobody has done anything about.
+pub fn roll_up_new(incidents: &[Incident]) -> Vec<RollUp> {
+    roll_up(incidents.iter().map(|incident| Member::of(incident, IncidentStatus::Open)).collect())
+}
+
 /// Rolls up incidents that come in order. It holds one roll-up at a time, and 8 bytes for each distinct
 /// session and name in it.
 #[derive(Debug, Default)]

@@ -16,18 +16,18 @@ pub(crate) const LITTLE: u64 = 8 << 10;
 /// Who hides in it has to send 32 bytes back for each that he takes. Egret's own choice.
 const RECEIVED_PER_RECEIPT: u64 = 32;
 
-/// What may have been sent to receive so many bytes.
-const fn receipts(down_bytes: u64) -> u64 {
-    down_bytes / RECEIVED_PER_RECEIPT
+/// What was sent for its own sake, as a view shows it: a log counts requests, and no receipts.
+const fn without_receipts(view: View, (up_bytes, down_bytes): (u64, u64)) -> u64 {
+    match view {
+        View::Wire => up_bytes.saturating_sub(down_bytes / RECEIVED_PER_RECEIPT),
+        View::Log => up_bytes,
+    }
 }
 
 /// What an event sent for its own sake, in bytes; 0 where the volume is not known.
 pub(crate) fn uploaded(event: &Event) -> u64 {
-    let up_bytes = event.up_bytes().unwrap_or(0);
-    match View::of(event) {
-        View::Wire => up_bytes.saturating_sub(receipts(event.down.bytes.unwrap_or(0))),
-        View::Log => up_bytes,
-    }
+    let bytes = (event.up_bytes().unwrap_or(0), event.down.bytes.unwrap_or(0));
+    without_receipts(View::of(event), bytes)
 }
 
 /// Volumes and contacts as one kind of observer saw them.
@@ -85,10 +85,8 @@ impl Tally {
 
     /// The same without what may have been sent to receive what came back.
     pub(crate) fn uploaded(&self) -> u64 {
-        let of_view = |(view, side): (View, &Side)| match view {
-            View::Wire => side.up_bytes.saturating_sub(receipts(side.down_bytes)),
-            View::Log => side.up_bytes,
-        };
+        let of_view =
+            |(view, side): (View, &Side)| without_receipts(view, (side.up_bytes, side.down_bytes));
         self.0.views().map(of_view).max().unwrap_or(0)
     }
 

@@ -209,13 +209,14 @@ impl Session {
             return Vec::new();
         }
         let beats = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
-        let mut most = vec![(Cell::BEATS, beats.min(beacon::first_below(&ladder, THRESHOLD)))];
+        let mut most =
+            vec![(Cell::BEATS, beats.min(beacon::CONTACTS.first_below(&ladder, THRESHOLD)))];
         if self.asks {
-            let bar = direct_address::first_below(&ladder, THRESHOLD);
+            let bar = direct_address::ADDRESSES.first_below(&ladder, THRESHOLD);
             most.push((Cell::DIRECT_ADDRESSES, self.direct_addresses().min(bar)));
         }
         if self.shows_certificates {
-            let bar = odd_certificate::first_below(&ladder, THRESHOLD);
+            let bar = odd_certificate::DESTINATIONS.first_below(&ladder, THRESHOLD);
             most.push((Cell::ODD_CERTIFICATES, self.odd_certificates().min(bar)));
         }
         most

@@ -236,7 +236,7 @@ impl Session {
         }
         let ladder = world.baseline.ladder(&self.place);
         let contacts = slot.beats();
-        if beacon::tail(&ladder, contacts) >= NOTABLE {
+        if beacon::CONTACTS.tail(&ladder, contacts) >= NOTABLE {
             return;
         }
         let Some(rhythm) = slot.rhythm.as_deref() else { return };
@@ -279,12 +279,12 @@ impl Session {
         if !probes.block(target()) {
             return false;
         }
-        let ladder = world.baseline.ladder(&self.place);
-        let finding =
-            (probes.tail(&ladder) < NOTABLE).then(|| probes.finding(&ladder, &self.origin));
         if self.many.is_none() && probes.distinct_blocked() < NOTED_FROM {
             return false;
         }
+        let ladder = world.baseline.ladder(&self.place);
+        let finding =
+            (probes.tail(&ladder) < NOTABLE).then(|| probes.finding(&ladder, &self.origin));
         self.dossier(Target::Many).note(event);
         if let Some(finding) = finding {
             self.hold(Target::Many, finding, world);

@@ -12,16 +12,25 @@
 
 use std::time::Duration;
 
-use egret_event::{Attribution, SmolStr, Timestamp};
+use egret_event::{Attribution, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{normal_size, tail_kind};
-use crate::baseline::{Ladder, SizeQuestion, Sizes};
-use crate::incident::{Detector, Finding, Quantity};
+use super::CountOfNew;
+use crate::baseline::Ladder;
+use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 use crate::tails::{interval_shape, interval_tail};
 use crate::words::probability_words;
+
+/// Contacts at even intervals with one new destination.
+pub(crate) const CONTACTS: CountOfNew = CountOfNew {
+    detector: Detector::Beacon,
+    unit: "contacts at even intervals",
+    cell: Cell::BEATS,
+    prior: SizePrior::OF_BEATS,
+    least_p: 0.0,
+};
 
 /// Contacts less far apart than this are one.
 const TOGETHER: Duration = Duration::from_secs(2);
@@ -126,45 +135,16 @@ impl Rhythm {
         ladder: &Ladder<'_>,
         origin: &Attribution,
     ) -> Finding {
-        let p = tail(ladder, contacts);
-        let normal = sizes(ladder).normal();
-        let whose = crate::words::whose(normal.weight.level, origin);
-        Finding {
-            detector: Detector::Beacon,
-            p,
-            tail: tail_kind(p, &normal.weight),
-            share: 0.0,
-            place: None,
-            judged_benign: None,
-            observed: Quantity {
-                value: contacts as f64,
-                unit: SmolStr::new_static("contacts at even intervals"),
-            },
-            normal: Some(normal_size(&normal, origin)),
-            words: format!(
+        CONTACTS.finding(contacts, ladder, origin, |whose, most| {
+            format!(
                 "{contacts} small contacts about every {:.0} s, as evenly as chance makes them with \
-                 probability {}; {whose} normally make at most {} (98 %) with a destination that is \
+                 probability {}; {whose} normally make at most {most} (98 %) with a destination that is \
                  new here",
                 self.mean_gap_s(),
                 self.chance_words(),
-                normal.p98,
-            ),
-        }
+            )
+        })
     }
-}
-
-/// P(a session makes at least so many contacts at even intervals with a new destination).
-pub(crate) fn tail(ladder: &Ladder<'_>, contacts: u64) -> f64 {
-    sizes(ladder).survival(contacts)
-}
-
-/// The smallest number of them whose tail probability is below `p`, to the histogram bin.
-pub(crate) fn first_below(ladder: &Ladder<'_>, p: f64) -> u64 {
-    sizes(ladder).first_below(p)
-}
-
-fn sizes<'a, 'l>(ladder: &'l Ladder<'a>) -> Sizes<'a, 'l> {
-    ladder.sizes(SizeQuestion { cell: Cell::BEATS, prior: SizePrior::OF_BEATS, own: None })
 }
 
 #[cfg(test)]

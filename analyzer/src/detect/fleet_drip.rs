@@ -9,6 +9,7 @@
 //! The state is that of many sessions, so it is looked at when an epoch ends.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use egret_event::{Attribution, EventId, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,10 +22,11 @@ use crate::drops::{Drop, Drops, Reach};
 use crate::explain::score;
 use crate::histogram::{Histogram, TAIL_QUANTILE};
 use crate::incident::{
-    ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Level, Normal,
-    Observed, Quantity, Severity, Stage,
+    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Level, Normal, Observed,
+    Quantity, Severity, Stage,
 };
 use crate::moments::PARENT_WEIGHT;
+use crate::standing::Standing;
 use crate::steps::{next_steps_of_fleet_drip, techniques_of_fleet_drip};
 use crate::words::{bytes_words, count_words, duration_words, probability_words};
 
@@ -42,12 +44,9 @@ pub(crate) struct FleetDrips {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Open {
-    at: Timestamp,
-    number: u32,
     /// Sessions when it was last told.
     sessions: u64,
-    /// As it was last told.
-    incident: Incident,
+    standing: Standing,
 }
 
 impl FleetDrips {
@@ -62,7 +61,7 @@ impl FleetDrips {
         self.open.retain(|destination, open| {
             let is_young = drops.young.contains_key(destination);
             if !is_young {
-                out.push(open.change(ChangeKind::Ended, at));
+                out.push(open.standing.change(ChangeKind::Ended, at));
             }
             is_young
         });
@@ -81,29 +80,26 @@ impl FleetDrips {
             };
             let fleet_sessions = judged_by.template_sessions;
             let case = Case { destination, drop, p, usual, fleet_sessions };
-            let open = self.tell(&case, (at, judged_by));
-            out.push(open.change(kind, at));
+            let standing = self.stand(&case, (at, judged_by));
+            out.push(standing.change(kind, at));
         }
     }
 
-    fn tell(&mut self, case: &Case<'_>, (at, judged_by): (Timestamp, JudgedBy)) -> &mut Open {
+    /// The incident as the case makes it.
+    fn stand(&mut self, case: &Case<'_>, (at, judged_by): (Timestamp, JudgedBy)) -> &mut Standing {
         let known = self.open.get(case.destination);
-        let (opened_at, number) = known.map_or((at, 0), |open| (open.at, open.number));
+        let opened_at = known.map_or(at, |open| open.standing.incident.opened_at);
         let incident = case.incident(opened_at, (at, judged_by));
-        let open = Open { at: opened_at, number, sessions: case.drop.sessions, incident };
-        self.open.insert(case.destination.clone(), open);
-        self.open.get_mut(case.destination).expect("it was put in just now")
-    }
-}
-
-impl Open {
-    /// The next change of the incident.
-    fn change(&mut self, kind: ChangeKind, at: Timestamp) -> IncidentChange {
-        let number = self.number;
-        self.number += 1;
-        self.incident.updated_at = at;
-        let incident = self.incident.clone();
-        IncidentChange { kind, at, by: ChangeBy::Engine, number, incident }
+        let sessions = case.drop.sessions;
+        let open = match self.open.entry(case.destination.clone()) {
+            Entry::Occupied(known) => {
+                let open = known.into_mut();
+                (open.sessions, open.standing.incident) = (sessions, incident);
+                open
+            }
+            Entry::Vacant(new) => new.insert(Open { sessions, standing: Standing::new(incident) }),
+        };
+        &mut open.standing
     }
 }
 

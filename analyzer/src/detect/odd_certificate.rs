@@ -1,24 +1,29 @@
 //! D11: a server shows a certificate that no client should accept.
 //!
 //! Issued by itself, for another name, expired or not yet valid, with a short key, or for longer than
-//! any public authority may issue: who runs an implant's server seldom
-//! asks an authority, and who intercepts cannot. So do test servers and appliances, hence it only adds
-//! to other evidence, and only about destinations that are new here. It is seen up to TLS 1.2, and
-//! where another sensor or a proxy tells of it; in TLS 1.3 certificates are sealed, and their absence
-//! says nothing.
+//! any public authority may issue: who runs an implant's server seldom asks an authority, and who
+//! intercepts cannot. So do test servers and appliances, hence it only adds to other evidence, and
+//! only about destinations that are new here. It is seen up to TLS 1.2, and where another sensor or a
+//! proxy tells of it; in TLS 1.3 certificates are sealed, and their absence says nothing.
 
 use std::time::Duration;
 
-use egret_event::{Attribution, ServerCertificate, SmolStr, Timestamp};
+use egret_event::{Attribution, ServerCertificate, Timestamp};
 
-use super::{normal_size, tail_kind};
-use crate::baseline::{Ladder, SizeQuestion, Sizes};
-use crate::incident::{Detector, Finding, Quantity};
+use super::{CountOfNew, LEAST_P_OF_CORROBORATION};
+use crate::baseline::Ladder;
+use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 
-/// The smallest probability that it may contribute. Egret's own choice.
-const LEAST_P: f64 = 1e-3;
+/// New destinations of a session that show such a one.
+pub(crate) const DESTINATIONS: CountOfNew = CountOfNew {
+    detector: Detector::OddCertificate,
+    unit: "new destinations with an odd certificate",
+    cell: Cell::ODD_CERTIFICATES,
+    prior: SizePrior::OF_ODD_CERTIFICATES,
+    least_p: LEAST_P_OF_CORROBORATION,
+};
 
 /// Characters of an issuer's name that are told.
 const MOST_OF_ISSUER: usize = 80;
@@ -57,38 +62,13 @@ pub(crate) fn finding(
     ladder: &Ladder<'_>,
     origin: &Attribution,
 ) -> Finding {
-    let sizes = sizes(ladder);
-    let (p, normal) = (sizes.survival(met).max(LEAST_P), sizes.normal());
-    let whose = crate::words::whose(normal.weight.level, origin);
     let issuer: String = shown.issuer.chars().take(MOST_OF_ISSUER).collect();
-    Finding {
-        detector: Detector::OddCertificate,
-        p,
-        tail: tail_kind(p, &normal.weight),
-        share: 0.0,
-        place: None,
-        judged_benign: None,
-        observed: Quantity {
-            value: met as f64,
-            unit: SmolStr::new_static("new destinations with an odd certificate"),
-        },
-        normal: Some(normal_size(&normal, origin)),
-        words: format!(
-            "its certificate is {} (issuer \"{}\"); {whose} normally meet at most {} new destinations \
+    DESTINATIONS.finding(met, ladder, origin, |whose, most| {
+        format!(
+            "its certificate is {} (issuer \"{}\"); {whose} normally meet at most {most} new destinations \
              with such a one (98 %)",
             oddities.join(" and "),
             issuer.escape_debug(),
-            normal.p98,
-        ),
-    }
-}
-
-/// The smallest number of them whose tail probability is below `p`, to the histogram bin.
-pub(crate) fn first_below(ladder: &Ladder<'_>, p: f64) -> u64 {
-    sizes(ladder).first_below(p)
-}
-
-fn sizes<'a, 'l>(ladder: &'l Ladder<'a>) -> Sizes<'a, 'l> {
-    let (cell, prior) = (Cell::ODD_CERTIFICATES, SizePrior::OF_ODD_CERTIFICATES);
-    ladder.sizes(SizeQuestion { cell, prior, own: None })
+        )
+    })
 }

@@ -28,9 +28,10 @@ use crate::calibration::Calibration;
 use crate::dossier::JudgedBy;
 use crate::explain::score;
 use crate::incident::{
-    ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed,
-    Quantity, Severity, Stage, Tail,
+    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed, Quantity,
+    Severity, Stage, Tail,
 };
+use crate::standing::Standing;
 use crate::steps::next_steps_of_template_drift;
 use crate::words::{count_words, probability_words};
 
@@ -63,14 +64,7 @@ struct Watched {
     sessions: u64,
     above: u64,
     expected: f64,
-    open: Option<Open>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Open {
-    number: u32,
-    /// As it was told.
-    incident: Incident,
+    open: Option<Standing>,
 }
 
 /// Scores of sessions that ended in one epoch, and what their templates are called.
@@ -103,7 +97,7 @@ impl TemplateDrifts {
             }
             let name = news.names.get(template).cloned();
             let incident = watched.incident(name, usual.sessions, (at, judged_by));
-            let opened = watched.open.insert(Open { number: 0, incident });
+            let opened = watched.open.insert(Standing::new(incident));
             out.push(opened.change(ChangeKind::Opened, at));
             changed.push(*template);
         }
@@ -225,17 +219,6 @@ impl Watched {
                 next_steps: next_steps_of_template_drift(&called),
             },
         }
-    }
-}
-
-impl Open {
-    /// The next change of the incident.
-    fn change(&mut self, kind: ChangeKind, at: Timestamp) -> IncidentChange {
-        let number = self.number;
-        self.number += 1;
-        self.incident.updated_at = at;
-        let incident = self.incident.clone();
-        IncidentChange { kind, at, by: ChangeBy::Engine, number, incident }
     }
 }
 

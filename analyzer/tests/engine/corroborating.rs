@@ -183,14 +183,3 @@ fn what_receiving_takes_is_no_upload() {
         "{words}"
     );
 }
-
-#[test]
-fn a_name_of_one_label_that_led_nowhere_is_no_private_address() {
-    let logged = |up, down| {
-        let mut executor = Executor::new("sandbox-1");
-        let line = executor.logged(0, "awqiizxequsixgr", Some(up), down);
-        destinations(&incidents(&[line]))
-    };
-    assert!(logged(0, 0).is_empty());
-    assert_eq!(logged(0, 200), ["awqiizxequsixgr"], "somebody answers for it");
-}

@@ -408,3 +408,14 @@ fn a_burst_to_one_destination_is_one_incident_whenever_it_began() {
         assert_eq!(destinations(&incidents(&events)), ["example.net"], "after {silence_ms} ms");
     }
 }
+
+#[test]
+fn a_name_of_one_label_that_led_nowhere_is_no_private_address() {
+    let logged = |up, down| {
+        let mut executor = Executor::new("sandbox-1");
+        let line = executor.logged(0, "awqiizxequsixgr", Some(up), down);
+        destinations(&incidents(&[line]))
+    };
+    assert!(logged(0, 0).is_empty());
+    assert_eq!(logged(0, 200), ["awqiizxequsixgr"], "somebody answers for it");
+}

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use egret_analyzer::{
-    ChangeKind, Engine, EngineSummary, Incident, IncidentStatus, Member, RollUp, Severity, Story,
-    join_into, roll_up,
+    ChangeKind, Engine, EngineSummary, Incident, RollUp, Severity, Story, join_into, roll_up_new,
 };
 use egret_event::{Event, EventId, Timestamp};
 use serde::Serialize;
@@ -209,8 +208,7 @@ pub fn as_table(report: &Report) -> String {
 /// How many stories the incidents are, and those of several incidents. Nothing where each is its own.
 fn rolled_up(incidents: &[Incident]) -> String {
     use std::fmt::Write as _;
-    let members = incidents.iter().map(|incident| Member::of(incident, IncidentStatus::Open));
-    let mut all = roll_up(members.collect());
+    let mut all = roll_up_new(incidents);
     if all.len() == incidents.len() {
         return String::new();
     }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use egret_analyzer::{Incident, IncidentStatus, Member, roll_up};
+use egret_analyzer::{Incident, roll_up_new};
 
 use super::trial::analyze;
 
@@ -78,7 +78,7 @@ pub(super) fn ordinary(data: &Path) -> Result<String> {
             log.analyze(data).with_context(|| format!("{whose} in {}", data.display()))?;
         let (incidents, of_others): (Vec<_>, Vec<_>) =
             incidents.into_iter().partition(|incident| log.is_about(incident));
-        let (count, rolled_up) = (incidents.len(), count_roll_ups(&incidents));
+        let (count, rolled_up) = (incidents.len(), roll_up_new(&incidents).len());
         let [a_day, up_a_day] = [count, rolled_up].map(|n| n as f64 / f64::from(*own));
         let because = about(&incidents);
         let _ = writeln!(
@@ -116,12 +116,6 @@ impl Ordinary {
     fn is_about(&self, incident: &Incident) -> bool {
         self.host.is_none_or(|host| incident.origin.executor == host)
     }
-}
-
-/// How many stories the incidents are, while nobody closes any.
-fn count_roll_ups(incidents: &[Incident]) -> usize {
-    let members = incidents.iter().map(|incident| Member::of(incident, IncidentStatus::Open));
-    roll_up(members.collect()).len()
 }
 
 /// How many alerts each detector had most part in.
