@@ -4,7 +4,7 @@
 //! incident that notably grows after somebody closed it is open again, because what they judged
 //! is no longer all there is.
 
-use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange};
+use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange, RollUp};
 use egret_event::{EventId, SmolStr, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -47,12 +47,12 @@ pub(super) struct Hidden {
     pub(super) judged_like: Option<EventId>,
 }
 
-/// Writes a change of the engine's.
+/// Writes a change of the engine's; the incident's roll-up where it was read on the way.
 pub(super) fn apply(
     db: &Connection,
     change: &IncidentChange,
     hidden: Hidden,
-) -> Result<Applied, StoreError> {
+) -> Result<(Applied, Option<RollUp>), StoreError> {
     let missed = change.incident.explanation.missed();
     let words = match change.kind {
         ChangeKind::Ended | ChangeKind::Closed => None,
@@ -60,8 +60,9 @@ pub(super) fn apply(
         _ => Some(change.incident.title.as_str()),
     };
     if !record(db, change, (words, None))? {
-        return Ok(Applied::Repeat);
+        return Ok((Applied::Repeat, None));
     }
+    let mut roll_up = None;
     let id = change.incident.id;
     upsert(db, change, hidden)?;
     keep_evidence(db, change)?;
@@ -69,13 +70,13 @@ pub(super) fn apply(
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
         reopen_if_closed(db, id, change.at)?;
         if !is_hidden {
-            roll_ups::decide_told(db, &change.incident)?;
+            roll_up = roll_ups::decide_told(db, &change.incident)?;
         }
     }
     if change.kind == ChangeKind::Closed {
         close(db, id)?;
     }
-    Ok(if is_hidden { Applied::Suppressed } else { Applied::New })
+    Ok((if is_hidden { Applied::Suppressed } else { Applied::New }, roll_up))
 }
 
 /// Adds a change to the history. `false`: it is there already.

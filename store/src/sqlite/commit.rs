@@ -93,13 +93,14 @@ fn write_changes(
             suppressed_by: active.iter().find(|s| s.matches(incident, unit.now)).map(|s| s.id),
             judged_like: judged.prevents(incident, unit.now),
         };
-        let applied = apply(db, change, hidden)?;
+        let (applied, near) = apply(db, change, hidden)?;
         committed.changes += u64::from(applied != Applied::Repeat);
         // Read now, so that what an alert says does not depend on what else is in the unit.
-        let roll_up = match applied {
-            Applied::New if told.contains(&change.alert_id()) => {
-                roll_ups::for_alert(db, incident.id)?
-            }
+        let roll_up = match (applied, near) {
+            (Applied::New, near) if told.contains(&change.alert_id()) => match near {
+                Some(near) => Some(roll_ups::of_alert(db, incident.id, &near)?),
+                None => roll_ups::for_alert(db, incident.id)?,
+            },
             _ => None,
         };
         fates.insert(change.alert_id(), (applied, roll_up));

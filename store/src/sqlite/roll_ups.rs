@@ -216,17 +216,20 @@ fn detector_key(detector: Detector) -> Result<String, StoreError> {
 
 /// Decides, when an incident opens or grows and nothing hides it, whether it is told by itself, or only repeats
 /// what was told: another incident of its roll-up was, is at least as severe, and is not closed. What was once
-/// told by itself stays so.
-pub(super) fn decide_told(db: &Connection, incident: &Incident) -> Result<(), StoreError> {
+/// told by itself stays so. The roll-up as [`near_incident`] tells it, where it had to be read for that.
+pub(super) fn decide_told(
+    db: &Connection,
+    incident: &Incident,
+) -> Result<Option<RollUp>, StoreError> {
     if is_told(db, incident.id)? {
-        return Ok(());
+        return Ok(None);
     }
-    let Some(roll_up) = near_incident(db, incident.id)? else { return Ok(()) };
+    let Some(roll_up) = near_incident(db, incident.id)? else { return Ok(None) };
     if roll_up.incidents == 1 || !is_told_by_another(db, incident, &roll_up)? {
         let sql = "UPDATE incidents SET told = 1 WHERE id = ?1";
         db.prepare_cached(sql)?.execute([Stored(incident.id)])?;
     }
-    Ok(())
+    Ok(Some(roll_up))
 }
 
 fn is_told_by_another(
@@ -264,8 +267,16 @@ fn is_told(db: &Connection, id: EventId) -> Result<bool, StoreError> {
 /// What an alert about an incident says of its roll-up, as far as [`near_incident`] tells. `None`: there is no
 /// such incident.
 pub(super) fn for_alert(db: &Connection, id: EventId) -> Result<Option<AlertRollUp>, StoreError> {
-    let Some(roll_up) = near_incident(db, id)? else { return Ok(None) };
-    Ok(Some(AlertRollUp {
+    near_incident(db, id)?.map(|roll_up| of_alert(db, id, &roll_up)).transpose()
+}
+
+/// The same where the roll-up is at hand.
+pub(super) fn of_alert(
+    db: &Connection,
+    id: EventId,
+    roll_up: &RollUp,
+) -> Result<AlertRollUp, StoreError> {
+    Ok(AlertRollUp {
         id: roll_up.id,
         incidents: roll_up.incidents,
         sessions: roll_up.sessions,
@@ -273,7 +284,7 @@ pub(super) fn for_alert(db: &Connection, id: EventId) -> Result<Option<AlertRoll
         first_opened_at: roll_up.first_opened_at,
         // What was hidden until now was not told either, but may be the first of its story.
         repeats: roll_up.incidents > 1 && !is_told(db, id)?,
-    }))
+    })
 }
 
 /// Fills in what the incidents of an older release lack. One that cannot be read is in no roll-up.
