@@ -292,28 +292,29 @@ APPEND = "for f in $(" + FIRST_FILES + "); do echo '// changed' >>$f; done"
 ADD = "mkdir new; cd $GIT_ROOT/work-%d; cp --parents $(find . -name '*.rs' | sort | head -%d) $OLDPWD/new; cd $OLDPWD"
 REPOSITORIES = 12
 
-GIT_CLONE = Program(
-    version="git --version",
-    divisor=20,
-    real=REAL_CLIENT,
-    stand_in_note=MADE_SERVER + ", git http-backend over HTTP/1.1; repositories of public sources",
-    names=("github.com",),
-    stand_in=lambda at: stand_ins.git_server(at, ("github.com",), REPOSITORIES),
-    runs=[
+
+def git(runs):
+    return Program(
+        version="git --version",
+        divisor=20,
+        real=REAL_CLIENT,
+        stand_in_note=MADE_SERVER + ", git http-backend over HTTP/1.1; repositories of public sources",
+        names=("github.com",),
+        stand_in=lambda at: stand_ins.git_server(at, ("github.com",), REPOSITORIES),
+        runs=runs,
+    )
+
+
+GIT_CLONE = git(
+    [
         clone(number, *options)
         for number in range(1, REPOSITORIES + 1)
         for options in ([("--depth", "1")] if number % 2 else [()])
-    ],
+    ]
 )
 
-GIT_PUSH = Program(
-    version="git --version",
-    divisor=20,
-    real=REAL_CLIENT,
-    stand_in_note=MADE_SERVER + ", git http-backend over HTTP/1.1; repositories of public sources",
-    names=("github.com",),
-    stand_in=lambda at: stand_ins.git_server(at, ("github.com",), REPOSITORIES),
-    runs=[
+GIT_PUSH = git(
+    [
         push(1, "a note", "echo new >NEW.md"),
         push(2, "1 files changed", APPEND % 1),
         push(3, "3 files changed", APPEND % 3),
@@ -332,7 +333,7 @@ GIT_PUSH = Program(
         push(7, "a note", "echo fix >>NOTES.md"),
         push(9, "5 files new", ADD % (2, 5)),
         push(10, "3 files changed", APPEND % 3),
-    ],
+    ]
 )
 
 MODEL_NAMES = ("api.anthropic.com", "api.openai.com")

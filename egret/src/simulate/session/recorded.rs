@@ -31,16 +31,13 @@ impl Session {
         replay: &Replay<'_>,
         visit: &Visit<'_>,
     ) -> (Vec<Step>, Vec<Said>) {
-        let mut steps = Vec::new();
-        match replay.contact.over {
-            Over::Tls => self.say_sealed_again(replay, visit, &mut steps),
-            Over::Clear => self.say_clear_again(replay, visit, "", &mut steps),
-        }
-        steps.push(Step::Until(replay.contact.lasted));
-        let said = match replay.contact.over {
-            Over::Tls => requests_inside(replay, visit.host),
-            Over::Clear => requests_in_clear(replay),
+        let (mut steps, said) = match replay.contact.over {
+            Over::Tls => {
+                (self.say_sealed_again(replay, visit), requests_inside(replay, visit.host))
+            }
+            Over::Clear => (self.say_clear_again(replay, visit, ""), requests_in_clear(replay)),
         };
+        steps.push(Step::Until(replay.contact.lasted));
         (steps, said)
     }
 
@@ -50,9 +47,8 @@ impl Session {
         replay: &Replay<'_>,
         visit: &Visit<'_>,
     ) -> (Vec<Step>, Vec<Said>) {
-        let mut steps = Vec::new();
         let base = format!("http://{}", visit.host.name);
-        self.say_clear_again(replay, visit, &base, &mut steps);
+        let mut steps = self.say_clear_again(replay, visit, &base);
         steps.push(Step::Until(replay.contact.lasted));
         let mut said = requests_in_clear(replay);
         for request in &mut said {
@@ -62,8 +58,8 @@ impl Session {
         (steps, said)
     }
 
-    fn say_sealed_again(&mut self, replay: &Replay<'_>, visit: &Visit<'_>, steps: &mut Vec<Step>) {
-        let (mut ups, mut downs) = (0, 0);
+    fn say_sealed_again(&mut self, replay: &Replay<'_>, visit: &Visit<'_>) -> Vec<Step> {
+        let (mut steps, mut ups, mut downs) = (Vec::new(), 0, 0);
         for burst in &replay.contact.bursts {
             steps.push(Step::Until(burst.at));
             let bytes = replay.profile.replayed(burst);
@@ -86,16 +82,12 @@ impl Session {
                 }
             });
         }
+        steps
     }
 
-    fn say_clear_again(
-        &mut self,
-        replay: &Replay<'_>,
-        visit: &Visit<'_>,
-        base: &str,
-        steps: &mut Vec<Step>,
-    ) {
+    fn say_clear_again(&mut self, replay: &Replay<'_>, visit: &Visit<'_>, base: &str) -> Vec<Step> {
         let bursts = &replay.contact.bursts;
+        let mut steps = Vec::new();
         let mut was = Way::Up;
         for (place, burst) in bursts.iter().enumerate() {
             steps.push(Step::Until(burst.at));
@@ -117,6 +109,7 @@ impl Session {
             });
             was = burst.way;
         }
+        steps
     }
 }
 
