@@ -1,7 +1,7 @@
 // Starts the built `egret` and a real browser for one test, and ends both.
 
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,6 +32,35 @@ export async function startEgret(args, folder) {
     await rm(folder, { recursive: true, force: true });
   };
   return { address, end, said: () => said };
+}
+
+/** A line of an Envoy log: the executor of this number uploads 8 MiB; `fields` say when, where to, and as whom. */
+export function uploadLine(number, fields) {
+  return JSON.stringify({
+    method: "POST",
+    protocol: "HTTP/1.1",
+    response_code: 200,
+    response_flags: "-",
+    bytes_received: 8 << 20,
+    bytes_sent: 100,
+    duration: 50,
+    upstream_host: "203.0.113.5:443",
+    downstream_remote_address: `10.20.0.${number + 1}:41000`,
+    ...fields,
+  });
+}
+
+/** `egret run` on an Envoy log with these lines, in a folder of its own. `store` is more of that section. */
+export async function startOnLog(name, lines, store = "") {
+  const folder = await mkdtemp(join(tmpdir(), `egret-${name}-`));
+  await writeFile(join(folder, "envoy.jsonl"), lines);
+  await writeFile(
+    join(folder, "egret.toml"),
+    `[[collector.segments]]\nname = "a"\nranges = ["10.20.0.0/16"]\n` +
+      `[[collector.sources]]\nkind = "log"\npath = "${folder}/envoy.jsonl"\nfollow = false\n` +
+      `[store]\npath = "${folder}/egret.db"\n${store}[api]\nlisten = "127.0.0.1:0"\n`,
+  );
+  return startEgret(["run", "--config", join(folder, "egret.toml")], folder);
 }
 
 /** `egret demo` on a free port, with a folder of its own. */

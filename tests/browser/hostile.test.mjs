@@ -1,12 +1,9 @@
 // Names from the wire are data on the page too: nothing runs, nothing is hidden.
 
 import assert from "node:assert/strict";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 
-import { launchBrowser, startEgret } from "./egret.mjs";
+import { launchBrowser, startOnLog, uploadLine } from "./egret.mjs";
 
 const NAMES = [
   "<img src=x onerror=window.pwned=1>.example",
@@ -17,38 +14,17 @@ const NAMES = [
 /** An Envoy log in which every executor uploads 8 MiB to a hostile name. */
 function log() {
   return NAMES.map((name, number) =>
-    JSON.stringify({
+    uploadLine(number, {
       start_time: `2026-01-05T09:00:0${number}.000Z`,
-      method: "POST",
       path: `/${name}`,
       authority: name,
-      protocol: "HTTP/1.1",
-      response_code: 200,
-      response_flags: "-",
-      bytes_received: 8 << 20,
-      bytes_sent: 100,
-      duration: 50,
       user_agent: name,
-      upstream_host: "203.0.113.5:443",
-      downstream_remote_address: `10.20.0.${number + 1}:41000`,
     }),
   ).join("\n") + "\n";
 }
 
-async function startOnHostileLog() {
-  const folder = await mkdtemp(join(tmpdir(), "egret-hostile-"));
-  await writeFile(join(folder, "envoy.jsonl"), log());
-  await writeFile(
-    join(folder, "egret.toml"),
-    `[[collector.segments]]\nname = "a"\nranges = ["10.20.0.0/16"]\n` +
-      `[[collector.sources]]\nkind = "log"\npath = "${folder}/envoy.jsonl"\nfollow = false\n` +
-      `[store]\npath = "${folder}/egret.db"\n[api]\nlisten = "127.0.0.1:0"\n`,
-  );
-  return startEgret(["run", "--config", join(folder, "egret.toml")], folder);
-}
-
 test("hostile names are shown, and nothing in them runs", async () => {
-  const egret = await startOnHostileLog();
+  const egret = await startOnLog("hostile", log());
   const browser = await launchBrowser();
   try {
     const page = await browser.newPage();

@@ -1,48 +1,24 @@
 // Forty sessions that go to one bad place are one row, which opens to its incidents.
 
 import assert from "node:assert/strict";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { launchBrowser, startEgret } from "./egret.mjs";
+import { launchBrowser, startOnLog, uploadLine } from "./egret.mjs";
 
 const SESSIONS = 41;
 
 /** An Envoy log in which executors upload 8 MiB each: all to one place, and the first to another, too. */
 function log() {
-  const upload = (number, authority) => JSON.stringify({
+  const upload = (number, authority) => uploadLine(number, {
     start_time: new Date(Date.UTC(2026, 0, 5, 9, number)).toISOString(),
-    method: "POST",
     path: "/upload",
     authority,
-    protocol: "HTTP/1.1",
-    response_code: 200,
-    response_flags: "-",
-    bytes_received: 8 << 20,
-    bytes_sent: 100,
-    duration: 50,
     user_agent: "curl/8",
-    upstream_host: "203.0.113.5:443",
-    downstream_remote_address: `10.20.0.${number + 1}:41000`,
   });
   const all = Array.from({ length: SESSIONS }, (_, number) => upload(number, "drop.bad.example"));
   return [...all, upload(0, "drop.other.example")].join("\n") + "\n";
-}
-
-async function startOnLog() {
-  const folder = await mkdtemp(join(tmpdir(), "egret-roll-ups-"));
-  await writeFile(join(folder, "envoy.jsonl"), log());
-  await writeFile(
-    join(folder, "egret.toml"),
-    `[[collector.segments]]\nname = "a"\nranges = ["10.20.0.0/16"]\n` +
-      `[[collector.sources]]\nkind = "log"\npath = "${folder}/envoy.jsonl"\nfollow = false\n` +
-      `[store]\npath = "${folder}/egret.db"\nkeep_events = "9999d"\n[api]\nlisten = "127.0.0.1:0"\n`,
-  );
-  return startEgret(["run", "--config", join(folder, "egret.toml")], folder);
 }
 
 /** Waits until the log was read to its end. */
@@ -56,7 +32,7 @@ async function read(address) {
 }
 
 test("incidents are grouped by destination, a group opens to its incidents, and each tells of the others", async () => {
-  const egret = await startOnLog();
+  const egret = await startOnLog("roll-ups", log(), `keep_events = "9999d"\n`);
   const browser = await launchBrowser();
   try {
     await read(egret.address);
