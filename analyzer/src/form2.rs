@@ -23,6 +23,7 @@ pub(crate) struct LearnedForm2 {
 struct ScopeForm2 {
     sessions: u64,
     sizes: [Histogram; UPLOAD_CELLS as usize],
+    #[cfg_attr(not(test), expect(dead_code, reason = "not kept, and in the way of what is"))]
     bursts: [[Moments; WINDOWS]; 2],
     blocked: Moments,
 }
@@ -37,12 +38,7 @@ impl From<LearnedForm2> for Learned {
 impl From<ScopeForm2> for Scope {
     fn from(old: ScopeForm2) -> Self {
         let sizes = Cell::uploads().zip(old.sizes).filter(|(_, sizes)| sizes.total() > 0);
-        Self {
-            sessions: old.sessions,
-            sizes: sizes.collect(),
-            bursts: old.bursts,
-            blocked: old.blocked,
-        }
+        Self { sessions: old.sessions, sizes: sizes.collect(), blocked: old.blocked }
     }
 }
 

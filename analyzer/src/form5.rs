@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::learned::{Asked, Learned, Scope, Seen};
+use crate::form12::{ScopeForm12, renewed};
+use crate::learned::{Asked, Learned, Seen};
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, Clone))]
 pub(crate) struct LearnedForm5 {
-    pub(crate) scopes: BTreeMap<u64, Scope>,
+    pub(crate) scopes: BTreeMap<u64, ScopeForm12>,
     pub(crate) seen: BTreeMap<(u64, u64), Seen>,
     pub(crate) asked: BTreeMap<(u64, u64), Asked>,
 }
@@ -18,6 +19,6 @@ pub(crate) struct LearnedForm5 {
 impl From<LearnedForm5> for Learned {
     fn from(old: LearnedForm5) -> Self {
         let LearnedForm5 { scopes, seen, asked } = old;
-        Self { scopes, seen, asked, ..Self::default() }
+        Self { scopes: renewed(scopes), seen, asked, ..Self::default() }
     }
 }

@@ -7,12 +7,13 @@ use serde::Deserialize;
 
 use crate::baseline::TenancyKey;
 use crate::calibration::Calibration;
-use crate::learned::{Asked, Learned, Scope, Seen, Tenancy};
+use crate::form12::{ScopeForm12, renewed};
+use crate::learned::{Asked, Learned, Seen, Tenancy};
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize, Clone))]
 pub(crate) struct LearnedForm7 {
-    pub(crate) scopes: BTreeMap<u64, Scope>,
+    pub(crate) scopes: BTreeMap<u64, ScopeForm12>,
     pub(crate) seen: BTreeMap<(u64, u64), Seen>,
     pub(crate) asked: BTreeMap<(u64, u64), Asked>,
     pub(crate) tenancies: BTreeMap<(u64, TenancyKey), Tenancy>,
@@ -22,6 +23,6 @@ pub(crate) struct LearnedForm7 {
 impl From<LearnedForm7> for Learned {
     fn from(old: LearnedForm7) -> Self {
         let LearnedForm7 { scopes, seen, asked, tenancies, calibrations } = old;
-        Self { scopes, seen, asked, tenancies, calibrations, ..Self::default() }
+        Self { scopes: renewed(scopes), seen, asked, tenancies, calibrations, ..Self::default() }
     }
 }

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline::TenancyKey;
 use crate::calibration::Calibration;
-use crate::detect::rate_burst::WINDOWS;
 use crate::drops::Drops;
 use crate::histogram::Histogram;
 use crate::hyperloglog::Distinct;
@@ -78,10 +77,8 @@ pub(crate) struct Learned {
 pub(crate) struct Scope {
     /// Sessions that ended.
     pub(crate) sessions: u64,
-    /// The largest size of each session, where it had one.
+    /// The largest size or count of each session, where it had one.
     pub(crate) sizes: BTreeMap<Cell, Histogram>,
-    /// The most contacts of each session within each window, to new and to familiar destinations.
-    pub(crate) bursts: [[Moments; WINDOWS]; 2],
     /// Distinct blocked destinations of each session.
     pub(crate) blocked: Moments,
 }
@@ -190,9 +187,6 @@ impl Scope {
         self.sessions += other.sessions;
         for (cell, sizes) in &other.sizes {
             self.sizes.entry(*cell).or_default().merge(sizes);
-        }
-        for (own, other) in self.bursts.iter_mut().flatten().zip(other.bursts.iter().flatten()) {
-            own.merge(other);
         }
         self.blocked.merge(&other.blocked);
     }

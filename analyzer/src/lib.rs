@@ -31,6 +31,7 @@ mod drops;
 mod engine;
 mod explain;
 mod feedback;
+mod form12;
 mod form2;
 mod form5;
 mod form7;

@@ -4,6 +4,7 @@
 //! package installs, page views and model calls are not. All are to be replaced by the
 //! evaluation on real sessions.
 
+use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::detect::slow_drip::{AGES_MIN, MOST_PER_MINUTE, looks};
 use crate::histogram::log_size;
 use crate::moments::Expected;
@@ -32,6 +33,9 @@ const P_AT_BAR_OF_DRIPS: f64 = 6e-5;
 /// The same for contacts at even intervals: one look, and half of that weight.
 const P_AT_BAR_OF_BEATS: f64 = 6e-5;
 
+/// The same for contacts in a window: three looks.
+const P_AT_BAR_OF_BURSTS: f64 = 3e-5;
+
 /// Sessions of a template before it is known which destinations are new to it. Egret's own choice: what
 /// one session in a hundred contacts was then contacted three times.
 pub(crate) const SESSIONS_TO_KNOW: u64 = 300;
@@ -46,9 +50,9 @@ pub(crate) const P_NEW_DESTINATION: f64 = 0.05;
 /// The same for a service of the shipped list: contacting one is no news.
 pub(crate) const P_KNOWN_SERVICE: f64 = 0.5;
 
-/// Bytes sent by one session to one destination, or carried by its questions below one domain: two
-/// points of the body of the distribution and one of its tail. Beyond the 98 % point the tail is a
-/// power law through the bar.
+/// Bytes sent by one session to one destination, or carried by its questions below one domain, or a
+/// count: two points of the body of the distribution and one of its tail. Beyond the 98 % point the
+/// tail is a power law through the bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SizePrior {
     /// Half of the sessions send less, in bytes.
@@ -141,6 +145,17 @@ impl SizePrior {
         }
     }
 
+    /// The prior for the most contacts of one session within 1, 10 and 60 s. A page view makes 100
+    /// requests in 5 s, an install 50 connections; a package index is read with hundreds of requests.
+    pub(crate) const fn of_burst(lane: Lane, window: usize) -> Self {
+        const POINTS: [[(u64, u64, u64); WINDOWS]; 2] = [
+            [(2, 34, 120), (6, 76, 260), (10, 190, 720)],
+            [(16, 229, 810), (41, 573, 2_000), (76, 1_522, 5_800)],
+        ];
+        let (median, p98, bar) = POINTS[lane as usize][window];
+        Self { median, p98, bar, p_at_bar: P_AT_BAR_OF_BURSTS }
+    }
+
     /// P(a session sends at least `bytes`).
     pub(crate) fn survival(&self, bytes: u64) -> f64 {
         if bytes == 0 {
@@ -162,23 +177,6 @@ impl SizePrior {
         }
     }
 }
-
-/// Most contacts of one session within 1, 10 and 60 s, to destinations that are new here. Mean
-/// and standard deviation: a page view makes 100 requests in 5 s, an install 50 connections; the
-/// bars that follow lie near 120, 260 and 720 contacts.
-pub(crate) const BURST_NEW: [Expected; 3] = [
-    Expected::from_mean_and_deviation(6.0, 9.0),
-    Expected::from_mean_and_deviation(14.0, 20.0),
-    Expected::from_mean_and_deviation(30.0, 50.0),
-];
-
-/// The same for familiar destinations: a package index is read with hundreds of requests. The
-/// bars that follow lie near 810, 2,000 and 5,800 contacts.
-pub(crate) const BURST_FAMILIAR: [Expected; 3] = [
-    Expected::from_mean_and_deviation(40.0, 60.0),
-    Expected::from_mean_and_deviation(100.0, 150.0),
-    Expected::from_mean_and_deviation(240.0, 400.0),
-];
 
 /// Distinct destinations of one session that were blocked: telemetry and update hosts. The bar
 /// that follows lies near 18.
@@ -231,7 +229,10 @@ mod tests {
         });
         let of_use = |usage| Carried::ALL.map(|carried| SizePrior::of_questions(usage, carried));
         let drips = (0..AGES).map(SizePrior::of_drip);
-        for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)).chain(drips) {
+        let of_lane = |lane| (0..WINDOWS).map(move |window| SizePrior::of_burst(lane, window));
+        let bursts = Lane::ALL.into_iter().flat_map(of_lane);
+        let others = drips.chain(bursts);
+        for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)).chain(others) {
             assert!((prior.survival(0) - 1.0).abs() < 1e-9);
             assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
             assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::questions::{CARRIED, Carried};
 
 /// How familiar a destination is, for a session's template.
@@ -99,6 +100,11 @@ impl Cell {
     /// New destinations that showed an odd certificate.
     pub(crate) const ODD_CERTIFICATES: Self = Self(FIRST_ONE_WAY + 4);
 
+    /// The most contacts within a window: two lanes, three windows.
+    pub(crate) const fn of_burst(lane: Lane, window: usize) -> Self {
+        Self(FIRST_BURST + lane as u8 * WINDOWS as u8 + window as u8)
+    }
+
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).chain(FIRST_ONE_WAY..FIRST_ONE_WAY + 3).map(Self)
@@ -115,6 +121,9 @@ const QUESTION_CELLS: u8 = 3 * CARRIED as u8;
 
 /// Cells of the third measure of uploads, by kind.
 const FIRST_ONE_WAY: u8 = 65;
+
+/// Cells of bursts.
+const FIRST_BURST: u8 = 70;
 
 /// Cells of the first two measures of uploads.
 pub(crate) const UPLOAD_CELLS: u8 = 18;

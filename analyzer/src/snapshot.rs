@@ -14,6 +14,7 @@ use crate::engine::{Engine, EventTime, FrozenBaseline};
 use crate::form2::LearnedForm2;
 use crate::form5::LearnedForm5;
 use crate::form7::LearnedForm7;
+use crate::form12::LearnedForm12;
 use crate::gaps::Gaps;
 use crate::learned::Learned;
 use crate::partition::{PARTITIONS, Partition, SavedPartition};
@@ -24,11 +25,13 @@ use crate::shard::partitions;
 /// Every version begins with what is [`Kept`]. Of an older one only that is read: what was learned
 /// stays, and the sessions that were live then begin anew. Up to version 2 a level kept its sizes
 /// in an array of 18 ([`crate::form2`]), up to version 5 it knew nothing of tenants and of thresholds
-/// ([`crate::form5`]), and up to version 7 nothing of what many sessions leave ([`crate::form7`]).
-const VERSION: u8 = 12;
+/// ([`crate::form5`]), up to version 7 nothing of what many sessions leave ([`crate::form7`]), and up to
+/// version 12 of bursts no more than their moments ([`crate::form12`]).
+const VERSION: u8 = 13;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
 const LAST_WITH_FORM_7: u8 = 7;
+const LAST_WITH_FORM_12: u8 = 12;
 
 /// What a baseline in a file begins with.
 const BASELINE_MARK: &[u8] = b"egret baseline\n";
@@ -68,6 +71,9 @@ fn take_kept(version: u8, bytes: &[u8]) -> Result<(Kept<Learned>, &[u8]), postca
         Ok((old.renewed(), rest))
     } else if version <= LAST_WITH_FORM_7 {
         let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm7>>(bytes)?;
+        Ok((old.renewed(), rest))
+    } else if version <= LAST_WITH_FORM_12 {
+        let (old, rest) = postcard::take_from_bytes::<Kept<LearnedForm12>>(bytes)?;
         Ok((old.renewed(), rest))
     } else {
         postcard::take_from_bytes(bytes)
@@ -218,6 +224,7 @@ fn in_bytes(state: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form12;
 
     /// What is kept of an old version, then sessions that cannot be read any more.
     fn snapshot_of<L: Serialize + Clone>(version: u8, learned: L) -> Vec<u8> {
@@ -250,13 +257,18 @@ mod tests {
     fn an_old_snapshot_keeps_what_was_learned_and_begins_its_sessions_anew() {
         let learned = Learned::from(crate::form2::sample());
         let Learned { scopes, seen, asked, .. } = learned.clone();
-        let form5 = LearnedForm5 { scopes, seen, asked };
+        let form5 = LearnedForm5 { scopes: form12::of(scopes), seen, asked };
         let Learned { scopes, seen, asked, tenancies, calibrations, .. } = learned.clone();
+        let scopes = form12::of(scopes);
         let form7 = LearnedForm7 { scopes, seen, asked, tenancies, calibrations };
+        let Learned { scopes, seen, asked, tenancies, calibrations, drops } = learned.clone();
+        let scopes = form12::of(scopes);
+        let form12 = LearnedForm12 { scopes, seen, asked, tenancies, calibrations, drops };
         let old = [
             snapshot_of(LAST_WITH_FORM_2, crate::form2::sample()),
             snapshot_of(LAST_WITH_FORM_5, form5),
             snapshot_of(LAST_WITH_FORM_7, form7),
+            snapshot_of(LAST_WITH_FORM_12, form12),
         ];
         for old in old {
             let restored = Engine::restore(AnalyzerConfig::default(), &old).unwrap();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::detect::foreign_tenant::Places;
-use crate::detect::rate_burst::{Lane, WINDOWS};
+use crate::detect::rate_burst::{self, Lane, WINDOWS};
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
 use crate::detect::{beacon, direct_address, dns_tunnel, odd_certificate};
@@ -50,14 +50,14 @@ impl Session {
         largest.extend(self.most_asked(world));
         largest.extend(self.largest_drips(world));
         largest.extend(self.most_of_new(world));
+        largest.extend(self.largest_bursts(world));
         let mut lost = self.teach_asked(delta);
-        let can_be_new = world.baseline.ladder(&self.place).knows_what_is_new();
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
                 lost += 1;
                 continue;
             }
-            self.teach_scope(delta.scopes.entry(key).or_default(), &largest, can_be_new);
+            self.teach_scope(delta.scopes.entry(key).or_default(), &largest);
             for slot in self.slots.iter().filter(|slot| slot.tally.allowed() > 0) {
                 lost += u64::from(!self.teach_seen(slot, key, delta));
             }
@@ -81,22 +81,10 @@ impl Session {
         has_room
     }
 
-    /// Where it is not known what is new, bursts are what will be normal for familiar destinations.
-    fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>, can_be_new: bool) {
+    fn teach_scope(&self, scope: &mut Scope, largest: &BTreeMap<Cell, u64>) {
         scope.sessions += 1;
         for (cell, bytes) in largest {
             scope.sizes.entry(*cell).or_default().add(*bytes);
-        }
-        let [new, familiar] = &mut scope.bursts;
-        for window in 0..WINDOWS {
-            let [to_new, to_familiar] =
-                [Lane::New, Lane::Familiar].map(|lane| self.burst.most(lane as usize, window));
-            if can_be_new {
-                new[window].add(to_new);
-                familiar[window].add(to_familiar);
-            } else {
-                familiar[window].add(to_new.max(to_familiar));
-            }
         }
         scope.blocked.add(self.probes.as_deref().map_or(0, |probes| probes.distinct_blocked()));
     }
@@ -197,6 +185,27 @@ impl Session {
             }
         }
         most
+    }
+
+    /// The most contacts within each window, no more than what is reported now. Where it is not known what
+    /// is new, they are what will be normal for familiar destinations.
+    fn largest_bursts(&self, world: &World) -> Vec<(Cell, u64)> {
+        let ladder = world.baseline.ladder(&self.place);
+        let can_be_new = ladder.knows_what_is_new();
+        let mut largest = Vec::with_capacity(Lane::ALL.len() * WINDOWS);
+        for window in 0..WINDOWS {
+            let counts = Lane::ALL.map(|lane| u64::from(self.burst.most(lane, window)));
+            let mut keep = |lane, count: u64| {
+                let bar = rate_burst::first_below(&ladder, lane, window, THRESHOLD);
+                largest.push((Cell::of_burst(lane, window), count.min(bar)));
+            };
+            if can_be_new {
+                Lane::ALL.into_iter().zip(counts).for_each(|(lane, count)| keep(lane, count));
+            } else {
+                keep(Lane::Familiar, counts.into_iter().fold(0, u64::max));
+            }
+        }
+        largest
     }
 
     /// Counts about new destinations, none more than what is reported now: the most contacts at even

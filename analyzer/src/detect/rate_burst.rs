@@ -3,15 +3,20 @@
 //! Compared is the most that a session did within 1, 10 and 60 s with the most that other
 //! sessions did, separately for destinations that are new here and for familiar ones: an install
 //! asks a package index hundreds of times, and a scan does not go to package indexes.
+//!
+//! Sessions of a template do different things, each with a burst of its own: one in twenty installs
+//! forty packages within a second, and the others never have ten contacts. No distribution with a mean
+//! and a variance is like that, so what is kept is how often each count was seen.
 
 use egret_event::{Attribution, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-use super::{NOTABLE, normal, tail_kind};
-use crate::baseline::Ladder;
+use super::{NOTABLE, normal_size, tail_kind};
+use crate::baseline::{Ladder, SizeQuestion, Sizes};
 use crate::incident::{Detector, Finding, Quantity};
-use crate::priors::{BURST_FAMILIAR, BURST_NEW};
+use crate::priors::SizePrior;
+use crate::size::Cell;
 use crate::views::{ByView, View};
 
 /// Lengths of the windows, in seconds.
@@ -28,6 +33,10 @@ pub(crate) enum Lane {
     Familiar,
 }
 
+impl Lane {
+    pub(crate) const ALL: [Self; 2] = [Self::New, Self::Familiar];
+}
+
 /// Counts above which a window is worth a look, by lane and window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bars([[u32; WINDOWS]; 2]);
@@ -35,24 +44,23 @@ pub(crate) struct Bars([[u32; WINDOWS]; 2]);
 impl Bars {
     /// The counts at which the tail falls below [`NOTABLE`].
     pub(crate) fn of(ladder: &Ladder<'_>) -> Self {
-        Self([Lane::New, Lane::Familiar].map(|lane| {
+        Self(Lane::ALL.map(|lane| {
             std::array::from_fn(|window| {
-                expected(ladder, lane, window).0.first_below(NOTABLE, LOOKS)
+                u32::try_from(first_below(ladder, lane, window, NOTABLE)).unwrap_or(u32::MAX)
             })
         }))
     }
 }
 
-fn expected(
-    ladder: &Ladder<'_>,
-    lane: Lane,
-    window: usize,
-) -> (crate::moments::Expected, crate::baseline::Weight) {
-    let prior = match lane {
-        Lane::New => BURST_NEW[window],
-        Lane::Familiar => BURST_FAMILIAR[window],
-    };
-    ladder.expected(prior, |scope| &scope.bursts[lane as usize][window])
+/// The smallest count of a window whose probability is below `p`, to the histogram bin.
+pub(crate) fn first_below(ladder: &Ladder<'_>, lane: Lane, window: usize, p: f64) -> u64 {
+    counts(ladder, lane, window).first_below(p / LOOKS)
+}
+
+/// What is believed about the most contacts of a session within a window.
+fn counts<'a, 'l>(ladder: &'l Ladder<'a>, lane: Lane, window: usize) -> Sizes<'a, 'l> {
+    let (cell, prior) = (Cell::of_burst(lane, window), SizePrior::of_burst(lane, window));
+    ladder.sizes(SizeQuestion { cell, prior, own: None })
 }
 
 /// Windows by their length. Each starts with its first contact and ends when its length has passed, so
@@ -114,9 +122,9 @@ impl Burst {
         looks
     }
 
-    /// The most contacts within each window, by lane: what a session teaches.
-    pub(crate) fn most(&self, lane: usize, window: usize) -> u32 {
-        self.0.most(|windows| windows[lane].most[window])
+    /// The most contacts within a window: what a session teaches.
+    pub(crate) fn most(&self, lane: Lane, window: usize) -> u32 {
+        self.0.most(|windows| windows[lane as usize].most[window])
     }
 }
 
@@ -128,26 +136,25 @@ pub(crate) fn length(window: usize) -> Duration {
 impl Look {
     /// Its tail probability.
     pub(crate) fn tail(&self, ladder: &Ladder<'_>) -> f64 {
-        (LOOKS * expected(ladder, self.lane, self.window).0.tail(self.count)).min(1.0)
+        let p = counts(ladder, self.lane, self.window).survival(self.count.into());
+        (LOOKS * p).min(1.0)
     }
 
     /// The finding, with its words.
     pub(crate) fn finding(&self, ladder: &Ladder<'_>, origin: &Attribution) -> Finding {
-        let (expected, weight) = expected(ladder, self.lane, self.window);
         let p = self.tail(ladder);
+        let normal = counts(ladder, self.lane, self.window).normal();
+        let p98 = normal.p98;
         let seconds = WINDOW_SECONDS[self.window];
-        // 2 % and one half, as quantiles: the first count whose tail is below.
-        let median = expected.first_below(0.5, 1.0).saturating_sub(1);
-        let p98 = expected.first_below(0.02, 1.0).saturating_sub(1);
         let whereto = match self.lane {
             Lane::New => "destinations that are new here",
             Lane::Familiar => "familiar destinations",
         };
-        let whose = crate::words::whose(weight.level, origin);
+        let whose = crate::words::whose(normal.weight.level, origin);
         Finding {
             detector: Detector::RateBurst,
             p,
-            tail: tail_kind(p, &weight),
+            tail: tail_kind(p, &normal.weight),
             share: 0.0,
             place: None,
             judged_benign: None,
@@ -155,7 +162,7 @@ impl Look {
                 value: f64::from(self.count),
                 unit: format!("contacts in {seconds} s").into(),
             },
-            normal: Some(normal(&weight, [median, p98].map(f64::from), origin)),
+            normal: Some(normal_size(&normal, origin)),
             words: format!(
                 "{} contacts in {seconds} s; {whose} normally make at most {p98} (98 %) to {whereto}",
                 self.count,
@@ -193,7 +200,7 @@ mod tests {
             let looks = burst.contact(at, (Lane::New, View::Wire), &bars);
             assert_eq!(looks, [None; WINDOWS], "second {second}");
         }
-        assert!(burst.most(0, 0) <= 2 && burst.most(0, 2) <= 12, "{burst:?}");
+        assert!(burst.most(Lane::New, 0) <= 2 && burst.most(Lane::New, 2) <= 12, "{burst:?}");
     }
 
     #[test]
@@ -205,6 +212,7 @@ mod tests {
                 burst.contact(Timestamp::from_secs(second), (Lane::New, view), &bars);
             }
         }
-        assert_eq!([burst.most(0, 0), burst.most(0, 1), burst.most(0, 2)], [1, 10, 10]);
+        let most = [0, 1, 2].map(|window| burst.most(Lane::New, window));
+        assert_eq!(most, [1, 10, 10]);
     }
 }

@@ -90,6 +90,30 @@ fn a_template_that_changes_is_told_once_and_its_threshold_is_given_up() {
 }
 
 #[test]
+fn what_one_session_in_twenty_does_is_no_burst_and_what_none_does_is_one() {
+    const CONTACTS: i64 = 44;
+    let session = |number: i64, contacts: i64| -> Vec<Event> {
+        let mut executor = Executor::new(&format!("session-{number}"));
+        let ms = number * (DAY_MS / PER_DAY);
+        let flow = |contact| executor.flow(ms + contact * 20, web("deb.debian.org"), 300, 20_000);
+        (0..contacts).map(flow).collect()
+    };
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    for number in 0..2 * PER_DAY {
+        let contacts = if number % 20 == 7 { CONTACTS } else { 1 + number % 3 };
+        engine.observe(&session(number, contacts), &mut changes);
+    }
+    assert!(opened(&changes).is_empty(), "{:#?}", opened(&changes));
+    engine.observe(&session(2 * PER_DAY, 50 * CONTACTS), &mut changes);
+    let bursts = opened(&changes);
+    assert_eq!(bursts.len(), 1, "{bursts:#?}");
+    let finding = &bursts[0].incident.explanation.findings[0];
+    assert_eq!(finding.detector, Detector::RateBurst);
+    assert!(finding.words.contains("sessions of template \"python\""), "{}", finding.words);
+}
+
+#[test]
 fn a_baseline_that_is_brought_along_judges_as_where_it_was_learned() {
     let mut engine = after_ten_days();
     engine.finish(&mut Vec::new());
