@@ -113,9 +113,22 @@ pub struct LearnArgs {
     /// Who had which address when.
     #[command(flatten)]
     pub executors: ExecutorsArg,
+    /// How to say what was learned.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: LearnFormat,
     /// Segments, and executors with their templates. A baseline that it names is learned on top of.
     #[command(flatten)]
     pub config: ConfigArgs,
+}
+
+/// How to say what was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LearnFormat {
+    /// A sentence.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// What to judge again, and by what.

@@ -2,32 +2,51 @@
 //! minute, and not only weeks later.
 
 use anyhow::{Context as _, Result, bail};
-use egret_analyzer::{AnalyzerConfig, Engine, EngineSummary, Stage};
+use egret_analyzer::{AnalyzerConfig, ChangeKind, Engine, EngineSummary, IncidentChange, Stage};
+use serde::Serialize;
 
 use super::read::{attribution, read};
-use crate::cli::LearnArgs;
+use crate::cli::{LearnArgs, LearnFormat};
 use crate::config::load_without_targets;
 use crate::terminal::shown;
 
-/// Learns, and writes the baseline. Incidents are not told of: `egret analyze` does that.
+/// What was learned, and what it would have cost meanwhile.
+#[derive(Debug, Serialize)]
+struct Lesson {
+    /// Sessions that the baseline was learned from.
+    baseline_sessions: u64,
+    /// Those in which something was unlikely, which count a week later.
+    waiting_sessions: u64,
+    /// How most sessions' thresholds are set.
+    stage: Stage,
+    /// Incidents that `egret run` would have opened on the way.
+    incidents: u64,
+}
+
+/// Learns, and writes the baseline. Incidents are only counted: `egret analyze` tells of them.
 ///
 /// # Errors
 /// When a file cannot be read to its end, or the baseline cannot be written: then none is.
 pub fn run(args: &LearnArgs) -> Result<()> {
     let config = load_without_targets(&args.config)?.config;
     let mut engine = new_engine(&config.analyzer)?;
-    let mut changes = Vec::new();
+    let (mut changes, mut incidents) = (Vec::new(), 0);
+    let mut count = |changes: &mut Vec<IncidentChange>| {
+        let opened = changes.drain(..).filter(|change| change.kind == ChangeKind::Opened);
+        incidents += opened.count() as u64;
+    };
     let attribution = attribution(&config.collector, &args.executors)?;
     let surroundings = (attribution, &config.collector.scanner);
     let inputs = read(&args.files, surroundings, true, &mut |events| {
         engine.observe(events, &mut changes);
-        changes.clear();
+        count(&mut changes);
         Ok(())
     })?;
     if let Some(error) = inputs.iter().find_map(|input| input.error.as_deref()) {
         bail!("nothing was written, because not everything could be read: {}", shown(error));
     }
     engine.finish(&mut changes);
+    count(&mut changes);
     let path = &args.out;
     let failed = || format!("cannot write the baseline {}", path.display());
     // A reader never finds half a file: it comes into its place when it is whole.
@@ -35,19 +54,25 @@ pub fn run(args: &LearnArgs) -> Result<()> {
     new.push(".new");
     std::fs::write(&new, engine.baseline()).with_context(failed)?;
     std::fs::rename(&new, path).with_context(failed)?;
-    println!("{}", words(&engine.summary()));
+    let EngineSummary { baseline_sessions, waiting_sessions, stage, .. } = engine.summary();
+    let lesson = Lesson { baseline_sessions, waiting_sessions, stage, incidents };
+    match args.format {
+        LearnFormat::Text => println!("{}", words(&lesson)),
+        LearnFormat::Json => println!("{}", serde_json::to_string(&lesson)?),
+    }
     Ok(())
 }
 
-fn words(summary: &EngineSummary) -> String {
-    let EngineSummary { baseline_sessions, waiting_sessions, .. } = summary;
-    let thresholds = match summary.stage {
+fn words(lesson: &Lesson) -> String {
+    let Lesson { baseline_sessions, waiting_sessions, stage, incidents } = lesson;
+    let thresholds = match stage {
         Stage::Calibrated => "thresholds are calibrated",
         Stage::Priors | Stage::Rules => "thresholds are the shipped ones",
     };
     format!(
         "learned from {baseline_sessions} sessions; {waiting_sessions} in which something was \
-         unlikely count a week later; {thresholds}"
+         unlikely count a week later; {thresholds}; {incidents} incidents would have been opened on the \
+         way, and \"egret analyze\" tells of them"
     )
 }
 
