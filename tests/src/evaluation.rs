@@ -126,7 +126,7 @@ pub fn evaluate(extent: Extent) -> Result<Figures> {
     })?;
     let outcomes = outcomes.into_inner().unwrap_or_else(|broken| broken.into_inner());
     let of = |which: usize| Measured::of(outcomes.values().filter_map(|both| both.get(which)));
-    Ok(Figures::of(extent, of(0), of(1)))
+    Ok(Figures::of(extent, &learned.incidents, (of(0), of(1))))
 }
 
 /// Runs trials, each with its place among them, as many at once as there are cores.

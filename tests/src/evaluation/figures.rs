@@ -18,11 +18,27 @@ pub struct Figures {
     pub benign_seeds: (u64, u64),
     /// Seeds of the ordinary traffic that was learned from, and sessions of each.
     pub history: (u32, u32),
+    /// What it cost to learn, from the first session on.
+    pub learning: Vec<Stretch>,
     /// With the shipped priors alone.
     pub cold: Measured,
     /// With what was learned.
     pub learned: Measured,
 }
+
+/// Some days of the history, while it was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Stretch {
+    /// The first and the last day, from 1 on.
+    pub days: (usize, usize),
+    /// Sessions, all ordinary.
+    pub sessions: u64,
+    /// Alerts that the baseline of the moment raised.
+    pub alerts: u64,
+}
+
+/// Days of a stretch.
+const STRETCH: usize = 10;
 
 /// How well attacks were found, and at what price.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -75,13 +91,24 @@ pub struct Found {
 }
 
 impl Figures {
-    pub(super) fn of(extent: Extent, cold: Measured, learned: Measured) -> Self {
+    /// With the alerts of each day of the history, and what was measured cold and learned.
+    pub(super) fn of(
+        extent: Extent,
+        alerts: &[u64],
+        (cold, learned): (Measured, Measured),
+    ) -> Self {
         let first = extent.first_seed;
         let until = |seeds: u64| (first, first + seeds.saturating_sub(1));
+        let stretch = |(number, days): (usize, &[u64])| Stretch {
+            days: (number * STRETCH + 1, number * STRETCH + days.len()),
+            sessions: days.len() as u64 * u64::from(extent.history.sessions),
+            alerts: days.iter().sum(),
+        };
         Self {
             attack_seeds: until(extent.attack_seeds),
             benign_seeds: until(extent.benign_seeds),
             history: (extent.history.seeds, extent.history.sessions),
+            learning: alerts.chunks(STRETCH).enumerate().map(stretch).collect(),
             cold,
             learned,
         }

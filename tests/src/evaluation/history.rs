@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use egret::simulate::{Manner, Plan, Scenario, Written, write};
 use egret_event::Timestamp;
+use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::binary::egret;
@@ -32,6 +33,14 @@ pub struct History {
 #[derive(Debug)]
 pub(super) struct Learned {
     folder: TempDir,
+    /// Incidents that were opened on the way, day by day.
+    pub(super) incidents: Vec<u64>,
+}
+
+/// What `egret learn` says.
+#[derive(Deserialize)]
+struct Lesson {
+    incidents: u64,
 }
 
 impl Learned {
@@ -56,7 +65,8 @@ impl History {
         start: Timestamp,
         mut take: impl FnMut(Written) -> Result<()>,
     ) -> Result<Learned> {
-        let learned = Learned { folder: tempfile::tempdir().context("no folder for a baseline")? };
+        let folder = tempfile::tempdir().context("no folder for a baseline")?;
+        let mut learned = Learned { folder, incidents: Vec::new() };
         let path = learned.path();
         // The next day is written while one is learned.
         let (days, written) = sync_channel(1);
@@ -71,7 +81,7 @@ impl History {
             });
             written.into_iter().try_for_each(|day| {
                 let (_folder, day) = day?;
-                learn(&day, &path)?;
+                learned.incidents.push(learn(&day, &path)?.incidents);
                 take(day)
             })
         })?;
@@ -94,9 +104,9 @@ impl History {
 }
 
 /// Learns a day on top of what is in `baseline`, if there is something.
-fn learn(day: &Written, baseline: &Path) -> Result<()> {
+fn learn(day: &Written, baseline: &Path) -> Result<Lesson> {
     let mut command = Command::new(egret());
-    command.arg("learn").arg("--config").arg(&day.configuration);
+    command.args(["learn", "--format", "json"]).arg("--config").arg(&day.configuration);
     command.arg("--executors").arg(&day.registrations).arg("--out").arg(baseline);
     if baseline.exists() {
         command.arg("--set").arg(format!("analyzer.baseline={}", baseline.display()));
@@ -105,5 +115,5 @@ fn learn(day: &Written, baseline: &Path) -> Result<()> {
     if !output.status.success() {
         bail!("egret failed: {}", String::from_utf8_lossy(&output.stderr));
     }
-    Ok(())
+    serde_json::from_slice(&output.stdout).context("egret learn does not say what it learned")
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use egret::simulate::{FIRST_HELD_OUT_SEED, Manner, Part, Recording, Scenario, recordings};
 
-use super::figures::{Figures, Found, Measured, Row};
+use super::figures::{Figures, Found, Measured, Row, Stretch};
 
 /// How the ways out are called in the page.
 const ROUTES: [(&str, &str); 6] = [
@@ -35,6 +35,7 @@ pub fn report(figures: &Figures) -> String {
     write_recordings(&mut page);
     write_recall(&mut page, figures);
     write_alarms(&mut page, figures);
+    write_learning(&mut page, &figures.learning);
     write_price(&mut page, &figures.learned);
     write_routes(&mut page, &figures.learned);
     page
@@ -194,6 +195,19 @@ fn write_alarms(page: &mut String, figures: &Figures) {
          {} and {}.",
         cold.0, learned.0, cold.1, learned.1
     );
+}
+
+/// What it costs to learn.
+fn write_learning(page: &mut String, learning: &[Stretch]) {
+    page.push_str(
+        "\n## While it learns\n\nAlerts of the history's own ordinary sessions, each by what was learned \
+         before it: from nothing on.\n\n\
+         | days | ordinary sessions | alerts | per 1000 |\n|---|---:|---:|---:|\n",
+    );
+    for Stretch { days: (first, last), sessions, alerts } in learning {
+        let share = per_1000(*alerts as f64 / *sessions as f64);
+        let _ = writeln!(page, "| {first} to {last} | {sessions} | {alerts} | {share} |");
+    }
 }
 
 fn percent(share: Option<f64>) -> String {
