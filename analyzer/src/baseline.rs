@@ -543,8 +543,9 @@ impl<'a> Sizes<'a, '_> {
             let before = weight.sessions;
             weight.narrow(level, sizes.total());
             if weight.level == level && (weight.sessions != before || of_destination) {
-                normal.median = sizes.quantile(0.5);
-                normal.p98 = sizes.quantile(crate::histogram::TAIL_QUANTILE);
+                let at_most = |q| sizes.quantile(q).saturating_sub(1);
+                normal.median = at_most(0.5);
+                normal.p98 = at_most(crate::histogram::TAIL_QUANTILE);
                 normal.of_destination = of_destination;
             }
         }

@@ -54,13 +54,15 @@ impl Session {
         self.new_slots().filter(|slot| slot.is_odd).count() as u64
     }
 
-    fn new_slots(&self) -> impl Iterator<Item = &Slot> {
+    /// Contacted destinations that are new, as far as they are exact.
+    pub(crate) fn new_slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter().filter(|slot| slot.is_new())
     }
 }
 
 impl Slot {
-    fn is_new(&self) -> bool {
+    /// Whether it is new and was contacted.
+    pub(crate) fn is_new(&self) -> bool {
         self.class == Class::New && !self.is_only_asked_for()
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Opened {
     missed: u64,
     severity: Severity,
     /// One bit per detector that has evidence.
-    detectors: u16,
+    detectors: u32,
     up_bytes: u64,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Assessment {
     pub(crate) p: f64,
     /// How urgent it is.
     pub(crate) severity: Severity,
-    detectors: u16,
+    detectors: u32,
 }
 
 impl Dossier {
@@ -187,7 +187,7 @@ impl Dossier {
             (combined < self.bar.threshold).then(|| self.estimated_severity(combined, up_bytes));
         let strong = self.findings.iter().filter(|f| f.p < crate::detect::NOTABLE);
         let detectors = strong
-            .fold(u16::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
+            .fold(u32::from(by_rule.is_some()) << Detector::Policy as u8, |bits, f| {
                 bits | 1 << f.detector as u8
             });
         let severity = by_rule.max(by_detectors).unwrap_or(Severity::Low);
@@ -314,7 +314,7 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         | Detector::DnsTunnel
         | Detector::SensitiveContent
         | Detector::ForeignTenant => 4.0,
-        Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes => 2.0,
+        Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes | Detector::FanOut => 2.0,
         Detector::Policy | Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift => 1.0,
         Detector::Contradiction => 2.0,
     }

@@ -197,6 +197,9 @@ impl Case<'_> {
                 f.words.clone()
             }
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
+            (Some((Detector::FanOut, f)), _) => {
+                format!("{} {} contacted", f.observed.value, f.observed.unit)
+            }
             (Some((Detector::DirectAddress, _)), _) => {
                 format!("{name} contacted, and no name led there")
             }

@@ -154,7 +154,8 @@ const fn is_comparison(detector: Detector) -> bool {
         | Detector::BlockedProbes
         | Detector::ForeignTenant
         | Detector::DirectAddress
-        | Detector::OddCertificate => true,
+        | Detector::OddCertificate
+        | Detector::FanOut => true,
         Detector::SensitiveContent
         | Detector::Policy
         | Detector::Contradiction

@@ -48,10 +48,12 @@ impl From<LearnedForm12> for Learned {
     }
 }
 
-/// Bursts are learned anew: how often each count was seen does not follow from their moments.
+/// Bursts are learned anew: how often each count was seen does not follow from their moments. So is what
+/// goes to many destinations together, of which sessions that had not so many taught that it is nothing.
 impl From<ScopeForm12> for Scope {
     fn from(old: ScopeForm12) -> Self {
-        let ScopeForm12 { sessions, sizes, blocked, .. } = old;
+        let ScopeForm12 { sessions, mut sizes, blocked, .. } = old;
+        sizes.retain(|cell, _| !cell.is_of_many());
         Self { sessions, sizes, blocked }
     }
 }

@@ -37,7 +37,8 @@ impl From<LearnedForm2> for Learned {
 
 impl From<ScopeForm2> for Scope {
     fn from(old: ScopeForm2) -> Self {
-        let sizes = Cell::uploads().zip(old.sizes).filter(|(_, sizes)| sizes.total() > 0);
+        let is_kept = |(cell, sizes): &(Cell, Histogram)| !cell.is_of_many() && sizes.total() > 0;
+        let sizes = Cell::uploads().zip(old.sizes).filter(is_kept);
         Self { sessions: old.sessions, sizes: sizes.collect(), blocked: old.blocked }
     }
 }

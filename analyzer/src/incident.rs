@@ -239,11 +239,13 @@ pub enum Detector {
     FleetDrip,
     /// T: the sessions of a template are not what they were.
     TemplateDrift,
+    /// D15: more destinations that are new here than is normal.
+    FanOut,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -260,6 +262,7 @@ impl Detector {
         Self::Blind,
         Self::FleetDrip,
         Self::TemplateDrift,
+        Self::FanOut,
     ];
 
     /// The short code.
@@ -281,6 +284,7 @@ impl Detector {
             Self::Blind => "B",
             Self::FleetDrip => "D14",
             Self::TemplateDrift => "T",
+            Self::FanOut => "D15",
         }
     }
 
@@ -303,6 +307,7 @@ impl Detector {
             Self::Blind => "blind source",
             Self::FleetDrip => "fleet drip",
             Self::TemplateDrift => "template drift",
+            Self::FanOut => "fan-out",
         }
     }
 }

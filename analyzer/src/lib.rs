@@ -60,6 +60,7 @@ mod shard;
 mod size;
 mod slot;
 mod snapshot;
+mod spread;
 mod standing;
 mod steps;
 mod suppression;

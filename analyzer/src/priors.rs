@@ -101,6 +101,11 @@ impl SizePrior {
     pub(crate) const OF_DIRECT_ADDRESSES: Self =
         Self { median: 0, p98: 1, bar: 12, p_at_bar: P_AT_BAR_OF_BEATS };
 
+    /// The prior for new destinations of a session: a page brings those of its advertisers along, a
+    /// crawler goes to hundreds.
+    pub(crate) const OF_NEW_DESTINATIONS: Self =
+        Self { median: 4, p98: 200, bar: 1_000, p_at_bar: P_AT_BAR_OF_BEATS };
+
     /// The prior for new destinations of a session that show an odd certificate: one session in two
     /// hundred meets one.
     pub(crate) const OF_ODD_CERTIFICATES: Self =

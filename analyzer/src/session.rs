@@ -163,6 +163,8 @@ pub(crate) struct Overflow {
     /// Times a destination found no slot or lost it.
     pub(crate) destinations: u32,
     pub(crate) observed: Observed,
+    /// Keys of all destinations that were new when they were contacted, exact ones too.
+    pub(crate) new: SeenSet,
     /// When they are looked at again. `None`: at the next event.
     pub(crate) next_look: Option<NextLook>,
 }
@@ -337,6 +339,17 @@ impl Session {
         slot.map_or(0, |slot| slot.judged ^ slot.tally.up_bytes() ^ slot.largest ^ slot.key)
     }
 
+    /// What is kept of destinations beyond the exact ones, from now on.
+    pub(crate) fn overflow(&mut self) -> &mut Overflow {
+        let slots = &self.slots;
+        self.overflow.get_or_insert_with(|| {
+            let mut overflow = Box::<Overflow>::default();
+            let new = slots.iter().filter(|slot| slot.is_new());
+            new.for_each(|slot| _ = overflow.new.insert(slot.key));
+            overflow
+        })
+    }
+
     /// Gives a new destination a slot: a free one, or that of the least destination without an
     /// incident, which joins the overflow.
     pub(crate) fn place_slot(&mut self, slot: Slot) -> Target {
@@ -353,11 +366,12 @@ impl Session {
             (slot.dossier.is_some(), slot.tally.up_bytes(), slot.seen.last, *at)
         });
         let Some((at, least)) = least else {
-            let overflow = self.overflow.get_or_insert_default();
+            let overflow = self.overflow();
             overflow.destinations = overflow.destinations.saturating_add(1);
             return Target::Many;
         };
-        self.overflow.get_or_insert_default().take(&least.tally.observed());
+        let observed = least.tally.observed();
+        self.overflow().take(&observed);
         self.names[at] = name;
         self.slots[at] = slot;
         Target::Slot(at)

@@ -100,6 +100,9 @@ impl Cell {
     /// New destinations that showed an odd certificate.
     pub(crate) const ODD_CERTIFICATES: Self = Self(FIRST_ONE_WAY + 4);
 
+    /// Destinations that are new.
+    pub(crate) const NEW_DESTINATIONS: Self = Self(FIRST_BURST + 2 * WINDOWS as u8);
+
     /// The most contacts within a window: two lanes, three windows.
     pub(crate) const fn of_burst(lane: Lane, window: usize) -> Self {
         Self(FIRST_BURST + lane as u8 * WINDOWS as u8 + window as u8)
@@ -108,6 +111,11 @@ impl Cell {
     /// All cells of uploads, in their order.
     pub(crate) fn uploads() -> impl Iterator<Item = Self> {
         (0..UPLOAD_CELLS).chain(FIRST_ONE_WAY..FIRST_ONE_WAY + 3).map(Self)
+    }
+
+    /// Whether this is a cell of uploads to many destinations together.
+    pub(crate) const fn is_of_many(self) -> bool {
+        self.0 >= UPLOAD_CELLS / 3 * 2 && self.0 < UPLOAD_CELLS
     }
 
     /// Whether this is a cell of uploads to destinations that are new.

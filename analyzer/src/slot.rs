@@ -38,7 +38,7 @@ impl Slot {
     }
 
     fn of((domain, first): (SmolStr, Timestamp), event: &Event, ladder: &Ladder<'_>) -> Self {
-        let key = crate::hash::key(&[b"destination", domain.as_bytes()]);
+        let key = new_destination::key_of(&domain);
         let class = new_destination::class_of(ladder, &domain, key);
         let mut slot = Self {
             is_shared: crate::tenancy::is_listed(&domain),

@@ -9,7 +9,7 @@ use crate::detect::foreign_tenant::Places;
 use crate::detect::rate_burst::{self, Lane, WINDOWS};
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
-use crate::detect::{beacon, direct_address, dns_tunnel, odd_certificate};
+use crate::detect::{beacon, direct_address, dns_tunnel, fan_out, odd_certificate};
 use crate::incident::Detector;
 use crate::learned::{
     Asked, FLEET, Learned, SEEN_PER_ASKED, SEEN_PER_TENANCY, Scope, Seen, Tenancy,
@@ -208,8 +208,8 @@ impl Session {
         largest
     }
 
-    /// Counts about new destinations, none more than what is reported now: the most contacts at even
-    /// intervals with one of them, addresses among them that no name led to, and such that showed an odd
+    /// Counts about new destinations, none more than what is reported now: how many there are, the most
+    /// contacts at even intervals with one of them, addresses among them that no name led to, and such that showed an odd
     /// certificate, where those can be seen. Until destinations can be known, all are new and nothing is
     /// learned.
     fn most_of_new(&self, world: &World) -> Vec<(Cell, u64)> {
@@ -220,6 +220,8 @@ impl Session {
         let beats = self.slots.iter().map(Slot::beats).max().unwrap_or(0);
         let mut most =
             vec![(Cell::BEATS, beats.min(beacon::CONTACTS.first_below(&ladder, THRESHOLD)))];
+        let bar = fan_out::DESTINATIONS.first_below(&ladder, THRESHOLD);
+        most.push((Cell::NEW_DESTINATIONS, self.new_destinations().min(bar)));
         if self.asks {
             let bar = direct_address::ADDRESSES.first_below(&ladder, THRESHOLD);
             most.push((Cell::DIRECT_ADDRESSES, self.direct_addresses().min(bar)));
@@ -240,7 +242,8 @@ impl Session {
         let can_be_new = ladder.knows_what_is_new();
         let mut largest = BTreeMap::new();
         if self.slots.iter().all(|slot| slot.tally.has_volume()) {
-            let learned = |cell: &Cell| can_be_new || !cell.is_of_new();
+            // Of many destinations together only sessions that have so many teach.
+            let learned = |cell: &Cell| !cell.is_of_many() && (can_be_new || !cell.is_of_new());
             largest.extend(Cell::uploads().filter(learned).map(|cell| (cell, 0)));
         }
         let mut keep = |class, kind, measure, bytes: u64| {

@@ -137,7 +137,7 @@ impl Session {
             Target::Many => {
                 let mut tally = Tally::default();
                 tally.add(event);
-                let overflow = self.overflow.get_or_insert_default();
+                let overflow = self.overflow();
                 crate::tally::add_observed(&mut overflow.observed, &tally.observed());
             }
         }
@@ -206,7 +206,7 @@ impl Session {
         self.slots.iter().filter(|slot| slot.is_open()).count() >= MOST_SLOTS / 2
     }
 
-    /// Rhythms, bursts and blocked contacts. Whether the dossier about many destinations was touched.
+    /// Rhythms, bursts, new and blocked destinations. Whether the dossier about many destinations was touched.
     fn check_contact(&mut self, target: Target, event: &Event, world: &World) -> bool {
         let lane = match target {
             Target::Slot(at) if self.slots[at].class.is_familiar() => Lane::Familiar,
@@ -221,6 +221,7 @@ impl Session {
         for look in looks.into_iter().flatten() {
             touched |= self.note_burst(look, target, event, world);
         }
+        touched |= self.check_fan_out(target, event, world);
         touched | self.check_probe(event, world)
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod blocked_probes;
 pub(crate) mod contradiction;
 pub(crate) mod direct_address;
 pub(crate) mod dns_tunnel;
+pub(crate) mod fan_out;
 pub(crate) mod fleet_drip;
 pub(crate) mod foreign_tenant;
 pub(crate) mod new_destination;

@@ -15,6 +15,11 @@ use egret_event::SmolStr;
 /// detector that sees nothing to more: both far above any threshold.
 const LEAST_P: f64 = 0.01;
 
+/// The key of a destination in baselines, by its name (or address in text).
+pub(crate) fn key_of(domain: &str) -> u64 {
+    crate::hash::key(&[b"destination", domain.as_bytes()])
+}
+
 /// How new a destination is to a session's template, by its name (or address in text) and its key.
 pub(crate) fn class_of(ladder: &Ladder<'_>, domain: &str, key: u64) -> Class {
     match ladder.seen_by_template(key) {

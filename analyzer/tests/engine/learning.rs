@@ -1,6 +1,8 @@
 //! What was learned: thresholds from the sessions seen here, and baselines that are brought along.
 
-use egret_analyzer::{AnalyzerConfig, Detector, Engine, IncidentChange, RestoreError, Stage};
+use egret_analyzer::{
+    AnalyzerConfig, Detector, Engine, Finding, IncidentChange, RestoreError, Stage,
+};
 
 use egret_event::Event;
 
@@ -111,6 +113,48 @@ fn what_one_session_in_twenty_does_is_no_burst_and_what_none_does_is_one() {
     let finding = &bursts[0].incident.explanation.findings[0];
     assert_eq!(finding.detector, Detector::RateBurst);
     assert!(finding.words.contains("sessions of template \"python\""), "{}", finding.words);
+}
+
+#[test]
+fn more_new_destinations_than_sessions_have_are_found_however_slowly_they_come() {
+    const PLACES: i64 = 100;
+    let mut engine = after_ten_days();
+    let mut changes = Vec::new();
+    engine.tick(crate::traffic::at(LATER_MS - 3_600_000), &mut changes);
+    // One every four minutes, and each again a minute later: more than a session remembers exactly.
+    let mut executor = Executor::new("spread");
+    for number in 0..PLACES {
+        let ms = LATER_MS + number * 240_000;
+        let place = || web(&format!("www.part-{number}.example"));
+        let events = [0, 60_000].map(|later| executor.flow(ms + later, place(), 400, 9_000));
+        engine.observe(&events, &mut changes);
+    }
+    let told = opened(&changes);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    let last = &changes.last().expect("it was opened").incident;
+    assert_eq!((last.destination.as_str(), last.id), ("*", told[0].incident.id));
+    let is_fan_out = |finding: &&Finding| finding.detector == Detector::FanOut;
+    let finding = last.explanation.findings.iter().find(is_fan_out).expect("by their number");
+    assert!((80.0..=100.0).contains(&finding.observed.value), "{finding:?}");
+    assert!(finding.words.contains("destinations that are new here"), "{}", finding.words);
+    assert!(last.title.contains("new destinations contacted"), "{}", last.title);
+}
+
+#[test]
+fn a_crawler_that_goes_to_new_places_all_day_is_normal_for_its_template() {
+    let mut engine = Engine::new(AnalyzerConfig::default());
+    let mut changes = Vec::new();
+    for number in 0..PER_DAY * 2 {
+        let mut executor = Executor::new(&format!("crawler-{number}"));
+        let ms = number * (DAY_MS / PER_DAY);
+        let places = 20 + (60.0 * chance(number as u64)) as i64;
+        let place = |part| web(&format!("www.page-{number}-{part}.example"));
+        let events: Vec<Event> = (0..places)
+            .map(|part| executor.flow(ms + part * 2_000, place(part), 600, 9_000))
+            .collect();
+        engine.observe(&events, &mut changes);
+    }
+    assert!(opened(&changes).is_empty(), "{:#?}", opened(&changes));
 }
 
 #[test]

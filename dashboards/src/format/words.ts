@@ -26,6 +26,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   blind: 'Blind source',
   fleet_drip: 'Fleet drip',
   template_drift: 'Template drift',
+  fan_out: 'Fan-out',
 };
 
 /** The person behind a change; nothing for the engine. */

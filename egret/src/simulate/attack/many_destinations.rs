@@ -13,7 +13,7 @@ pub(super) static KIND: Kind = Kind {
     about: "a kilobyte goes to each of two hundred domains",
     technique: "T1030",
     channel: Channel::Https,
-    found_by: &["new_destination", "rate_burst"],
+    found_by: &["fan_out", "rate_burst"],
     paces: [
         // One after the other.
         Pace { contacts: 200..201, bytes: 1_000..1_025, apart_ms: 100..101 },
