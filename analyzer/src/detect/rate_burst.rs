@@ -6,7 +6,9 @@
 //!
 //! Sessions of a template do different things, each with a burst of its own: one in twenty installs
 //! forty packages within a second, and the others never have ten contacts. No distribution with a mean
-//! and a variance is like that, so what is kept is how often each count was seen.
+//! and a variance is like that, so what is kept is how often each count was seen. A count is held
+//! against them less twice what chance alone adds to it (its root): a session that does what others did
+//! exceeds the most of them by a few contacts as often as not.
 
 use egret_event::{Attribution, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -54,7 +56,18 @@ impl Bars {
 
 /// The smallest count of a window whose probability is below `p`, to the histogram bin.
 pub(crate) fn first_below(ladder: &Ladder<'_>, lane: Lane, window: usize, p: f64) -> u64 {
-    counts(ladder, lane, window).first_below(p / LOOKS)
+    with_chance(counts(ladder, lane, window).first_below(p / LOOKS))
+}
+
+/// A count less twice its root.
+fn without_chance(count: u32) -> u64 {
+    let count = f64::from(count);
+    (count - 2.0 * count.sqrt()).max(0.0) as u64
+}
+
+/// The smallest count that is so much without chance: of x, (1 + √(1 + x))².
+fn with_chance(count: u64) -> u64 {
+    (1.0 + (1.0 + count as f64).sqrt()).powi(2).ceil() as u64
 }
 
 /// What is believed about the most contacts of a session within a window.
@@ -136,7 +149,7 @@ pub(crate) fn length(window: usize) -> Duration {
 impl Look {
     /// Its tail probability.
     pub(crate) fn tail(&self, ladder: &Ladder<'_>) -> f64 {
-        let p = counts(ladder, self.lane, self.window).survival(self.count.into());
+        let p = counts(ladder, self.lane, self.window).survival(without_chance(self.count));
         (LOOKS * p).min(1.0)
     }
 
@@ -174,6 +187,16 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_chance_adds_is_taken_off_again() {
+        for count in [0, 1, 7, 44, 1_000, 1_000_000] {
+            let first = with_chance(count);
+            let without = |count: u64| without_chance(u32::try_from(count).unwrap());
+            assert!(without(first) >= count && without(first - 1) <= count, "{count}: {first}");
+            assert!(count == 0 || without(first - 2) < count, "{count}: {first}");
+        }
+    }
 
     #[test]
     fn a_burst_after_silence_is_counted_whole() {
