@@ -207,7 +207,8 @@ fn request(method: &str, target: &str, host: &str, body_bytes: usize) -> Vec<u8>
 /// Sends the parts of a conversation from this address to the proxy, each but the first after an
 /// answer; what went each way.
 fn exchange(address: &str, proxy: u16, parts: &[&[u8]]) -> Exchange {
-    let mut stream = connect(address, proxy).expect("the proxy listens");
+    // Squid says that it accepts connections before it does.
+    let mut stream = until("a proxy that listens", || connect(address, proxy).ok());
     let mut answer = Vec::new();
     let mut up = 0;
     for part in parts {
