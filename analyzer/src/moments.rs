@@ -1,4 +1,4 @@
-//! Counts per session (contacts in a window, blocked destinations), summed up by their moments.
+//! A count per session (blocked destinations), summed up by its moments.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) const PARENT_WEIGHT: f64 = 50.0;
 
 /// Largest count of one session that is learned, so that one session cannot move a variance at
-/// will. Egret's own choice: ten times the highest bar of the shipped priors.
+/// will. Egret's own choice: far above the bar of the shipped prior.
 const LARGEST_COUNT: u32 = 65_535;
 
 /// Number, sum and sum of squares of one count per session. Merging is addition.
@@ -70,12 +70,12 @@ impl Expected {
         crate::tails::negative_binomial_tail(count, rate * mean, rate, 1.0)
     }
 
-    /// The smallest count, up to 2²⁰, whose tail times `looks` is below `p`.
-    pub(crate) fn first_below(&self, p: f64, looks: f64) -> u32 {
+    /// The smallest count, up to 2²⁰, whose tail is below `p`.
+    pub(crate) fn first_below(&self, p: f64) -> u32 {
         let (mut low, mut high) = (0u32, 1 << 20);
         while low < high {
             let middle = low.midpoint(high);
-            if looks * self.tail(middle) < p {
+            if self.tail(middle) < p {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn the_bar_is_where_the_tail_falls_below() {
         let expected = Expected::from_mean_and_deviation(14.0, 20.0);
-        let bar = expected.first_below(0.01, 3.0);
+        let bar = expected.first_below(0.01 / 3.0);
         assert!(3.0 * expected.tail(bar) < 0.01 && 3.0 * expected.tail(bar - 1) >= 0.01);
     }
 }

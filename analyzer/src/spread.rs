@@ -37,26 +37,21 @@ impl Session {
 
     /// Whether it is the first contact with a destination that is new.
     fn is_first_of_new(&mut self, target: Target, event: &Event, world: &World) -> bool {
-        let (key, is_first) = match target {
+        let key = match target {
             Target::Slot(at) => {
                 let slot = &self.slots[at];
-                if !slot.is_new() || slot.tally.contacts() > 1 {
-                    return false;
-                }
-                (slot.key, true)
+                (slot.is_new() && slot.tally.contacts() <= 1).then_some(slot.key)
             }
             // There are so many incidents that it has no slot.
             Target::Many => {
                 let domain = &event.destination.domain;
                 let key = new_destination::key_of(domain);
                 let ladder = world.baseline.ladder(&self.place);
-                (key, new_destination::class_of(&ladder, domain, key) == Class::New)
+                (new_destination::class_of(&ladder, domain, key) == Class::New).then_some(key)
             }
         };
-        match self.overflow.as_deref_mut() {
-            Some(overflow) => is_first && overflow.new.insert(key),
-            None => is_first,
-        }
+        let Some(key) = key else { return false };
+        self.overflow.as_deref_mut().is_none_or(|overflow| overflow.new.insert(key))
     }
 
     /// Destinations that were new when they were contacted.

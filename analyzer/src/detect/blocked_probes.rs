@@ -64,8 +64,8 @@ impl Probes {
     pub(crate) fn finding(&self, ladder: &Ladder<'_>, origin: &Attribution) -> Finding {
         let (expected, weight) = ladder.expected(BLOCKED, |scope| &scope.blocked);
         let p = self.tail(ladder);
-        let median = expected.first_below(0.5, 1.0).saturating_sub(1);
-        let p98 = expected.first_below(0.02, 1.0).saturating_sub(1);
+        let median = expected.first_below(0.5).saturating_sub(1);
+        let p98 = expected.first_below(0.02).saturating_sub(1);
         let whose = crate::words::whose(weight.level, origin);
         Finding {
             detector: Detector::BlockedProbes,
