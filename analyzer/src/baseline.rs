@@ -16,7 +16,7 @@ use crate::incident::{Level, Stage};
 use crate::learned::{Asked, FLEET, Learned, Place, Scope, Seen};
 use crate::moments::Expected;
 use crate::pitman_yor::{Draws, MIN_DRAWS};
-use crate::priors::{SESSIONS_TO_KNOW, SizePrior};
+use crate::priors::{Curve, SESSIONS_TO_KNOW, SizePrior};
 use crate::size::Cell;
 use crate::tails::ParetoTail;
 
@@ -447,7 +447,7 @@ pub(crate) struct NormalSize {
 
 /// The levels that know sizes of a kind, widest first.
 struct Levels<'a> {
-    prior: SizePrior,
+    prior: Curve,
     levels: [Option<LevelOfSizes<'a>>; MOST_LEVELS],
 }
 
@@ -461,14 +461,12 @@ struct LevelOfSizes<'a> {
 }
 
 impl LevelOfSizes<'_> {
-    /// P(at least `bytes`), where the wider levels say `parent`.
-    fn survival(&self, bytes: u64, parent: f64) -> f64 {
+    /// P(at least `bytes`), which is `y` on the scale of [`log_size`], where the wider levels say `parent`.
+    fn survival(&self, (bytes, y): (u64, f64), parent: f64) -> f64 {
         let (n, kappa) = (self.sizes.total() as f64, crate::moments::PARENT_WEIGHT);
         let join = |own: f64, parent: f64| (n * own + kappa * parent) / (n + kappa);
         match self.tail {
-            Some(tail) if log_size(bytes) > tail.start => {
-                join(tail.survival(log_size(bytes)), parent)
-            }
+            Some(tail) if y > tail.start => join(tail.survival(y), parent),
             _ if bytes < self.end => join(self.sizes.survival(bytes), parent),
             _ => {
                 let p_beyond = join(0.0, self.p_end).max(1.0 / (n + 1.0 / self.p_end));
@@ -480,8 +478,9 @@ impl LevelOfSizes<'_> {
 
 impl Levels<'_> {
     fn survival(&self, bytes: u64) -> f64 {
+        let y = log_size(bytes);
         let levels = self.levels.iter().flatten();
-        levels.fold(self.prior.survival(bytes), |p, level| level.survival(bytes, p))
+        levels.fold(self.prior.survival(y), |p, level| level.survival((bytes, y), p))
     }
 }
 
@@ -491,7 +490,7 @@ impl<'a> Sizes<'a, '_> {
             Some((rung.scope.sizes.get(&self.of.cell)?, rung.derived.tails.get(&self.of.cell)))
         });
         let known = rungs.chain(self.of.own.map(|sizes| (sizes, None)));
-        let mut levels = Levels { prior: self.of.prior, levels: [None; MOST_LEVELS] };
+        let mut levels = Levels { prior: self.of.prior.curve(), levels: [None; MOST_LEVELS] };
         for (at, (sizes, tail)) in known.enumerate() {
             let end = sizes.end();
             let p_end = levels.survival(end);

@@ -4,13 +4,15 @@
 //! package installs, page views and model calls are not. All are to be replaced by the
 //! evaluation on real sessions.
 
+use std::sync::LazyLock;
+
 use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::detect::slow_drip::{AGES_MIN, MOST_PER_MINUTE, looks};
+use crate::hash::Map;
 use crate::histogram::log_size;
 use crate::moments::Expected;
 use crate::questions::Carried;
 use crate::size::{Class, Kind, Measure, Use};
-use crate::suppression::is_within;
 
 /// The combined probability per session and destination below which an incident opens while
 /// thresholds are not calibrated. One session in 2,000 may raise a false alarm and one contacts
@@ -161,24 +163,43 @@ impl SizePrior {
         Self { median, p98, bar, p_at_bar: P_AT_BAR_OF_BURSTS }
     }
 
-    /// P(a session sends at least `bytes`).
-    pub(crate) fn survival(&self, bytes: u64) -> f64 {
-        if bytes == 0 {
+    /// It, ready to be asked about many sizes.
+    pub(crate) fn curve(&self) -> Curve {
+        Curve {
+            median: log_size(self.median),
+            p98: log_size(self.p98),
+            bar: log_size(self.bar),
+            p_at_bar: self.p_at_bar,
+        }
+    }
+}
+
+/// A [`SizePrior`] with its points on the scale of [`log_size`]: to find the size of a probability asks
+/// for ten, and the logarithms of the points were most of what that cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Curve {
+    median: f64,
+    p98: f64,
+    bar: f64,
+    p_at_bar: f64,
+}
+
+impl Curve {
+    /// P(a session sends at least so much), of a size on that scale.
+    pub(crate) fn survival(&self, y: f64) -> f64 {
+        if y <= 0.0 {
             return 1.0;
         }
-        let at = |bytes| log_size(bytes);
-        let y = at(bytes);
         // From (y₀, ln p₀) to (y₁, ln p₁), and on beyond it.
         let line = |(y0, p0): (f64, f64), (y1, p1): (f64, f64)| {
             (p0.ln() + (y - y0) / (y1 - y0) * (p1 / p0).ln()).exp()
         };
-        let (median, p98, bar) = (at(self.median), at(self.p98), at(self.bar));
-        if y <= median {
-            line((0.0, 1.0), (median, 0.5))
-        } else if y <= p98 {
-            line((median, 0.5), (p98, 0.02))
+        if y <= self.median {
+            line((0.0, 1.0), (self.median, 0.5))
+        } else if y <= self.p98 {
+            line((self.median, 0.5), (self.p98, 0.02))
         } else {
-            line((p98, 0.02), (bar, self.p_at_bar))
+            line((self.p98, 0.02), (self.bar, self.p_at_bar))
         }
     }
 }
@@ -189,36 +210,50 @@ pub(crate) const BLOCKED: Expected = Expected::from_mean_and_deviation(1.0, 1.6)
 
 /// Whether a host name is one of the shipped list of common services, or below one.
 pub(crate) fn is_known_service(host: &str) -> bool {
-    is_listed(host, SERVICES)
+    SERVICES.hold(host)
 }
 
 /// Whether a domain is one of the shipped list of those that are asked by names made of addresses
 /// and hashes, or below one.
 pub(crate) fn is_lookup_service(domain: &str) -> bool {
-    domain.ends_with(".in-addr.arpa") || is_listed(domain, LOOKUPS)
+    domain.ends_with(".in-addr.arpa") || LOOKUPS.hold(domain)
 }
 
 /// Whether a domain is one of the shipped list of platforms that answer for all names below them.
 pub(crate) fn is_platform(domain: &str) -> bool {
-    is_listed(domain, PLATFORMS)
+    PLATFORMS.hold(domain)
 }
 
 /// Whether a domain is itself one of those platforms, and not what a customer has below one.
 pub(crate) fn is_own_of_platform(domain: &str) -> bool {
-    entries(PLATFORMS).any(|platform| platform == domain)
+    PLATFORMS.0.contains_key(domain)
 }
 
-fn is_listed(host: &str, list: &str) -> bool {
-    entries(list).any(|service| is_within(host, service))
+/// A shipped list of domains.
+struct Domains(Map<&'static str, ()>);
+
+impl Domains {
+    /// From its text: a domain in a line, empty lines and comments (`#`).
+    fn of(text: &'static str) -> Self {
+        let lines = text.lines().map(str::trim);
+        let domains = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        Self(domains.map(|domain| (domain, ())).collect())
+    }
+
+    /// Whether a host is one of them, or below one.
+    fn hold(&self, host: &str) -> bool {
+        let dots = host.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
+        let mut begins = std::iter::once(0).chain(dots.map(|(at, _)| at + 1));
+        begins.any(|begin| self.0.contains_key(&host[begin..]))
+    }
 }
 
-fn entries(list: &str) -> impl Iterator<Item = &str> {
-    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
-}
-
-const SERVICES: &str = include_str!("priors/services.txt");
-const LOOKUPS: &str = include_str!("priors/lookups.txt");
-const PLATFORMS: &str = include_str!("priors/platforms.txt");
+static SERVICES: LazyLock<Domains> =
+    LazyLock::new(|| Domains::of(include_str!("priors/services.txt")));
+static LOOKUPS: LazyLock<Domains> =
+    LazyLock::new(|| Domains::of(include_str!("priors/lookups.txt")));
+static PLATFORMS: LazyLock<Domains> =
+    LazyLock::new(|| Domains::of(include_str!("priors/platforms.txt")));
 
 #[cfg(test)]
 mod tests {
@@ -238,29 +273,30 @@ mod tests {
         let bursts = Lane::ALL.into_iter().flat_map(of_lane);
         let others = drips.chain(bursts);
         for prior in uploads.chain(Use::ALL.into_iter().flat_map(of_use)).chain(others) {
-            assert!((prior.survival(0) - 1.0).abs() < 1e-9);
-            assert!((prior.survival(prior.median) - 0.5).abs() < 1e-9);
-            assert!((prior.survival(prior.p98) - 0.02).abs() < 1e-9);
-            assert!((prior.survival(prior.bar) / prior.p_at_bar - 1.0).abs() < 1e-9);
-            assert!(prior.survival(prior.bar * 100) < prior.p_at_bar / 10.0);
+            let survival = |bytes| prior.curve().survival(log_size(bytes));
+            assert!((survival(0) - 1.0).abs() < 1e-9);
+            assert!((survival(prior.median) - 0.5).abs() < 1e-9);
+            assert!((survival(prior.p98) - 0.02).abs() < 1e-9);
+            assert!((survival(prior.bar) / prior.p_at_bar - 1.0).abs() < 1e-9);
+            assert!(survival(prior.bar * 100) < prior.p_at_bar / 10.0);
         }
     }
 
     #[test]
     fn services_are_clean_names_and_hold_their_subdomains_only() {
-        let lines = [SERVICES, LOOKUPS, PLATFORMS].into_iter().flat_map(str::lines);
-        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            assert_eq!(egret_event::clean_name(line), line);
-            assert!(line.contains('.'), "{line}");
+        for domain in [&SERVICES, &LOOKUPS, &PLATFORMS].into_iter().flat_map(|list| list.0.keys()) {
+            assert_eq!(egret_event::clean_name(domain), *domain);
+            assert!(domain.contains('.'), "{domain}");
         }
         // A destination is a registrable domain: what stands below one would never be found.
-        for service in entries(SERVICES) {
-            assert_eq!(egret_event::registrable_domain(service), service);
+        for service in SERVICES.0.keys() {
+            assert_eq!(egret_event::registrable_domain(service), *service);
         }
         assert!(is_known_service("files.pythonhosted.org"));
         assert!(is_known_service("api.github.com"));
         assert!(!is_known_service("mallory.github.io"));
-        assert!(!is_known_service("github.com.example"));
+        assert!(!is_known_service("github.com.example") && !is_known_service("notgithub.com"));
+        assert!(!is_known_service("") && !is_known_service("github.com."));
         assert!(!is_known_service("storage.googleapis.com"));
         assert!(is_lookup_service("4.in-addr.arpa") && is_lookup_service("spamhaus.org"));
         assert!(is_own_of_platform("microsoft.com"));

@@ -122,7 +122,7 @@ impl<'a> Question<'a> {
 
 /// Whether a name could be a host's, apart from the underscore that service names begin with.
 fn is_host_name(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// Whether a name is below no domain that anybody could register: then it is meant for the server
