@@ -2,6 +2,7 @@
 
 use egret_event::Event;
 
+use crate::baseline::TenancyKey;
 use crate::detect::NOTABLE;
 use crate::detect::foreign_tenant::{Place, Subject, keys};
 use crate::incident::Detector;
@@ -18,21 +19,25 @@ impl Session {
         let Some(act) = Act::of(event) else { return };
         let is_allowed = !act.is_blocked;
         let places = self.places.get_or_insert_default();
-        keys(&act, host).for_each(|key| places.note(Place { key, last: event.at, is_allowed }));
-        if act.verb == Verb::Write {
-            self.judge_act((&act, host), target, event, world);
+        let mut judged_by = None;
+        for key in keys(&act, host) {
+            judged_by.get_or_insert(key);
+            places.note(Place { key, last: event.at, is_allowed });
+        }
+        if let Some(key) = judged_by.filter(|_| act.verb == Verb::Write) {
+            self.judge_act((&act, host, key), target, event, world);
         }
     }
 
     fn judge_act(
         &mut self,
-        (act, host): (&Act, &str),
+        (act, host, key): (&Act, &str, TenancyKey),
         target: Target,
         event: &Event,
         world: &World,
     ) {
         let ladder = world.baseline.ladder(&self.place);
-        let subject = Subject { act, host, ladder: &ladder };
+        let subject = Subject { act, host, key, ladder: &ladder };
         let p = subject.tail();
         // The least likely one is told, and of those the largest.
         let rank = (p, std::cmp::Reverse(act.bytes));

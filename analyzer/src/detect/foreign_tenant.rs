@@ -123,10 +123,13 @@ impl TenancyKey {
 pub(crate) struct Subject<'a, 'l> {
     pub(crate) act: &'a Act,
     pub(crate) host: &'a str,
+    /// The first of its [`keys`].
+    pub(crate) key: TenancyKey,
     pub(crate) ladder: &'l Ladder<'a>,
 }
 
-/// The keys that an act is remembered by: its tenant's and, for a write, its host's.
+/// The keys that an act is remembered by: its tenant's, where that is to be seen, and for a write its
+/// host's. A write is judged by the first.
 pub(crate) fn keys(act: &Act, host: &str) -> impl Iterator<Item = TenancyKey> + use<> {
     let (aspect, of_host) = match act.verb {
         Verb::Write => (Aspect::WriteToTenant, Some(TenancyKey::of_host(act.purpose, host))),
@@ -138,28 +141,16 @@ pub(crate) fn keys(act: &Act, host: &str) -> impl Iterator<Item = TenancyKey> + 
 }
 
 impl Subject<'_, '_> {
-    /// The key that it is judged by.
-    fn key(&self) -> TenancyKey {
-        match &self.act.tenant {
-            Some(tenant) => self.tenant_key(Aspect::WriteToTenant, tenant),
-            None => TenancyKey::of_host(self.act.purpose, self.host),
-        }
-    }
-
-    fn tenant_key(&self, aspect: Aspect, tenant: &str) -> TenancyKey {
-        TenancyKey::of_tenant(self.act.purpose, aspect, (self.host, tenant))
-    }
-
     /// P(a benign session writes there), clipped from below.
     pub(crate) fn tail(&self) -> f64 {
-        let (ladder, key) = (self.ladder, self.key());
+        let (ladder, key) = (self.ladder, self.key);
         let by_template = ladder.tenancy_by_template(key);
         if by_template >= MIN_DRAWS {
             return 1.0;
         }
         let p = match usual_bytes(self.act.purpose) {
             None => ladder.tenancy(key, P_SELDOM).0,
-            Some(usual) if self.is_template_known(key) => {
+            Some(usual) if self.is_template_known() => {
                 ladder.tenancy(key, P_WRITE).0 * self.excess(usual)
             }
             Some(usual) => P_WRITE * self.excess(usual),
@@ -173,8 +164,8 @@ impl Subject<'_, '_> {
 
     /// Whether what the template's sessions do says whom they write to. That they use one host says nothing
     /// of their use of another one.
-    fn is_template_known(&self, key: TenancyKey) -> bool {
-        let has_habit = self.act.tenant.is_some() && self.ladder.has_tenancies(key);
+    fn is_template_known(&self) -> bool {
+        let has_habit = self.act.tenant.is_some() && self.ladder.has_tenancies(self.key);
         let enough = if has_habit { SESSIONS_TO_KNOW_TENANTS } else { SESSIONS_WITHOUT };
         self.ladder.template_sessions() >= enough
     }
@@ -183,7 +174,8 @@ impl Subject<'_, '_> {
     fn is_read_from_here(&self) -> bool {
         let tenant = self.act.tenant.as_deref().filter(|_| usual_bytes(self.act.purpose).is_some());
         tenant.is_some_and(|tenant| {
-            self.ladder.tenancy_by_fleet(self.tenant_key(Aspect::Read, tenant)) >= MIN_DRAWS
+            let key = TenancyKey::of_tenant(self.act.purpose, Aspect::Read, (self.host, tenant));
+            self.ladder.tenancy_by_fleet(key) >= MIN_DRAWS
         })
     }
 
@@ -200,8 +192,7 @@ impl Subject<'_, '_> {
 
     /// The finding, with its words.
     pub(crate) fn finding(&self, origin: &Attribution) -> Finding {
-        let key = self.key();
-        let (_, weight) = self.ladder.tenancy(key, P_WRITE);
+        let (_, weight) = self.ladder.tenancy(self.key, P_WRITE);
         let (p, act) = (self.tail(), self.act);
         let whom = match &act.tenant {
             Some(tenant) => format!("{tenant:?} of {} ({})", act.purpose.words(), self.host),
@@ -216,7 +207,7 @@ impl Subject<'_, '_> {
             judged_benign: None,
             observed: Quantity { value: act.bytes as f64, unit: unit(act.purpose) },
             normal: None,
-            words: format!("{} to {whom}; {}", deed(act), self.experience(key, origin)),
+            words: format!("{} to {whom}; {}", deed(act), self.experience(origin)),
         }
     }
 
@@ -229,8 +220,8 @@ impl Subject<'_, '_> {
     }
 
     /// What sessions here did there before.
-    fn experience(&self, key: TenancyKey, origin: &Attribution) -> String {
-        let ladder = self.ladder;
+    fn experience(&self, origin: &Attribution) -> String {
+        let (ladder, key) = (self.ladder, self.key);
         let sessions = ladder.template_sessions();
         let whose = match &origin.template {
             Some(template) => format!("of template {template:?}"),
