@@ -82,7 +82,7 @@ struct Source {
     events: u64,
     /// The segment that it last told of.
     segment: Option<SmolStr>,
-    /// The longest pause of each of the last days, in seconds, by the number of the day.
+    /// The longest pause of each of the last days, in seconds, by when the day begins, in seconds too.
     pauses_s: VecDeque<(i64, u64)>,
     minute: Minute,
     /// Minutes in a row with much loss, and without.
@@ -139,8 +139,8 @@ impl Watch {
             source.segment = Some(segment.clone());
             world.gaps.note_segment(&event.source, segment);
         }
-        let minute = event.at.floor(MINUTE);
-        if minute > source.minute.at {
+        if event.at >= source.minute.at + MINUTE {
+            let minute = event.at.floor(MINUTE);
             if let Some(told) = source.end_minute(minute) {
                 out.changes.push(change(Kind::Losing, &event.source, (&told.0, told.1), world));
             }
@@ -214,10 +214,11 @@ impl Source {
 
     fn hear(&mut self, now: Timestamp, listening_since: Option<Timestamp>) {
         let pause_s = now.since(self.heard.max(listening_since.unwrap_or(self.heard))).as_secs();
-        let day = now.floor(DAY).as_secs();
         match self.pauses_s.back_mut() {
-            Some((last, longest)) if *last >= day => *longest = (*longest).max(pause_s),
-            _ => self.pauses_s.push_back((day, pause_s)),
+            Some((day, longest)) if now < Timestamp::from_secs(*day) + DAY => {
+                *longest = (*longest).max(pause_s);
+            }
+            _ => self.pauses_s.push_back((now.floor(DAY).as_secs(), pause_s)),
         }
         if self.pauses_s.len() > DAYS {
             self.pauses_s.pop_front();
