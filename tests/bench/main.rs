@@ -3,8 +3,8 @@
 //!
 //! Every figure is of a whole process, measured by `/usr/bin/time`: CPU seconds (user + system)
 //! and peak resident memory, of several runs the one that took least: what others do on the same
-//! processor can only add to it. Machines are noisy all the same, so what counts is the ratio between
-//! two rows of one run. A peer that is not installed is said and left out.
+//! processor can only add to it. Machines are noisy all the same, so the rows take turns, and what counts
+//! is the ratio between two rows of one run. A peer that is not installed is said and left out.
 
 mod engine;
 mod measure;
@@ -21,9 +21,8 @@ use anyhow::{Context, Result, bail};
 use egret::simulate::{Load, LoadLog, write_load_capture, write_load_log};
 use egret_event::Timestamp;
 
-use measure::{Measured, Runs, measure};
-use peers::Peer;
-use table::Table;
+use measure::{Row, Runs, measure, measure_in_rounds};
+use table::{Section, Table};
 
 /// The allocator that the `egret` binary has too.
 #[global_allocator]
@@ -70,85 +69,106 @@ fn compare() -> Result<()> {
     let folder = PathBuf::from("target/bench");
     std::fs::create_dir_all(folder.join("nfpcapd")).context("cannot make target/bench")?;
     let (capture, logs) = inputs(&folder)?;
-    let [squid, native, envoy, zeek, suricata] = logs.each_ref().map(|path| text(path));
-    let folder = text(&folder);
+    let mut sections =
+        beside_peers((text(&capture), logs.each_ref().map(|path| text(path))), text(&folder))?;
+    sections.extend(ours_alone()?);
+    measure_in_rounds(sections.iter_mut().flat_map(Section::all_rows));
+
     let mut table = Table::new();
-
-    table.section(&format!("Capture: {PACKETS} packets, {FLOWS} flows"), PACKETS, "packet");
-    let ours = stage(&["capture", text(&capture)])?;
-    table.row("**egret, all decoding**", &ours, &ours);
-    let floor = stage(&["floor", text(&capture)])?;
-    table.row("libpcap's loop, no work", &floor, &ours);
-    beside(&mut table, &[peers::nfpcapd(text(&capture), &format!("{folder}/nfpcapd"))], &ours);
-    beside(&mut table, &peers::of_captures(text(&capture), folder), &ours);
-
-    table.section("Squid log, our format", LINES, "line");
-    let ours = log(&mut table, squid)?;
-    beside(&mut table, &peers::of_squid(squid, folder), &ours);
-
-    table.section("Squid log, its native format", LINES, "line");
-    log(&mut table, native)?;
-
-    table.section("Envoy log, JSON", LINES, "line");
-    let ours = log(&mut table, envoy)?;
-    beside(&mut table, &peers::of_envoy(envoy, folder), &ours);
-
-    table.section("Zeek conn log, JSON", LINES, "line");
-    log(&mut table, zeek)?;
-
-    table.section("Suricata EVE log: flows and TLS handshakes", LINES, "line");
-    log(&mut table, suricata)?;
-
-    ours_alone(&mut table)?;
+    for section in &sections {
+        table.section(section)?;
+        if section.unit == "event" {
+            room(&mut table)?;
+        }
+    }
     table.keep(Path::new(RESULTS))
 }
 
-/// The row of a log.
-fn log(table: &mut Table, path: &str) -> Result<Measured> {
-    let ours = stage(&["log", path])?;
-    table.row("**egret, lines to events**", &ours, &ours);
-    Ok(ours)
+/// What others do too.
+fn beside_peers(
+    (capture, [squid, native, envoy, zeek, suricata]): (&str, [&str; LoadLog::ALL.len()]),
+    folder: &str,
+) -> Result<Vec<Section>> {
+    let decoding = vec![
+        stage("**egret, all decoding**", RUNS, &["capture", capture])?,
+        stage("libpcap's loop, no work", RUNS, &["floor", capture])?,
+        peers::nfpcapd(capture, &format!("{folder}/nfpcapd")),
+    ];
+    let log = |title: &str, log, peers| {
+        let ours = stage("**egret, lines to events**", RUNS, &["log", log])?;
+        anyhow::Ok(Section {
+            title: title.to_owned(),
+            units: LINES,
+            unit: "line",
+            preparation: None,
+            rows: both(vec![ours], peers),
+        })
+    };
+    Ok(vec![
+        Section {
+            title: format!("Capture: {PACKETS} packets, {FLOWS} flows"),
+            units: PACKETS,
+            unit: "packet",
+            preparation: None,
+            rows: both(decoding, peers::of_captures(capture, folder)),
+        },
+        log("Squid log, our format", squid, peers::of_squid(squid, folder))?,
+        log("Squid log, its native format", native, vec![])?,
+        log("Envoy log, JSON", envoy, peers::of_envoy(envoy, folder))?,
+        log("Zeek conn log, JSON", zeek, vec![])?,
+        log("Suricata EVE log: flows and TLS handshakes", suricata, vec![])?,
+    ])
 }
 
 /// The stages that no peer has.
-fn ours_alone(table: &mut Table) -> Result<()> {
-    table.section(
-        "Engine, one shard, all detectors: events of 10,000 live sessions",
-        ENGINE_EVENTS,
-        "event",
-    );
-    let engine =
-        |events: u64, sources, order| stage(&["engine", &events.to_string(), sources, order]);
-    let none = engine(0, "one", "capture")?;
-    let ours = engine(ENGINE_EVENTS, "one", "capture")?.less(&none);
-    table.row("egret, one source, in a capture's order", &ours, &ours);
-    for (sources, name) in [("one", "one source"), ("several", "several sources, joined")] {
-        let apart = engine(ENGINE_EVENTS, sources, "apart")?.less(&none);
-        table.row(&format!("egret, {name}, each event of another session"), &apart, &ours);
-    }
-    room(table)?;
-
-    table.section("SQLite, with roll-ups: events of 200 live sessions", STORE_EVENTS, "row");
-    let none = stage(&["store", "0"])?;
-    let store = stage(&["store", &STORE_EVENTS.to_string()])?.less(&none);
-    table.row("egret, store", &store, &store);
-
-    table.section(&format!("Long run: {MANY_FLOWS} live flows"), MANY_PACKETS, "packet");
+fn ours_alone() -> Result<[Section; 3]> {
+    let engine = |name: &str, events: u64, sources, order| {
+        stage(name, RUNS, &["engine", &events.to_string(), sources, order])
+    };
+    let all = ENGINE_EVENTS;
     let many = [MANY_PACKETS.to_string(), MANY_FLOWS.to_string()];
-    let many = measure(Runs::of(1), &stage_command(&["flows", &many[0], &many[1]])?)?;
-    table.row("egret, decode", &many, &many);
-    Ok(())
+    Ok([
+        Section {
+            title: "Engine, one shard, all detectors: events of 10,000 live sessions".to_owned(),
+            units: ENGINE_EVENTS,
+            unit: "event",
+            preparation: Some(engine("preparation", 0, "one", "capture")?),
+            rows: vec![
+                engine("egret, one source, in a capture's order", all, "one", "capture")?,
+                engine("egret, one source, each event of another session", all, "one", "apart")?,
+                engine(
+                    "egret, several sources, joined, each event of another session",
+                    all,
+                    "several",
+                    "apart",
+                )?,
+            ],
+        },
+        Section {
+            title: "SQLite, with roll-ups: events of 200 live sessions".to_owned(),
+            units: STORE_EVENTS,
+            unit: "row",
+            preparation: Some(stage("preparation", RUNS, &["store", "0"])?),
+            rows: vec![stage("egret, store", RUNS, &["store", &STORE_EVENTS.to_string()])?],
+        },
+        Section {
+            title: format!("Long run: {MANY_FLOWS} live flows"),
+            units: MANY_PACKETS,
+            unit: "packet",
+            preparation: None,
+            rows: vec![stage("egret, decode", Runs::of(1), &["flows", &many[0], &many[1]])?],
+        },
+    ])
 }
 
 /// What live sessions take in memory, and what they do beside known destinations.
 fn room(table: &mut Table) -> Result<()> {
-    let once = Runs::of(1);
     let live = LIVE_SESSIONS.to_string();
-    let none = measure(once, &stage_command(&["sessions", "0", "2", "one"])?)?;
+    let none = measure(&stage_command(&["sessions", "0", "2", "one"])?)?;
     for (sources, words) in [("one", "one source"), ("several", "several sources")] {
         for destinations in [4, 10, 32] {
             let stage = stage_command(&["sessions", &live, &destinations.to_string(), sources])?;
-            let sessions = measure(once, &stage)?;
+            let sessions = measure(&stage)?;
             let each = (sessions.peak_mib - none.peak_mib) * 1024.0 / LIVE_SESSIONS as f64;
             table.note(&format!(
                 "{LIVE_SESSIONS} live sessions with {destinations} destinations each, {words}, \
@@ -157,27 +177,13 @@ fn room(table: &mut Table) -> Result<()> {
         }
     }
     let all = stage_command(&["destinations", &live, "10", &KNOWN_DESTINATIONS.to_string()])?;
-    let all = measure(once, &all)?;
+    let all = measure(&all)?;
     table.note(&format!(
         "{LIVE_SESSIONS} live sessions with 10 destinations each, beside {KNOWN_DESTINATIONS} known \
          destinations, take {:.0} MiB at most.",
         all.peak_mib,
     ));
     Ok(())
-}
-
-/// Rows of the peers that are here; of the others, that they are not.
-fn beside(table: &mut Table, peers: &[Peer], ours: &Measured) {
-    for peer in peers {
-        if !peer.is_here() {
-            table.missing(peer.name, "not installed");
-            continue;
-        }
-        match measure(peer.runs, &peer.command()) {
-            Ok(measured) => table.row(peer.name, &measured, ours),
-            Err(error) => table.missing(peer.name, &format!("{error:#}")),
-        }
-    }
 }
 
 /// The capture and the logs to read, these in the order of [`LoadLog::ALL`]; made once and kept
@@ -204,14 +210,19 @@ fn inputs(folder: &Path) -> Result<(PathBuf, [PathBuf; LoadLog::ALL.len()])> {
     Ok((capture, logs.map(|(_, path)| path)))
 }
 
-fn stage(args: &[&str]) -> Result<Measured> {
-    measure(RUNS, &stage_command(args)?)
+fn stage(name: &str, runs: Runs, args: &[&str]) -> Result<Row> {
+    Ok(Row::new(name, runs, stage_command(args)?))
 }
 
 fn stage_command(args: &[&str]) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("stage").args(args);
     Ok(command)
+}
+
+fn both(mut ours: Vec<Row>, peers: Vec<Row>) -> Vec<Row> {
+    ours.extend(peers);
+    ours
 }
 
 fn text(path: &Path) -> &str {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Longest time for one run, in seconds of the clock: the slowest peer needs a minute of a core.
 const TIME_LIMIT_S: u32 = 400;
@@ -41,16 +41,59 @@ impl Runs {
     }
 }
 
-/// The run that took least: its neighbours disturbed it least.
-pub(crate) fn measure(runs: Runs, command: &Command) -> Result<Measured> {
-    let mut least = measure_once(command, runs.stop_after_s)?;
-    for _ in 1..runs.count {
-        let next = measure_once(command, runs.stop_after_s)?;
-        if next.cpu_s < least.cpu_s {
-            least = next;
+/// One row of the table: a process that is run several times, of which that run counts which took least:
+/// its neighbours disturbed it least.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    runs: Runs,
+    command: Command,
+    least: Result<Option<Measured>>,
+}
+
+impl Row {
+    pub(crate) fn new(name: &str, runs: Runs, command: Command) -> Self {
+        Self { name: name.to_owned(), runs, command, least: Ok(None) }
+    }
+
+    /// One that cannot be measured, and why.
+    pub(crate) fn missing(name: &str, why: &'static str) -> Self {
+        let least = Err(anyhow!(why));
+        Self { name: name.to_owned(), runs: Runs::of(0), command: Command::new(""), least }
+    }
+
+    /// What the best run took.
+    pub(crate) fn least(&self) -> Result<Measured> {
+        match &self.least {
+            Ok(least) => least.with_context(|| format!("{} was not run", self.name)),
+            Err(error) => bail!("{error:#}"),
         }
     }
-    Ok(least)
+
+    /// Another run.
+    fn run(&mut self) {
+        let Ok(least) = &mut self.least else { return };
+        match measure_once(&self.command, self.runs.stop_after_s) {
+            Ok(next) if least.is_some_and(|least| least.cpu_s <= next.cpu_s) => {}
+            Ok(next) => *least = Some(next),
+            Err(error) => self.least = Err(error),
+        }
+    }
+}
+
+/// Runs all rows once, and again those that want it, until none does. Machines are fast for some minutes
+/// and slow for others: so all rows have the same share of both.
+pub(crate) fn measure_in_rounds<'a>(rows: impl Iterator<Item = &'a mut Row>) {
+    let mut rows: Vec<&mut Row> = rows.collect();
+    let rounds = rows.iter().map(|row| row.runs.count).max().unwrap_or(0);
+    for round in 0..rounds {
+        eprintln!("round {} of {rounds}", round + 1);
+        rows.iter_mut().filter(|row| row.runs.count > round).for_each(|row| row.run());
+    }
+}
+
+/// One run of a process.
+pub(crate) fn measure(command: &Command) -> Result<Measured> {
+    measure_once(command, None)
 }
 
 fn measure_once(command: &Command, stop_after_s: Option<u32>) -> Result<Measured> {

@@ -6,14 +6,30 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::measure::Measured;
+use crate::measure::Row;
 
 /// Sections of rows.
 pub(crate) struct Table {
     markdown: String,
-    /// How many things each row of the section worked through, and what one is called.
-    units: u64,
-    unit: &'static str,
+}
+
+/// Rows that do the same.
+pub(crate) struct Section {
+    pub(crate) title: String,
+    /// How many things each row works through, and what one is called.
+    pub(crate) units: u64,
+    pub(crate) unit: &'static str,
+    /// What is not part of the work, and taken off each row.
+    pub(crate) preparation: Option<Row>,
+    /// Ours first.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Section {
+    /// All that is to be measured.
+    pub(crate) fn all_rows(&mut self) -> impl Iterator<Item = &mut Row> {
+        self.preparation.iter_mut().chain(&mut self.rows)
+    }
 }
 
 impl Table {
@@ -25,40 +41,52 @@ impl Table {
              CPU is user and system time of the whole process, memory its largest resident size; \
              each row is that of its runs which took least (of seven; of one where a run takes long), \
              because what others do on the same processor can only add. All rows are of one run \
-             of `make bench` on the same files: compare rows, and those by their ratio.\n",
+             of `make bench` on the same files, and take turns: compare rows, and those by their \
+             ratio.\n",
             machine(),
             commit(),
         );
         print!("{markdown}");
-        Self { markdown, units: 1, unit: "" }
+        Self { markdown }
     }
 
-    /// Begins a section of rows that each work through `units` things.
-    pub(crate) fn section(&mut self, title: &str, units: u64, unit: &'static str) {
-        (self.units, self.unit) = (units, unit);
+    /// A section: its rows, the first of which the ratios are taken to.
+    pub(crate) fn section(&mut self, section: &Section) -> Result<()> {
+        let Section { title, units, unit, preparation, rows } = section;
         self.say(&format!(
             "\n## {title}\n\n\
              | | CPU s | M {unit}s per CPU second | ns per {unit} | peak MiB | speed, {} |\n\
              |---|---:|---:|---:|---:|---:|\n",
             "ours = 1"
         ));
-    }
-
-    /// A row; `ours` is what the ratio is taken to.
-    pub(crate) fn row(&mut self, name: &str, measured: &Measured, ours: &Measured) {
-        let per_second = self.units as f64 / measured.cpu_s / 1e6;
-        let nanos = measured.cpu_s * 1e9 / self.units as f64;
-        let ratio = ours.cpu_s / measured.cpu_s;
-        self.say(&format!(
-            "| {name} | {:.2} | {per_second:.2} | {nanos:.0} | {:.0} | {ratio:.2} |\n",
-            measured.cpu_s, measured.peak_mib
-        ));
-    }
-
-    /// A row that could not be measured, and why.
-    pub(crate) fn missing(&mut self, name: &str, why: &str) {
-        // A bar would end the cell.
-        self.say(&format!("| {name} | {} | | | | |\n", why.replace('|', "/")));
+        let preparation = preparation.as_ref().map(Row::least).transpose()?;
+        let work = |row: &Row| {
+            let measured = row.least()?;
+            anyhow::Ok(preparation.map_or(measured, |preparation| measured.less(&preparation)))
+        };
+        let ours = rows.first().map(work).transpose()?;
+        for row in rows {
+            match (work(row), ours) {
+                (Ok(measured), Some(ours)) => {
+                    let per_second = *units as f64 / measured.cpu_s / 1e6;
+                    let nanos = measured.cpu_s * 1e9 / *units as f64;
+                    self.say(&format!(
+                        "| {} | {:.2} | {per_second:.2} | {nanos:.0} | {:.0} | {:.2} |\n",
+                        row.name,
+                        measured.cpu_s,
+                        measured.peak_mib,
+                        ours.cpu_s / measured.cpu_s
+                    ));
+                }
+                // A bar would end the cell.
+                (Err(why), _) => {
+                    let why = format!("{why:#}").replace('|', "/");
+                    self.say(&format!("| {} | {why} | | | | |\n", row.name));
+                }
+                (Ok(_), None) => {}
+            }
+        }
+        Ok(())
     }
 
     /// A sentence below the rows.
