@@ -77,10 +77,8 @@ fn compare() -> Result<()> {
     let mut table = Table::new();
     for section in &sections {
         table.section(section)?;
-        if section.unit == "event" {
-            room(&mut table)?;
-        }
     }
+    room(&mut table)?;
     table.keep(Path::new(RESULTS))
 }
 
@@ -163,6 +161,7 @@ fn ours_alone() -> Result<[Section; 3]> {
 
 /// What live sessions take in memory, and what they do beside known destinations.
 fn room(table: &mut Table) -> Result<()> {
+    table.heading("Room: live sessions in one shard");
     let live = LIVE_SESSIONS.to_string();
     let none = measure(&stage_command(&["sessions", "0", "2", "one"])?)?;
     for (sources, words) in [("one", "one source"), ("several", "several sources")] {

@@ -53,9 +53,9 @@ impl Table {
     /// A section: its rows, the first of which the ratios are taken to.
     pub(crate) fn section(&mut self, section: &Section) -> Result<()> {
         let Section { title, units, unit, preparation, rows } = section;
+        self.heading(title);
         self.say(&format!(
-            "\n## {title}\n\n\
-             | | CPU s | M {unit}s per CPU second | ns per {unit} | peak MiB | speed, {} |\n\
+            "\n| | CPU s | M {unit}s per CPU second | ns per {unit} | peak MiB | speed, {} |\n\
              |---|---:|---:|---:|---:|---:|\n",
             "ours = 1"
         ));
@@ -89,7 +89,12 @@ impl Table {
         Ok(())
     }
 
-    /// A sentence below the rows.
+    /// What the sentences below it are about.
+    pub(crate) fn heading(&mut self, words: &str) {
+        self.say(&format!("\n## {words}\n"));
+    }
+
+    /// A sentence.
     pub(crate) fn note(&mut self, words: &str) {
         self.say(&format!("\n{words}\n"));
     }
