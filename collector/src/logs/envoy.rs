@@ -21,7 +21,6 @@
 //!   is not taken as the server name inside the tunnel.
 
 mod field;
-mod flat;
 pub mod grpc;
 
 use std::borrow::Cow;
@@ -33,8 +32,8 @@ use egret_event::{BlockReason, NameSource, SeenBy, Timestamp, Verdict};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use self::flat::Flat;
 use super::digits::{formed, number, pairs};
+use super::flat::Flat;
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
 use super::text::{address, address_and_port, days_since_epoch, host_and_port};
 use crate::logs;
@@ -161,7 +160,7 @@ impl<'a> Entry<'a> {
                     slot.fill(&mut object)?;
                 }
                 None => {
-                    object.pass_any_key()?;
+                    object.key()?;
                     object.value()?;
                 }
             }

@@ -3,11 +3,15 @@
 //! that one odd field does not cost the line.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::digits::number;
+use super::flat::Flat;
 use super::text::json_decoded;
 
 /// Most entries of a list that are looked at.
@@ -51,16 +55,103 @@ impl<'a> Raw<'a> {
         if !self.0.starts_with(b"[") {
             return Vec::new();
         }
-        let mut entries: Vec<Self> = self.read().unwrap_or_default();
+        let mut entries: Vec<Self> = serde_json::from_slice(self.0).unwrap_or_default();
         entries.truncate(MAX_LISTED);
         entries
     }
 
-    /// An object's fields, or whatever else. `None`: it is none such.
-    pub(super) fn read<T: Deserialize<'a>>(self) -> Option<T> {
-        serde_json::from_slice(self.0).ok()
+    /// The fields of an object. `None`: it is none.
+    pub(super) fn object<T: Fields<'a>>(self) -> Option<T> {
+        read(self.0)
+    }
+
+    /// As it is written; empty where there is none, or `null`.
+    pub(super) fn written(self) -> &'a [u8] {
+        self.0
     }
 }
+
+/// An object of which some fields are read, each as it is written.
+pub(super) trait Fields<'a>: Default {
+    /// Takes a field. What is not read is passed over, and of two with the same key the last counts.
+    fn set(&mut self, key: &[u8], value: Raw<'a>);
+}
+
+/// Declares such an object. Its fields have the names of their keys, or another one where a key is no name:
+/// `kind = "type"`.
+macro_rules! object {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($field:ident $(= $key:literal)?,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        $vis struct $name<'a> {
+            $($field: $crate::logs::json::Raw<'a>,)+
+        }
+
+        impl<'a> $crate::logs::json::Fields<'a> for $name<'a> {
+            fn set(&mut self, key: &[u8], value: $crate::logs::json::Raw<'a>) {
+                match str::from_utf8(key) {
+                    $(Ok($crate::logs::json::key!($field $($key)?)) => self.$field = value,)+
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+macro_rules! key {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $key:literal) => {
+        $key
+    };
+}
+
+pub(super) use {key, object};
+
+/// Reads the object that a text is. `None`: it is none.
+pub(super) fn read<'a, T: Fields<'a>>(text: &'a [u8]) -> Option<T> {
+    quickly(text).or_else(|| {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let fields = json.deserialize_map(InGeneral(PhantomData)).ok()?;
+        json.end().ok()?;
+        Some(fields)
+    })
+}
+
+/// `None`: it is not of the plain kind, and may yet be an object.
+fn quickly<'a, T: Fields<'a>>(text: &'a [u8]) -> Option<T> {
+    let mut fields = T::default();
+    let mut flat = Flat::of(text)?;
+    loop {
+        let key = flat.key()?;
+        fields.set(key, Raw::of(flat.written()?));
+        if !flat.goes_on()? {
+            return Some(fields);
+        }
+    }
+}
+
+struct InGeneral<T>(PhantomData<T>);
+
+impl<'de, T: Fields<'de>> Visitor<'de> for InGeneral<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let mut fields = T::default();
+        while let Some(key) = map.next_key::<Key<'de>>()? {
+            fields.set(key.0.as_bytes(), map.next_value()?);
+        }
+        Ok(fields)
+    }
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -75,7 +166,8 @@ mod tests {
     #[test]
     fn values_are_what_they_are_asked_for_or_nothing() {
         let line = br#"{"a":"x\"\u00e9","b":7,"c":"8","d":null,"e":[1,"two",{}],"f":true,"g":""}"#;
-        let fields: std::collections::BTreeMap<&str, Raw<'_>> = Raw::of(line).read().unwrap();
+        let fields: std::collections::BTreeMap<&str, Raw<'_>> =
+            serde_json::from_slice(line).unwrap();
         assert_eq!(fields["a"].text().as_deref(), Some("x\"é".as_bytes()));
         assert_eq!((fields["b"].count(), fields["c"].count()), (Some(7), Some(8)));
         assert_eq!((fields["a"].count(), fields["b"].text()), (None, None));
@@ -84,5 +176,29 @@ mod tests {
         assert_eq!(listed, [&b"1"[..], b"two", b"{}"]);
         assert_eq!((fields["g"].text(), fields["g"].plain().as_ref()), (None, &b""[..]));
         assert_eq!(fields["b"].list(), []);
+    }
+
+    object! {
+        #[derive(PartialEq)]
+        struct Thing {
+            kind = "type",
+            size,
+        }
+    }
+
+    #[test]
+    fn an_object_is_the_same_read_quickly_or_in_general() {
+        let plain = br#"{"size":7,"other":[{"size":8}],"type":"a"}"#;
+        let spaced = br#" { "size": 7, "other": [{"size": 8}], "typ\u0065": "a" } "#;
+        let things: [Thing<'_>; 2] = [plain, &spaced[..]].map(|text| read(text).unwrap());
+        assert!(quickly::<Thing<'_>>(plain).is_some() && quickly::<Thing<'_>>(spaced).is_none());
+        assert_eq!(things[0], things[1]);
+        assert_eq!((things[0].size.count(), things[0].kind.written()), (Some(7), &b"\"a\""[..]));
+        assert_eq!(read::<Thing<'_>>(b"{}"), Some(Thing::default()));
+        for text in
+            [&b""[..], b"[]", b"{", b"7", b"{\"size\":7", b"{\"size\":7}}", b"{\"size\":07}"]
+        {
+            assert_eq!(read::<Thing<'_>>(text), None, "{}", text.escape_ascii());
+        }
     }
 }

@@ -10,6 +10,7 @@ mod complaints;
 mod digits;
 mod entry;
 pub mod envoy;
+mod flat;
 mod follow;
 mod generation;
 #[cfg(test)]

@@ -15,12 +15,11 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use egret_event::{Timestamp, Transport};
-use serde::Deserialize;
 
 use self::dns::Questions;
 use self::loss::Drops;
 use super::entry::{Ends, Entry};
-use super::json::Raw;
+use super::json::{Raw, object, read};
 use super::record::LineProblem;
 use super::text::address;
 
@@ -40,8 +39,7 @@ impl Suricata {
         line: &'a [u8],
         beside: &mut Option<Entry<'static>>,
     ) -> Result<Entry<'a>, LineProblem> {
-        let common: Common<'a> =
-            serde_json::from_slice(line).map_err(|_| LineProblem::Malformed("JSON"))?;
+        let common: Common<'a> = read(line).ok_or(LineProblem::Malformed("JSON"))?;
         let kind = common.event_type.text().ok_or(LineProblem::Malformed("event_type"))?;
         let read = self.entry(&kind, &common, beside);
         let is_sound = !matches!(read, Err(LineProblem::Malformed(_)));
@@ -79,29 +77,28 @@ impl Suricata {
     }
 }
 
-/// The fields that lines of all kinds have, and the objects that only some have.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Common<'a> {
-    #[serde(borrow)]
-    timestamp: Raw<'a>,
-    event_type: Raw<'a>,
-    flow_id: Raw<'a>,
-    src_ip: Raw<'a>,
-    src_port: Raw<'a>,
-    dest_ip: Raw<'a>,
-    dest_port: Raw<'a>,
-    proto: Raw<'a>,
-    app_proto: Raw<'a>,
-    flow: Raw<'a>,
-    netflow: Raw<'a>,
-    tcp: Raw<'a>,
-    dns: Raw<'a>,
-    tls: Raw<'a>,
-    quic: Raw<'a>,
-    http: Raw<'a>,
-    stats: Raw<'a>,
-    anomaly: Raw<'a>,
+object! {
+    /// The fields that lines of all kinds have, and the objects that only some have.
+    struct Common {
+        timestamp,
+        event_type,
+        flow_id,
+        src_ip,
+        src_port,
+        dest_ip,
+        dest_port,
+        proto,
+        app_proto,
+        flow,
+        netflow,
+        tcp,
+        dns,
+        tls,
+        quic,
+        http,
+        stats,
+        anomaly,
+    }
 }
 
 impl<'a> Common<'a> {

@@ -1,8 +1,8 @@
 //! The fields of Envoy's log that are read, by their keys.
 
-use super::flat::{Flat, Value};
 use super::{Entry, Number, Text};
 use crate::logs::digits::number;
+use crate::logs::flat::{Flat, Value};
 
 /// Where the value of a field goes.
 pub(super) enum Slot<'s, 'a> {

@@ -9,12 +9,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use egret_event::{Resolution, Timestamp, clean_name_bytes};
-use serde::Deserialize;
 
 use super::Common;
 use crate::logs::digits::number;
 use crate::logs::entry::{DnsRecord, Ends, Entry};
-use crate::logs::json::Raw;
+use crate::logs::json::{Raw, object};
 use crate::logs::record::LineProblem;
 use crate::logs::text::address;
 
@@ -45,34 +44,32 @@ struct Key {
     query_type: u16,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Dns<'a> {
-    #[serde(borrow)]
-    version: Raw<'a>,
-    r#type: Raw<'a>,
-    id: Raw<'a>,
-    rrname: Raw<'a>,
-    rrtype: Raw<'a>,
-    rcode: Raw<'a>,
-    rdata: Raw<'a>,
-    queries: Raw<'a>,
-    answers: Raw<'a>,
+object! {
+    struct Dns {
+        version,
+        kind = "type",
+        id,
+        rrname,
+        rrtype,
+        rcode,
+        rdata,
+        queries,
+        answers,
+    }
 }
 
-/// A question, or a record of an answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Record<'a> {
-    #[serde(borrow)]
-    rrname: Raw<'a>,
-    rrtype: Raw<'a>,
-    rdata: Raw<'a>,
+object! {
+    /// A question, or a record of an answer.
+    struct Record {
+        rrname,
+        rrtype,
+        rdata,
+    }
 }
 
 impl Questions {
     pub(super) fn entry<'a>(&mut self, common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-        let dns: Dns<'a> = common.dns.read().ok_or(LineProblem::Malformed("dns"))?;
+        let dns: Dns<'a> = common.dns.object().ok_or(LineProblem::Malformed("dns"))?;
         let asked = asked(&dns);
         let query_type = asked.rrtype.text().map_or(0, |name| type_of(&name));
         let name = asked.rrname.text().ok_or(LineProblem::NoDestination)?;
@@ -84,7 +81,7 @@ impl Questions {
             resolution: None,
         };
         let key = Key { flow: common.flow_id.count(), id: dns.id.count(), query_type };
-        match dns.r#type.text().as_deref() {
+        match dns.kind.text().as_deref() {
             Some(b"query" | b"request") => {
                 self.hold(key, record);
                 Err(LineProblem::Note)
@@ -130,7 +127,7 @@ impl Questions {
 
 /// The question: in version 3 the first of a list.
 fn asked<'a>(dns: &Dns<'a>) -> Record<'a> {
-    let listed = dns.queries.list().first().and_then(|first| first.read());
+    let listed = dns.queries.list().first().and_then(|first| first.object());
     listed.unwrap_or(Record { rrname: dns.rrname, rrtype: dns.rrtype, rdata: Raw::default() })
 }
 
@@ -152,7 +149,7 @@ fn resolution(dns: &Dns<'_>) -> Resolution {
     };
     take(dns.rrtype, dns.rdata, &mut resolution);
     for answer in dns.answers.list() {
-        let record: Record<'_> = answer.read().unwrap_or_default();
+        let record: Record<'_> = answer.object().unwrap_or_default();
         take(record.rrtype, record.rdata, &mut resolution);
     }
     resolution

@@ -6,11 +6,10 @@
 //! header sizes.
 
 use egret_event::{BlockReason, FlowPhase, Protocol, Timestamp, Transport, Verdict, Volume};
-use serde::Deserialize;
 
 use super::{Common, header_bytes, time};
 use crate::logs::entry::{Ends, Entry, FlowRecord};
-use crate::logs::json::Raw;
+use crate::logs::json::{Raw, object};
 use crate::logs::record::LineProblem;
 
 /// TCP flags (RFC 9293, section 3.1).
@@ -20,43 +19,40 @@ const RST: u64 = 0x04;
 /// Bytes of an Ethernet header.
 const LINK_BYTES: u64 = 14;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Flow<'a> {
-    #[serde(borrow)]
-    pkts_toserver: Raw<'a>,
-    pkts_toclient: Raw<'a>,
-    bytes_toserver: Raw<'a>,
-    bytes_toclient: Raw<'a>,
-    start: Raw<'a>,
-    end: Raw<'a>,
-    reason: Raw<'a>,
-    action: Raw<'a>,
+object! {
+    struct Flow {
+        pkts_toserver,
+        pkts_toclient,
+        bytes_toserver,
+        bytes_toclient,
+        start,
+        end,
+        reason,
+        action,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OneWay<'a> {
-    #[serde(borrow)]
-    pkts: Raw<'a>,
-    bytes: Raw<'a>,
-    start: Raw<'a>,
-    end: Raw<'a>,
+object! {
+    struct OneWay {
+        pkts,
+        bytes,
+        start,
+        end,
+    }
 }
 
-/// Flags seen, in hexadecimal: of both sides, of the client, of the server.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Tcp<'a> {
-    #[serde(borrow)]
-    tcp_flags: Raw<'a>,
-    tcp_flags_ts: Raw<'a>,
-    tcp_flags_tc: Raw<'a>,
+object! {
+    /// Flags seen, in hexadecimal: of both sides, of the client, of the server.
+    struct Tcp {
+        tcp_flags,
+        tcp_flags_ts,
+        tcp_flags_tc,
+    }
 }
 
 pub(super) fn entry<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-    let flow: Flow<'a> = common.flow.read().ok_or(LineProblem::Malformed("flow"))?;
-    let tcp: Tcp<'a> = common.tcp.read().unwrap_or_default();
+    let flow: Flow<'a> = common.flow.object().ok_or(LineProblem::Malformed("flow"))?;
+    let tcp: Tcp<'a> = common.tcp.object().unwrap_or_default();
     let record = record(common, flow.start, flow.end)?;
     let header = header_bytes(record.ends.client.0, record.transport);
     let answers = flow.pkts_toclient.count();
@@ -70,7 +66,7 @@ pub(super) fn entry<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
 }
 
 pub(super) fn one_way<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-    let flow: OneWay<'a> = common.netflow.read().ok_or(LineProblem::Malformed("netflow"))?;
+    let flow: OneWay<'a> = common.netflow.object().ok_or(LineProblem::Malformed("netflow"))?;
     let record = record(common, flow.start, flow.end)?;
     let header = header_bytes(record.ends.client.0, record.transport);
     Ok(Entry::Flow(FlowRecord { up: volume(flow.bytes, flow.pkts, header), ..record }))

@@ -1,28 +1,25 @@
 //! `http`: requests as a sensor sees them. `length` is that of the answer's body; how much was
 //! sent is not logged, so the volume is unknown (the flow's line has it).
 
-use serde::Deserialize;
-
 use super::Common;
 use crate::logs::entry::Entry;
-use crate::logs::json::Raw;
+use crate::logs::json::object;
 use crate::logs::record::LineProblem;
 use crate::logs::target::Request;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Http<'a> {
-    #[serde(borrow)]
-    hostname: Raw<'a>,
-    url: Raw<'a>,
-    http_user_agent: Raw<'a>,
-    http_method: Raw<'a>,
-    status: Raw<'a>,
-    length: Raw<'a>,
+object! {
+    struct Http {
+        hostname,
+        url,
+        http_user_agent,
+        http_method,
+        status,
+        length,
+    }
 }
 
 pub(super) fn entry<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-    let http: Http<'a> = common.http.read().ok_or(LineProblem::Malformed("http"))?;
+    let http: Http<'a> = common.http.object().ok_or(LineProblem::Malformed("http"))?;
     let request = Request {
         ends: common.ends()?,
         method: http.http_method.text().unwrap_or_default(),

@@ -2,11 +2,10 @@
 //! packets that it could not decode (`anomaly`).
 
 use egret_event::{GapReason, Timestamp};
-use serde::Deserialize;
 
 use super::Common;
 use crate::logs::entry::{Entry, GapRecord};
-use crate::logs::json::Raw;
+use crate::logs::json::object;
 use crate::logs::record::LineProblem;
 
 /// The counter of drops as it stood last. It runs since Suricata's start.
@@ -15,25 +14,22 @@ pub(super) struct Drops {
     last: Option<(u64, Timestamp)>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Stats<'a> {
-    #[serde(borrow)]
-    capture: Raw<'a>,
+object! {
+    struct Stats {
+        capture,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Capture<'a> {
-    #[serde(borrow)]
-    kernel_drops: Raw<'a>,
+object! {
+    struct Capture {
+        kernel_drops,
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Anomaly<'a> {
-    #[serde(borrow)]
-    r#type: Raw<'a>,
+object! {
+    struct Anomaly {
+        kind = "type",
+    }
 }
 
 impl Drops {
@@ -41,8 +37,8 @@ impl Drops {
     /// its drops may be of any time since the start.
     pub(super) fn entry<'a>(&mut self, common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
         let at = common.at()?;
-        let stats: Stats<'a> = common.stats.read().ok_or(LineProblem::Malformed("stats"))?;
-        let capture: Capture<'a> = stats.capture.read().unwrap_or_default();
+        let stats: Stats<'a> = common.stats.object().ok_or(LineProblem::Malformed("stats"))?;
+        let capture: Capture<'a> = stats.capture.object().unwrap_or_default();
         let now = capture.kernel_drops.count().ok_or(LineProblem::Note)?;
         let (before, from) = self.last.replace((now, at)).ok_or(LineProblem::Note)?;
         // A counter that went back began anew.
@@ -56,8 +52,8 @@ impl Drops {
 
 /// A gap of one packet if it could not be decoded. Oddities of streams and protocols are notes.
 pub(super) fn anomaly<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-    let anomaly: Anomaly<'a> = common.anomaly.read().unwrap_or_default();
-    if anomaly.r#type.text().as_deref() != Some(b"decode") {
+    let anomaly: Anomaly<'a> = common.anomaly.object().unwrap_or_default();
+    if anomaly.kind.text().as_deref() != Some(b"decode") {
         return Err(LineProblem::Note);
     }
     let at = common.at()?;

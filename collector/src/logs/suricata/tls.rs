@@ -4,11 +4,10 @@
 //! certificate's own fingerprint in the log is SHA-1, so it is not taken.
 
 use egret_event::{ServerCertificate, SmolStr, Timestamp, TlsCarrier, TlsHello, clean_name_bytes};
-use serde::Deserialize;
 
 use super::{Common, time};
 use crate::logs::entry::{Ends, Entry};
-use crate::logs::json::Raw;
+use crate::logs::json::{Raw, object};
 use crate::logs::record::LineProblem;
 use crate::logs::text::printable;
 
@@ -24,27 +23,26 @@ const MAX_NAMES: usize = 16;
 /// The version that QUIC always has inside (RFC 9001).
 const TLS_1_3: u16 = 0x0304;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Tls<'a> {
-    #[serde(borrow)]
-    sni: Raw<'a>,
-    version: Raw<'a>,
-    ja4: Raw<'a>,
-    client_alpns: Raw<'a>,
-    subject: Raw<'a>,
-    issuerdn: Raw<'a>,
-    subjectaltname: Raw<'a>,
-    notbefore: Raw<'a>,
-    notafter: Raw<'a>,
-    chain: Raw<'a>,
+object! {
+    struct Tls {
+        sni,
+        version,
+        ja4,
+        client_alpns,
+        subject,
+        issuerdn,
+        subjectaltname,
+        notbefore,
+        notafter,
+        chain,
+    }
 }
 
 pub(super) fn entry<'a>(
     common: &Common<'a>,
     beside: &mut Option<Entry<'static>>,
 ) -> Result<Entry<'a>, LineProblem> {
-    let tls: Tls<'a> = common.tls.read().ok_or(LineProblem::Malformed("tls"))?;
+    let tls: Tls<'a> = common.tls.object().ok_or(LineProblem::Malformed("tls"))?;
     let ends = common.ends()?;
     let hello = TlsHello {
         sni: tls.sni.text().map(|name| clean_name_bytes(&name)),
@@ -62,7 +60,7 @@ pub(super) fn entry<'a>(
 }
 
 pub(super) fn quic<'a>(common: &Common<'a>) -> Result<Entry<'a>, LineProblem> {
-    let tls: Tls<'a> = common.quic.read().ok_or(LineProblem::Malformed("quic"))?;
+    let tls: Tls<'a> = common.quic.object().ok_or(LineProblem::Malformed("quic"))?;
     let sni = tls.sni.text().ok_or(LineProblem::NoDestination)?;
     let hello = TlsHello {
         sni: Some(clean_name_bytes(&sni)),

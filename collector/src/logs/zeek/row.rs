@@ -1,21 +1,16 @@
 //! One line of a log: its fields, found by name, and what their text means.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
-
-use egret_event::Timestamp;
-use serde::Deserialize;
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::field::{Field, Kind};
 use crate::logs::digits::number;
 use crate::logs::entry::Ends;
-use crate::logs::json::Raw;
+use crate::logs::json::{Fields, Raw, read};
 use crate::logs::record::LineProblem;
 use crate::logs::text::{address, port};
+use egret_event::Timestamp;
 
 /// Most entries of a list in a column (`answers`, `san.dns`, ...) that are looked at.
 const MAX_LISTED: usize = 64;
@@ -44,11 +39,7 @@ impl<'a> Row<'a> {
 
     /// Reads an object.
     pub(super) fn of_json(line: &'a [u8]) -> Result<Self, LineProblem> {
-        let malformed = |_| LineProblem::Malformed("JSON");
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let row = json.deserialize_map(Object).map_err(malformed)?;
-        json.end().map_err(malformed)?;
-        Ok(row)
+        read::<JsonRow<'a>>(line).map(|row| row.0).ok_or(LineProblem::Malformed("JSON"))
     }
 
     pub(super) fn set(&mut self, field: Field, cell: &'a [u8]) {
@@ -217,47 +208,19 @@ pub(super) fn escaped_byte(raw: &[u8]) -> Option<u8> {
     u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// Takes the fields that are read from an object, each as it is written.
-struct Object;
+/// A row that an object is.
+struct JsonRow<'a>(Row<'a>);
 
-impl<'de> Visitor<'de> for Object {
-    type Value = Row<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut row = Row::empty(Form::Json);
-        while let Some(Key(field)) = map.next_key()? {
-            let Some(field) = field else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let cell = map.next_value::<&'de RawValue>()?.get().as_bytes();
-            if cell != b"null" {
-                row.set(field, cell);
-            }
-        }
-        Ok(row)
+impl Default for JsonRow<'_> {
+    fn default() -> Self {
+        Self(Row::empty(Form::Json))
     }
 }
 
-/// A key, if it is one that is read.
-struct Key(Option<Field>);
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = Key;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-                Ok(Key(Field::of(name.as_bytes())))
-            }
+impl<'a> Fields<'a> for JsonRow<'a> {
+    fn set(&mut self, key: &[u8], value: Raw<'a>) {
+        if let Some(field) = Field::of(key).filter(|_| !value.written().is_empty()) {
+            self.0.set(field, value.written());
         }
-        deserializer.deserialize_str(Name)
     }
 }
