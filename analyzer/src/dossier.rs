@@ -314,7 +314,11 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         | Detector::DnsTunnel
         | Detector::SensitiveContent
         | Detector::ForeignTenant => 4.0,
-        Detector::RateBurst | Detector::Beacon | Detector::BlockedProbes | Detector::FanOut => 2.0,
+        Detector::RateBurst
+        | Detector::Beacon
+        | Detector::BlockedProbes
+        | Detector::FanOut
+        | Detector::NotFound => 2.0,
         Detector::Policy | Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift => 1.0,
         Detector::Contradiction => 2.0,
     }

@@ -200,6 +200,12 @@ impl Case<'_> {
             (Some((Detector::FanOut, f)), _) => {
                 format!("{} {} contacted", f.observed.value, f.observed.unit)
             }
+            (Some((Detector::NotFound, f)), _) => {
+                format!(
+                    "about {} in paths that {name} does not have",
+                    bytes_words(f.observed.value as u64)
+                )
+            }
             (Some((Detector::DirectAddress, _)), _) => {
                 format!("{name} contacted, and no name led there")
             }

@@ -155,7 +155,8 @@ const fn is_comparison(detector: Detector) -> bool {
         | Detector::ForeignTenant
         | Detector::DirectAddress
         | Detector::OddCertificate
-        | Detector::FanOut => true,
+        | Detector::FanOut
+        | Detector::NotFound => true,
         Detector::SensitiveContent
         | Detector::Policy
         | Detector::Contradiction

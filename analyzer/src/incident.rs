@@ -241,11 +241,13 @@ pub enum Detector {
     TemplateDrift,
     /// D15: more destinations that are new here than is normal.
     FanOut,
+    /// D16: much is told in the paths of requests for what is not there.
+    NotFound,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -263,6 +265,7 @@ impl Detector {
         Self::FleetDrip,
         Self::TemplateDrift,
         Self::FanOut,
+        Self::NotFound,
     ];
 
     /// The short code.
@@ -285,6 +288,7 @@ impl Detector {
             Self::FleetDrip => "D14",
             Self::TemplateDrift => "T",
             Self::FanOut => "D15",
+            Self::NotFound => "D16",
         }
     }
 
@@ -308,6 +312,7 @@ impl Detector {
             Self::FleetDrip => "fleet drip",
             Self::TemplateDrift => "template drift",
             Self::FanOut => "fan-out",
+            Self::NotFound => "not-found requests",
         }
     }
 }

@@ -95,6 +95,11 @@ pub(crate) fn information(labels: &str) -> u32 {
     labels.split('.').map(of_label).sum()
 }
 
+/// The same in the path of a URL.
+pub(crate) fn information_in_path(path: &str) -> u32 {
+    path.split(['/', '.']).map(of_label).sum()
+}
+
 fn of_label(label: &str) -> u32 {
     let mut before = END * SYMBOLS + END;
     let mut cost = 0;

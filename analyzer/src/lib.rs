@@ -68,6 +68,7 @@ mod tails;
 mod tally;
 mod teach;
 mod tenancy;
+mod vain;
 mod views;
 mod watch;
 mod words;

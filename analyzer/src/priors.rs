@@ -108,6 +108,11 @@ impl SizePrior {
     pub(crate) const OF_NEW_DESTINATIONS: Self =
         Self { median: 4, p98: 200, bar: 1_000, p_at_bar: P_AT_BAR_OF_BEATS };
 
+    /// The prior for what the paths of requests hold, in bytes, that one destination answered "not found":
+    /// a build that looks for its packages in several places asks for hundreds of words.
+    pub(crate) const OF_NOT_FOUND: Self =
+        Self { median: 1, p98: 2 * KIB, bar: 16 * KIB, p_at_bar: P_AT_BAR_OF_BEATS };
+
     /// The prior for new destinations of a session that show an odd certificate: one session in two
     /// hundred meets one.
     pub(crate) const OF_ODD_CERTIFICATES: Self =

@@ -15,6 +15,7 @@ use crate::calibration::Score;
 use crate::detect::beacon::Rhythm;
 use crate::detect::blocked_probes::Probes;
 use crate::detect::foreign_tenant::Places;
+use crate::detect::not_found::NotFound;
 use crate::detect::policy::Rule;
 use crate::detect::rate_burst::{Bars, Burst};
 use crate::detect::sensitive_content::Pieces;
@@ -68,6 +69,8 @@ pub(crate) struct Session {
     pub(crate) places: Option<Box<Places>>,
     /// What left of values that the configuration names.
     pub(crate) pieces: Option<Box<Pieces>>,
+    /// From the first request on for what its destination does not have.
+    pub(crate) not_found: Option<Box<NotFound>>,
     /// Private (address, port) pairs contacted against policy.
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
@@ -77,6 +80,8 @@ pub(crate) struct Session {
     /// Whether its DNS questions are seen, and certificates of servers.
     pub(crate) asks: bool,
     pub(crate) shows_certificates: bool,
+    /// Whether requests are seen, with their paths and how they were answered.
+    pub(crate) shows_requests: bool,
     /// Whether something unlikely was not held against it because an analyst judged the like benign.
     pub(crate) is_spared: bool,
     /// When its partition looks at it again, in whole seconds: silence may have ended it, or
@@ -275,11 +280,13 @@ impl Session {
             probes: None,
             places: None,
             pieces: None,
+            not_found: None,
             private: None,
             many: None,
             score: Score::default(),
             asks: false,
             shows_certificates: false,
+            shows_requests: false,
             is_spared: false,
             due_s: 0,
             growth_due_s: NEVER_S,

@@ -103,6 +103,9 @@ impl Cell {
     /// Destinations that are new.
     pub(crate) const NEW_DESTINATIONS: Self = Self(FIRST_BURST + 2 * WINDOWS as u8);
 
+    /// Information in the paths of requests for what one destination does not have.
+    pub(crate) const NOT_FOUND: Self = Self(FIRST_BURST + 2 * WINDOWS as u8 + 1);
+
     /// The most contacts within a window: two lanes, three windows.
     pub(crate) const fn of_burst(lane: Lane, window: usize) -> Self {
         Self(FIRST_BURST + lane as u8 * WINDOWS as u8 + window as u8)

@@ -45,7 +45,7 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             }
             Detector::RateBurst if case.target == Target::Many => add(DISCOVERY_OF_SERVICES),
             Detector::RateBurst => add(("T1020", "Automated Exfiltration")),
-            Detector::FanOut => add(LITTLE_BY_LITTLE),
+            Detector::FanOut | Detector::NotFound => add(LITTLE_BY_LITTLE),
             Detector::BlockedProbes => add(DISCOVERY_OF_SERVICES),
             Detector::Contradiction if finding.p < THRESHOLD => add(FRONTING),
             Detector::Contradiction => add(OTHER_PROTOCOL),

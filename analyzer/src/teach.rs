@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::detect::foreign_tenant::Places;
+use crate::detect::not_found::{self, NotFound};
 use crate::detect::rate_burst::{self, Lane, WINDOWS};
 use crate::detect::slow_drip::{self, AGES_MIN};
 use crate::detect::upload_size::Subject;
@@ -51,6 +52,7 @@ impl Session {
         largest.extend(self.largest_drips(world));
         largest.extend(self.most_of_new(world));
         largest.extend(self.largest_bursts(world));
+        largest.extend(self.most_not_found(world));
         let mut lost = self.teach_asked(delta);
         for key in self.place.scopes() {
             if delta.scopes.len() >= MOST_SCOPES && !delta.scopes.contains_key(&key) {
@@ -231,6 +233,16 @@ impl Session {
             most.push((Cell::ODD_CERTIFICATES, self.odd_certificates().min(bar)));
         }
         most
+    }
+
+    /// The most that one destination was asked for and did not have, no more than what is reported now.
+    fn most_not_found(&self, world: &World) -> Option<(Cell, u64)> {
+        if !self.shows_requests {
+            return None;
+        }
+        let ladder = world.baseline.ladder(&self.place);
+        let most = self.not_found.as_deref().map_or(0, NotFound::most);
+        Some((Cell::NOT_FOUND, most.min(not_found::PATHS.first_below(&ladder, THRESHOLD))))
     }
 
     /// The largest upload per cell; none is one of no bytes, so that what is learned is how likely any

@@ -64,6 +64,7 @@ impl Session {
         self.check_drip(target, event, world);
         self.check_tenant(target, event, world);
         self.check_certificate(target, event, world);
+        self.check_not_found(target, event, world);
         many_is_touched |= self.check_content(target, event, world);
         if let Some(contradiction) = contradiction {
             many_is_touched |= self.note_contradiction(target, &contradiction, (event, world), out);
@@ -107,6 +108,9 @@ impl Session {
         }
         if let Some(questions) = &mut self.questions {
             questions.look_again();
+        }
+        if let Some(not_found) = &mut self.not_found {
+            not_found.look_again();
         }
     }
 

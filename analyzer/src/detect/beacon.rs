@@ -15,7 +15,7 @@ use std::time::Duration;
 use egret_event::{Attribution, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::CountOfNew;
+use super::Count;
 use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
@@ -24,7 +24,7 @@ use crate::tails::{interval_shape, interval_tail};
 use crate::words::probability_words;
 
 /// Contacts at even intervals with one new destination.
-pub(crate) const CONTACTS: CountOfNew = CountOfNew {
+pub(crate) const CONTACTS: Count = Count {
     detector: Detector::Beacon,
     unit: "contacts at even intervals",
     cell: Cell::BEATS,

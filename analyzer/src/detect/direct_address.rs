@@ -10,14 +10,14 @@ use egret_event::{Attribution, Event};
 
 use super::beacon::is_asked_by_timers;
 use super::policy::is_private;
-use super::{CountOfNew, LEAST_P_OF_CORROBORATION};
+use super::{Count, LEAST_P_OF_CORROBORATION};
 use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 
 /// Such addresses of a session.
-pub(crate) const ADDRESSES: CountOfNew = CountOfNew {
+pub(crate) const ADDRESSES: Count = Count {
     detector: Detector::DirectAddress,
     unit: "new addresses that no name led to",
     cell: Cell::DIRECT_ADDRESSES,

@@ -7,14 +7,14 @@
 
 use egret_event::Attribution;
 
-use super::CountOfNew;
+use super::Count;
 use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 
 /// Such destinations of a session.
-pub(crate) const DESTINATIONS: CountOfNew = CountOfNew {
+pub(crate) const DESTINATIONS: Count = Count {
     detector: Detector::FanOut,
     unit: "new destinations",
     cell: Cell::NEW_DESTINATIONS,

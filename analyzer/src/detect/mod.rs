@@ -12,6 +12,7 @@ pub(crate) mod fan_out;
 pub(crate) mod fleet_drip;
 pub(crate) mod foreign_tenant;
 pub(crate) mod new_destination;
+pub(crate) mod not_found;
 pub(crate) mod odd_certificate;
 pub(crate) mod policy;
 pub(crate) mod rate_burst;
@@ -57,9 +58,9 @@ fn normal_size(normal: &NormalSize, origin: &Attribution) -> Normal {
     self::normal(&normal.weight, [normal.median as f64, normal.p98 as f64], origin)
 }
 
-/// What is counted of a session's new destinations, held against what other sessions have of it.
+/// What is counted of a session, held against what other sessions have of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CountOfNew {
+pub(crate) struct Count {
     detector: Detector,
     /// What it counts.
     unit: &'static str,
@@ -69,7 +70,7 @@ pub(crate) struct CountOfNew {
     least_p: f64,
 }
 
-impl CountOfNew {
+impl Count {
     /// P(a session has at least so many).
     pub(crate) fn tail(&self, ladder: &Ladder<'_>, count: u64) -> f64 {
         self.sizes(ladder).survival(count).max(self.least_p)

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use egret_event::{Attribution, ServerCertificate, Timestamp};
 
-use super::{CountOfNew, LEAST_P_OF_CORROBORATION};
+use super::{Count, LEAST_P_OF_CORROBORATION};
 use crate::baseline::Ladder;
 use crate::incident::{Detector, Finding};
 use crate::priors::SizePrior;
 use crate::size::Cell;
 
 /// New destinations of a session that show such a one.
-pub(crate) const DESTINATIONS: CountOfNew = CountOfNew {
+pub(crate) const DESTINATIONS: Count = Count {
     detector: Detector::OddCertificate,
     unit: "new destinations with an odd certificate",
     cell: Cell::ODD_CERTIFICATES,

@@ -12,6 +12,7 @@ mod fleet;
 mod joins;
 mod learning;
 mod limits;
+mod not_found;
 mod properties;
 mod roll_ups;
 mod scenarios;

@@ -609,7 +609,7 @@ export interface components {
          * @description A detector, by its code in DETECTION terms.
          * @enum {string}
          */
-        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "direct_address" | "odd_certificate" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip" | "template_drift" | "fan_out";
+        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "direct_address" | "odd_certificate" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip" | "template_drift" | "fan_out" | "not_found";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
             /**

@@ -27,6 +27,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   fleet_drip: 'Fleet drip',
   template_drift: 'Template drift',
   fan_out: 'Fan-out',
+  not_found: 'Not-found requests',
 };
 
 /** The person behind a change; nothing for the engine. */

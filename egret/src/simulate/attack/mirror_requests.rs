@@ -18,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
     about: "data in the names of packages asked of an index",
     technique: "T1030",
     channel: Channel::Https,
-    found_by: &["rate_burst", "slow_drip"],
+    found_by: &["not_found", "rate_burst"],
     paces: [
         // Forty names on a connection, one after the other.
         Pace { contacts: 10..17, bytes: 1_200..1_201, apart_ms: 100..101 },
