@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -61,7 +60,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The fields of an object. `None`: it is none.
-    pub(super) fn object<T: Fields<'a>>(self) -> Option<T> {
+    pub(super) fn object<T: Fields<'a> + Default>(self) -> Option<T> {
         read(self.0)
     }
 
@@ -72,9 +71,12 @@ impl<'a> Raw<'a> {
 }
 
 /// An object of which some fields are read, each as it is written.
-pub(super) trait Fields<'a>: Default {
+pub(super) trait Fields<'a> {
     /// Takes a field. What is not read is passed over, and of two with the same key the last counts.
     fn set(&mut self, key: &[u8], value: Raw<'a>);
+
+    /// Forgets what was taken.
+    fn clear(&mut self);
 }
 
 /// Declares such an object. Its fields have the names of their keys, or another one where a key is no name:
@@ -89,10 +91,14 @@ macro_rules! object {
 
         impl<'a> $crate::logs::json::Fields<'a> for $name<'a> {
             fn set(&mut self, key: &[u8], value: $crate::logs::json::Raw<'a>) {
-                match str::from_utf8(key) {
-                    $(Ok($crate::logs::json::key!($field $($key)?)) => self.$field = value,)+
+                match key {
+                    $(_ if key == $crate::logs::json::key!($field $($key)?).as_bytes() => self.$field = value,)+
                     _ => {}
                 }
+            }
+
+            fn clear(&mut self) {
+                *self = Self::default();
             }
         }
     };
@@ -110,43 +116,47 @@ macro_rules! key {
 pub(super) use {key, object};
 
 /// Reads the object that a text is. `None`: it is none.
-pub(super) fn read<'a, T: Fields<'a>>(text: &'a [u8]) -> Option<T> {
-    quickly(text).or_else(|| {
+pub(super) fn read<'a, T: Fields<'a> + Default>(text: &'a [u8]) -> Option<T> {
+    let mut fields = T::default();
+    read_into(&mut fields, text).map(|()| fields)
+}
+
+/// The same into fields of which none is set. `None`: it is none, and what was read of it means nothing.
+pub(super) fn read_into<'a>(fields: &mut impl Fields<'a>, text: &'a [u8]) -> Option<()> {
+    read_quickly(fields, text).or_else(|| {
+        fields.clear();
         let mut json = serde_json::Deserializer::from_slice(text);
-        let fields = json.deserialize_map(InGeneral(PhantomData)).ok()?;
-        json.end().ok()?;
-        Some(fields)
+        json.deserialize_map(InGeneral(fields)).ok()?;
+        json.end().ok()
     })
 }
 
 /// `None`: it is not of the plain kind, and may yet be an object.
-fn quickly<'a, T: Fields<'a>>(text: &'a [u8]) -> Option<T> {
-    let mut fields = T::default();
+fn read_quickly<'a>(fields: &mut impl Fields<'a>, text: &'a [u8]) -> Option<()> {
     let mut flat = Flat::of(text)?;
     loop {
         let key = flat.key()?;
         fields.set(key, Raw::of(flat.written()?));
         if !flat.goes_on()? {
-            return Some(fields);
+            return Some(());
         }
     }
 }
 
-struct InGeneral<T>(PhantomData<T>);
+struct InGeneral<'f, T>(&'f mut T);
 
-impl<'de, T: Fields<'de>> Visitor<'de> for InGeneral<T> {
-    type Value = T;
+impl<'de, T: Fields<'de>> Visitor<'de> for InGeneral<'_, T> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
-        let mut fields = T::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Key<'de>>()? {
-            fields.set(key.0.as_bytes(), map.next_value()?);
+            self.0.set(key.0.as_bytes(), map.next_value()?);
         }
-        Ok(fields)
+        Ok(())
     }
 }
 
@@ -191,7 +201,8 @@ mod tests {
         let plain = br#"{"size":7,"other":[{"size":8}],"type":"a"}"#;
         let spaced = br#" { "size": 7, "other": [{"size": 8}], "typ\u0065": "a" } "#;
         let things: [Thing<'_>; 2] = [plain, &spaced[..]].map(|text| read(text).unwrap());
-        assert!(quickly::<Thing<'_>>(plain).is_some() && quickly::<Thing<'_>>(spaced).is_none());
+        let is_quick = |text| read_quickly(&mut Thing::default(), text).is_some();
+        assert!(is_quick(plain) && !is_quick(spaced));
         assert_eq!(things[0], things[1]);
         assert_eq!((things[0].size.count(), things[0].kind.written()), (Some(7), &b"\"a\""[..]));
         assert_eq!(read::<Thing<'_>>(b"{}"), Some(Thing::default()));

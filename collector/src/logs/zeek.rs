@@ -28,10 +28,11 @@ mod x509;
 
 use self::field::Kind;
 pub use self::names::ConnectionNames;
-use self::row::Row;
+use self::row::{Form, Row};
 use self::tsv::Header;
 use self::x509::Certificates;
 use super::entry::Entry;
+use super::json::read_into;
 use super::record::LineProblem;
 
 /// What has to be remembered of a Zeek log from line to line.
@@ -84,7 +85,8 @@ impl Zeek {
         line: &'a [u8],
         beside: &mut Option<Entry<'static>>,
     ) -> Result<Entry<'a>, LineProblem> {
-        let row = Row::of_json(line)?;
+        let mut row = Row::empty(Form::Json);
+        read_into(&mut row, line).ok_or(LineProblem::Malformed("JSON"))?;
         let kind = row.kind();
         if kind == Kind::Other {
             // Nearly every log has it: what has not is something else.

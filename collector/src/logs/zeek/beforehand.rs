@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use super::field::{Field, Kind};
 use super::names::ConnectionNames;
-use super::row::Row;
+use super::row::{Form, Row};
 use super::tsv::Header;
+use crate::logs::json::read_into;
 use crate::logs::lines::{Line, Lines};
 use crate::logs::reader::Reader;
 use crate::unpack::{Packing, Unpacked};
@@ -91,7 +92,8 @@ fn tells(path: &Path, dialect: Dialect) -> io::Result<Tells> {
 }
 
 fn of_json(line: &[u8]) -> Option<Tells> {
-    let row = Row::of_json(line).ok()?;
+    let mut row = Row::empty(Form::Json);
+    read_into(&mut row, line)?;
     // Where each line says which log it is of, there are several.
     let is_mixed = row.has(Field::Stream);
     let of_kind = Tells::of(row.kind());

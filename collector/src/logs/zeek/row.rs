@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::field::{Field, Kind};
-use crate::logs::digits::number;
+use crate::logs::digits::{digits_at_begin, number};
 use crate::logs::entry::Ends;
-use crate::logs::json::{Fields, Raw, read};
+use crate::logs::json::{Fields, Raw};
 use crate::logs::record::LineProblem;
 use crate::logs::text::{address, port};
 use egret_event::Timestamp;
@@ -35,11 +35,6 @@ impl<'a> Row<'a> {
     /// A row of which nothing is known yet.
     pub(super) fn empty(form: Form) -> Self {
         Self { cells: [None; Field::COUNT], form }
-    }
-
-    /// Reads an object.
-    pub(super) fn of_json(line: &'a [u8]) -> Result<Self, LineProblem> {
-        read::<JsonRow<'a>>(line).map(|row| row.0).ok_or(LineProblem::Malformed("JSON"))
     }
 
     pub(super) fn set(&mut self, field: Field, cell: &'a [u8]) {
@@ -160,25 +155,35 @@ impl<'a> Row<'a> {
 /// Seconds with a fraction, as whole seconds and nanoseconds; further digits are left out. An
 /// exponent, which some JSON writers use, is understood to the precision of a double.
 fn decimal(text: &[u8]) -> Option<(i64, i64)> {
-    if text.contains(&b'e') || text.contains(&b'E') {
-        let value: f64 = str::from_utf8(text).ok()?.parse().ok()?;
-        // Beyond this no time can be told.
-        let is_sensible = value.is_finite() && (0.0..9.0e9).contains(&value);
-        return is_sensible.then(|| (value as i64, (value.fract() * 1e9) as i64));
+    /// Of the fraction, as far as it is taken.
+    const PLACES: usize = 9;
+    let whole = digits_at_begin(text);
+    let (seconds, rest) = text.split_at(whole);
+    let fraction = match rest {
+        [] => rest,
+        [b'.', fraction @ ..] => fraction,
+        _ => return with_exponent(text),
+    };
+    let places = fraction.len().min(PLACES);
+    let nanos = match number(&fraction[..places]) {
+        Some(digits) => digits * 10u64.pow((PLACES - places) as u32),
+        None if fraction.is_empty() => 0,
+        None => return with_exponent(text),
+    };
+    if fraction[places..].iter().any(|byte| !byte.is_ascii_digit()) {
+        return with_exponent(text);
     }
-    let dot = memchr::memchr(b'.', text).unwrap_or(text.len());
-    let seconds = i64::try_from(number(&text[..dot])?).ok()?;
-    let fraction = text.get(dot + 1..).unwrap_or_default();
-    let mut nanos = 0;
-    for place in 0..9 {
-        let digit = match fraction.get(place) {
-            Some(digit) if digit.is_ascii_digit() => i64::from(digit - b'0'),
-            Some(_) => return None,
-            None => 0,
-        };
-        nanos = nanos * 10 + digit;
-    }
-    Some((seconds, nanos))
+    Some((i64::try_from(number(seconds)?).ok()?, i64::try_from(nanos).ok()?))
+}
+
+/// As [`decimal`], with an exponent; whatever else is none.
+#[cold]
+fn with_exponent(text: &[u8]) -> Option<(i64, i64)> {
+    let has_exponent = text.contains(&b'e') || text.contains(&b'E');
+    let value: f64 = str::from_utf8(text).ok().filter(|_| has_exponent)?.parse().ok()?;
+    // Beyond this no time can be told.
+    let is_sensible = value.is_finite() && (0.0..9.0e9).contains(&value);
+    is_sensible.then(|| (value as i64, (value.fract() * 1e9) as i64))
 }
 
 /// Undoes `\xNN`, by which Zeek writes separators and unprintable bytes in columns.
@@ -208,19 +213,38 @@ pub(super) fn escaped_byte(raw: &[u8]) -> Option<u8> {
     u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// A row that an object is.
-struct JsonRow<'a>(Row<'a>);
+impl<'a> Fields<'a> for Row<'a> {
+    fn set(&mut self, key: &[u8], value: Raw<'a>) {
+        if let Some(field) = Field::of(key).filter(|_| !value.written().is_empty()) {
+            self.cells[field as usize] = Some(value.written());
+        }
+    }
 
-impl Default for JsonRow<'_> {
-    fn default() -> Self {
-        Self(Row::empty(Form::Json))
+    fn clear(&mut self) {
+        *self = Self::empty(self.form);
     }
 }
 
-impl<'a> Fields<'a> for JsonRow<'a> {
-    fn set(&mut self, key: &[u8], value: Raw<'a>) {
-        if let Some(field) = Field::of(key).filter(|_| !value.written().is_empty()) {
-            self.0.set(field, value.written());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_read_to_the_nanosecond() {
+        for (text, seconds, nanos) in [
+            ("1767599996.649031", 1_767_599_996, 649_031_000),
+            ("0.5", 0, 500_000_000),
+            ("7", 7, 0),
+            ("7.", 7, 0),
+            ("1.0000000019", 1, 1),
+            ("1.00000000012345678901234567890", 1, 0),
+            ("1.5e3", 1_500, 0),
+            ("25e-1", 2, 500_000_000),
+        ] {
+            assert_eq!(decimal(text.as_bytes()), Some((seconds, nanos)), "{text}");
+        }
+        for text in ["", ".5", "-1.5", "1.x", "1.5x", "1,5", "x", "1e", "1e99", "1.123456789x"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text}");
         }
     }
 }
