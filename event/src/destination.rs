@@ -72,14 +72,32 @@ impl Destination {
     /// A destination known by its address only.
     pub fn address(address: IpAddr, port: u16) -> Self {
         let address = address.to_canonical();
-        Self {
-            domain: address.to_smolstr(),
-            host: None,
-            named_by: None,
-            address: Some(address),
-            port,
-        }
+        Self { domain: text_of(address), host: None, named_by: None, address: Some(address), port }
     }
+}
+
+/// An address in text. Flows without a name are told by the million, and of an IPv4 address the standard
+/// library's formatter takes five times as long.
+fn text_of(address: IpAddr) -> SmolStr {
+    let IpAddr::V4(v4) = address else { return address.to_smolstr() };
+    let (mut text, mut length) = ([0; "255.255.255.255".len()], 0);
+    let mut add = |byte| {
+        text[length] = byte;
+        length += 1;
+    };
+    for (at, octet) in v4.octets().into_iter().enumerate() {
+        if at > 0 {
+            add(b'.');
+        }
+        if octet >= 100 {
+            add(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            add(b'0' + octet / 10 % 10);
+        }
+        add(b'0' + octet % 10);
+    }
+    std::str::from_utf8(&text[..length]).map_or_else(|_| v4.to_smolstr(), SmolStr::new)
 }
 
 /// A host name in the one form that Egret stores: lower case, no trailing dots, at most 253 bytes.
@@ -253,6 +271,12 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn an_address_is_told_as_the_standard_library_does(address: IpAddr) {
+            let destination = Destination::address(address, 443);
+            proptest::prop_assert_eq!(destination.domain.as_str(), address.to_canonical().to_string());
+        }
+
         #[test]
         fn cleaning_twice_changes_nothing_but_escapes(name in ".*") {
             let clean = clean_name(&name);
