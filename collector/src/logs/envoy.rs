@@ -35,7 +35,7 @@ use serde::{Deserialize, Deserializer};
 use super::digits::{formed, number, pairs};
 use super::flat::Flat;
 use super::record::{Coding, LineProblem, LogRecord, PROXY_LOGIN, Written};
-use super::text::{address, address_and_port, days_since_epoch, host_and_port};
+use super::text::{address, address_and_port, host_and_port, quick_minute};
 use crate::logs;
 
 /// Reads a line, without its line end.
@@ -275,21 +275,12 @@ fn timestamp(text: &[u8]) -> Option<Timestamp> {
 
 fn quick_timestamp(text: &[u8]) -> Option<Timestamp> {
     let ([date, time, rest], []) = text.as_chunks() else { return None };
-    let date = formed(*date, *b"0000-00-")?;
-    let time = formed(*time, *b"00T00:00")?;
+    let minute = quick_minute(*date, *time)?;
     let rest = formed(*rest, *b":00.000Z")?;
     let [_, _, _, _, _, _, last_digit, _] = rest.to_le_bytes().map(i64::from);
-    let [century, _, year, _, _, month, _, _] = pairs(date).map(i64::from);
-    let [day, _, _, hour, _, _, minute, _] = pairs(time).map(i64::from);
     let [_, second, _, _, hundredths, _, _, _] = pairs(rest).map(i64::from);
-    let (year, millis) = (century * 100 + year, hundredths * 10 + last_digit);
-    // The rest (month lengths, leap seconds) is left to the full parser.
-    let plain = (1..=12).contains(&month) && (1..=28).contains(&day);
-    if !plain || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-    Some(Timestamp::from_parts(seconds, millis * 1_000_000))
+    let millis = hundredths * 10 + last_digit;
+    (second < 60).then(|| Timestamp::from_parts(minute + second, millis * 1_000_000))
 }
 
 /// Text that need not be UTF-8, borrowed where JSON does not escape it.

@@ -18,10 +18,11 @@ use egret_event::{Timestamp, Transport};
 
 use self::dns::Questions;
 use self::loss::Drops;
+use super::digits::{formed, number, pairs};
 use super::entry::{Ends, Entry};
 use super::json::{Raw, object, read};
 use super::record::LineProblem;
-use super::text::address;
+use super::text::{address, quick_minute};
 
 /// What has to be remembered from line to line.
 #[derive(Debug, Default)]
@@ -152,8 +153,22 @@ fn number_of(name: &[u8]) -> u8 {
 /// `2026-01-31T09:30:00.123456+0000`, and without an offset (in certificates) UTC.
 fn time(raw: Raw<'_>) -> Option<Timestamp> {
     let text = raw.text()?;
+    if let Some(time) = quick_time(&text) {
+        return Some(time);
+    }
     let text = str::from_utf8(&text).ok()?;
     text.parse().or_else(|_| format!("{text}Z").parse()).ok()
+}
+
+/// The first of these forms, in which all times of a line are but for those of certificates.
+fn quick_time(text: &[u8]) -> Option<Timestamp> {
+    let text: &[u8; 31] = text.try_into().ok()?;
+    let ([date, time, rest], _) = text.as_chunks() else { return None };
+    let minute = quick_minute(*date, *time)?;
+    let second = i64::from(pairs(formed(*rest, *b":00.0000")?)[1]);
+    let micros = i64::try_from(number(&text[20..26])?).ok()?;
+    let is_plain = second < 60 && text.ends_with(b"+0000");
+    is_plain.then(|| Timestamp::from_parts(minute + second, micros * 1_000))
 }
 
 /// Bytes of headers before the payload. Suricata counts from the link layer on; TCP with

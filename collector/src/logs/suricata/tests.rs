@@ -299,3 +299,27 @@ proptest::proptest! {
         let _ = suricata.read(line.as_bytes(), &mut None);
     }
 }
+
+#[test]
+fn times_are_the_same_read_quickly_or_in_full() {
+    let quick = ["2026-01-28T09:30:59.123456+0000", "1999-12-01T23:59:00.000001+0000"];
+    let full = [
+        "2026-01-31T09:30:59.123456+0000",
+        "2026-01-28T09:30:59.123456+0100",
+        "2026-01-28T09:30:59.12345+00:00",
+        "2026-01-28T09:30:60.123456+0000",
+        "2026-01-28 09:30:59.123456+0000",
+        "2026-01-28T09:30:59.12345x+0000",
+        "2026-13-28T09:30:59.123456+0000",
+        "2026-01-28T24:30:59.123456+0000",
+    ];
+    for (text, is_quick) in
+        quick.map(|text| (text, true)).into_iter().chain(full.map(|t| (t, false)))
+    {
+        let quickly = super::quick_time(text.as_bytes());
+        assert_eq!(quickly.is_some(), is_quick, "{text}");
+        if is_quick {
+            assert_eq!(quickly, text.parse().ok(), "{text}");
+        }
+    }
+}
