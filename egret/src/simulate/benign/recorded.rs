@@ -79,53 +79,73 @@ fn host(name: &str) -> Host {
     public(name).behind(aliases)
 }
 
-fn ask_registry(host: &Host, number: usize, _: usize) -> (&'static str, String) {
-    let path = match host.name.as_str() {
-        "pypi.org" => format!("/simple/package-{number}/"),
-        "files.pythonhosted.org" => format!("/packages/package_{number}-1.0-py3-none-any.whl"),
-        "registry.npmjs.org" => format!("/package-{number}"),
-        "index.crates.io" => format!("/pa/ck/package-{number}"),
-        "static.crates.io" => format!("/crates/package-{number}/1.0.0/download"),
-        "proxy.golang.org" => format!("/example.com/package-{number}/@v/v1.0.0.zip"),
-        "repo.maven.apache.org" => format!("/maven2/org/package/{number}/package-{number}.jar"),
-        _ => format!("/{number}"),
+/// Status of what is there, and of what is not.
+const OK: u16 = 200;
+const NOT_FOUND: u16 = 404;
+
+fn ask_registry(host: &Host, number: usize, _: usize) -> (&'static str, String, u16) {
+    let (path, status) = match host.name.as_str() {
+        "pypi.org" => (format!("/simple/package-{number}/"), OK),
+        "files.pythonhosted.org" => {
+            (format!("/packages/package_{number}-1.0-py3-none-any.whl"), OK)
+        }
+        "registry.npmjs.org" => (format!("/package-{number}"), OK),
+        "index.crates.io" => (format!("/pa/ck/package-{number}"), OK),
+        "static.crates.io" => (format!("/crates/package-{number}/1.0.0/download"), OK),
+        // Which part of an import path is the module's is found out by asking for each.
+        "proxy.golang.org" if number % 3 == 1 => {
+            (format!("/example.com/package-{number}/internal/client/@v/list"), NOT_FOUND)
+        }
+        "proxy.golang.org" => (format!("/example.com/package-{number}/@v/v1.0.0.zip"), OK),
+        // The groups that a plugin's short name may be of are looked through.
+        "repo.maven.apache.org" if number % 10 == 3 => {
+            (format!("/maven2/org/package/plugins-{number}/maven-metadata.xml"), NOT_FOUND)
+        }
+        "repo.maven.apache.org" => {
+            (format!("/maven2/org/package/{number}/package-{number}.jar"), OK)
+        }
+        _ => (format!("/{number}"), OK),
     };
-    ("GET", path)
+    ("GET", path, status)
 }
 
-fn ask_for_pack(_: &Host, number: usize, _: usize) -> (&'static str, String) {
+fn ask_for_pack(_: &Host, number: usize, _: usize) -> (&'static str, String, u16) {
     ask_git("git-upload-pack", number)
 }
 
-fn ask_to_take_pack(_: &Host, number: usize, _: usize) -> (&'static str, String) {
+fn ask_to_take_pack(_: &Host, number: usize, _: usize) -> (&'static str, String, u16) {
     ask_git("git-receive-pack", number)
 }
 
 /// The references first, then what the service is for.
-fn ask_git(service: &str, number: usize) -> (&'static str, String) {
+fn ask_git(service: &str, number: usize) -> (&'static str, String, u16) {
     match number {
-        0 => ("GET", format!("/acme/service.git/info/refs?service={service}")),
-        _ => ("POST", format!("/acme/service.git/{service}")),
+        0 => ("GET", format!("/acme/service.git/info/refs?service={service}"), OK),
+        _ => ("POST", format!("/acme/service.git/{service}"), OK),
     }
 }
 
-fn ask_model(host: &Host, _: usize, _: usize) -> (&'static str, String) {
+fn ask_model(host: &Host, _: usize, _: usize) -> (&'static str, String, u16) {
     let path = match host.name.as_str() {
         "api.anthropic.com" => "/v1/messages",
         _ => "/v1/chat/completions",
     };
-    ("POST", path.to_owned())
+    ("POST", path.to_owned(), OK)
 }
 
 /// Requests of a code host's API that are larger have a body: their headers and token take this much.
 const LARGEST_GET_BYTES: usize = 300;
 
-fn ask_code_host(host: &Host, number: usize, up: usize) -> (&'static str, String) {
+fn ask_code_host(host: &Host, number: usize, up: usize) -> (&'static str, String, u16) {
     match host.name.as_str() {
         "api.github.com" if up > LARGEST_GET_BYTES => {
-            ("POST", format!("/repos/acme/service/issues/{number}/comments"))
+            ("POST", format!("/repos/acme/service/issues/{number}/comments"), OK)
         }
-        "api.github.com" => ("GET", format!("/repos/acme/service/issues/{number}")),
-        _ => ("GET", format!("/acme/service/main/file-{number}")),
+        // Whether there is one yet.
+        "api.github.com" if number % 7 == 5 => {
+            ("GET", format!("/repos/acme/service/releases/tags/v1.{number}.0"), NOT_FOUND)
+        }
+        "api.github.com" => ("GET", format!("/repos/acme/service/issues/{number}"), OK),
+        _ => ("GET", format!("/acme/service/main/file-{number}"), OK),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Replay<'a> {
 
 /// Method and path of the request number so-and-so of a connection, of so many bytes, where they were
 /// not seen.
-pub(crate) type Ask = fn(&Host, usize, usize) -> (&'static str, String);
+pub(crate) type Ask = fn(&Host, usize, usize) -> (&'static str, String, u16);
 
 impl Session {
     /// What is said on it once it stands.
@@ -169,7 +169,7 @@ fn requests_in_clear(replay: &Replay<'_>) -> Vec<Said> {
     for burst in &replay.contact.bursts {
         let bytes = replay.profile.replayed(burst);
         match (burst.way, burst.path, said.last_mut()) {
-            (Way::Up, Some(path), _) => said.push(Said::of(("GET", path.to_owned()), bytes)),
+            (Way::Up, Some(path), _) => said.push(Said::of(("GET", path.to_owned(), 200), bytes)),
             (Way::Up, None, Some(last)) => last.up += bytes,
             (Way::Down, _, Some(last)) => last.down += bytes,
             (_, _, None) => {}
@@ -180,7 +180,7 @@ fn requests_in_clear(replay: &Replay<'_>) -> Vec<Said> {
 
 impl Said {
     /// A request of so many bytes. No log tells how many of them are its headers.
-    fn of((method, path): (&'static str, String), up: usize) -> Self {
-        Self { method, path, status: 200, up, up_header: up, down: 0 }
+    fn of((method, path, status): (&'static str, String, u16), up: usize) -> Self {
+        Self { method, path, status, up, up_header: up, down: 0 }
     }
 }
