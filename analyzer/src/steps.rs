@@ -205,6 +205,13 @@ fn steps_of_findings(case: &Case<'_>) -> Vec<String> {
              take down what was left there."
         ));
     }
+    if is_found(Detector::NotFound) {
+        steps.push(format!(
+            "Read the paths that {name} answered with 404 or 410, in the proxy's log: a program that looks for \
+             something asks for words, and names that nobody would give hold what was taken. An index that \
+             asks another one for what it does not have has passed them on."
+        ));
+    }
     if is_found(Detector::SlowDrip) {
         steps.push(format!(
             "Find the program that keeps sending to {name}, and look at what one of its requests \

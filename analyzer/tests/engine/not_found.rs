@@ -47,6 +47,8 @@ fn data_in_the_names_of_packages_that_are_not_there_is_found() {
     assert!((20_000.0..36_000.0).contains(&finding.observed.value), "{finding:?}");
     assert!(finding.words.contains("not there (404, 410)"), "{}", finding.words);
     assert!(incident.title.contains("in paths that pypi.org does not have"), "{}", incident.title);
+    let next = &incident.explanation.next_steps;
+    assert!(next.iter().any(|step| step.starts_with("Read the paths that pypi.org")), "{next:?}");
 }
 
 #[test]
