@@ -115,7 +115,7 @@ fn flows_again(program: &'static Program, profile: &Profile, run: &Run) -> Vec<(
     let place = (world::executor_address(0, 1, false), Route::Direct);
     let start = Timestamp::from_secs(1_769_850_000);
     let mut session = Session::begin(place, start, run.part, Dice::new(SEED, 1));
-    say_again(&mut session, (profile, run), (program, |_, _, _| ("GET", "/".to_owned())));
+    say_again(&mut session, (profile, run), (program, |_, _, _| ("GET", "/".to_owned(), 200)));
     let mut tracks = session.end().tracks;
     tracks.sort_by_key(Track::begins);
     let folder = tempfile::tempdir().unwrap();
