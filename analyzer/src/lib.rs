@@ -26,6 +26,7 @@ mod carry;
 mod config;
 mod corroborate;
 mod detect;
+mod domains;
 mod dossier;
 mod drops;
 mod engine;

@@ -6,9 +6,11 @@
 
 use std::sync::LazyLock;
 
+use egret_event::SmolStr;
+
 use crate::detect::rate_burst::{Lane, WINDOWS};
 use crate::detect::slow_drip::{AGES_MIN, MOST_PER_MINUTE, looks};
-use crate::hash::Map;
+use crate::domains::Domains;
 use crate::histogram::log_size;
 use crate::moments::Expected;
 use crate::questions::Carried;
@@ -231,34 +233,20 @@ pub(crate) fn is_platform(domain: &str) -> bool {
 
 /// Whether a domain is itself one of those platforms, and not what a customer has below one.
 pub(crate) fn is_own_of_platform(domain: &str) -> bool {
-    PLATFORMS.0.contains_key(domain)
+    PLATFORMS.has(domain)
 }
 
-/// A shipped list of domains.
-struct Domains(Map<&'static str, ()>);
-
-impl Domains {
-    /// From its text: a domain in a line, empty lines and comments (`#`).
-    fn of(text: &'static str) -> Self {
-        let lines = text.lines().map(str::trim);
-        let domains = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self(domains.map(|domain| (domain, ())).collect())
-    }
-
-    /// Whether a host is one of them, or below one.
-    fn hold(&self, host: &str) -> bool {
-        let dots = host.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
-        let mut begins = std::iter::once(0).chain(dots.map(|(at, _)| at + 1));
-        begins.any(|begin| self.0.contains_key(&host[begin..]))
-    }
+/// The domains of a shipped list: one in a line, between empty lines and comments (`#`).
+fn listed(text: &'static str) -> Domains {
+    let lines = text.lines().map(str::trim);
+    let domains = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    domains.map(SmolStr::new_static).collect()
 }
 
-static SERVICES: LazyLock<Domains> =
-    LazyLock::new(|| Domains::of(include_str!("priors/services.txt")));
-static LOOKUPS: LazyLock<Domains> =
-    LazyLock::new(|| Domains::of(include_str!("priors/lookups.txt")));
+static SERVICES: LazyLock<Domains> = LazyLock::new(|| listed(include_str!("priors/services.txt")));
+static LOOKUPS: LazyLock<Domains> = LazyLock::new(|| listed(include_str!("priors/lookups.txt")));
 static PLATFORMS: LazyLock<Domains> =
-    LazyLock::new(|| Domains::of(include_str!("priors/platforms.txt")));
+    LazyLock::new(|| listed(include_str!("priors/platforms.txt")));
 
 #[cfg(test)]
 mod tests {
@@ -289,12 +277,12 @@ mod tests {
 
     #[test]
     fn services_are_clean_names_and_hold_their_subdomains_only() {
-        for domain in [&SERVICES, &LOOKUPS, &PLATFORMS].into_iter().flat_map(|list| list.0.keys()) {
+        for domain in [&SERVICES, &LOOKUPS, &PLATFORMS].into_iter().flat_map(|list| list.iter()) {
             assert_eq!(egret_event::clean_name(domain), *domain);
             assert!(domain.contains('.'), "{domain}");
         }
         // A destination is a registrable domain: what stands below one would never be found.
-        for service in SERVICES.0.keys() {
+        for service in SERVICES.iter() {
             assert_eq!(egret_event::registrable_domain(service), *service);
         }
         assert!(is_known_service("files.pythonhosted.org"));

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::AnalyzerConfig;
-use crate::hash::Map;
+use crate::domains::Domains;
 use crate::incident::Severity;
 
 /// A rule that was broken.
@@ -61,14 +61,14 @@ impl RuleHits {
 #[derive(Debug)]
 pub(crate) struct Policy {
     /// Domains allowed together with their subdomains. Empty: any.
-    allow: Map<SmolStr, ()>,
+    allow: Domains,
     allow_private: Vec<IpNet>,
 }
 
 impl Policy {
     /// The policy of a configuration. `*.example.org` means the same as `example.org`.
     pub(crate) fn of(config: &AnalyzerConfig) -> Self {
-        let entry = |domain: &SmolStr| (SmolStr::new(domain.trim_start_matches("*.")), ());
+        let entry = |domain: &SmolStr| SmolStr::new(domain.trim_start_matches("*."));
         Self {
             allow: config.allow.iter().map(entry).collect(),
             allow_private: config.allow_private.clone(),
@@ -96,11 +96,7 @@ impl Policy {
     }
 
     fn is_allowed(&self, host: &str) -> bool {
-        if self.allow.is_empty() || self.allow.contains_key(host) {
-            return true;
-        }
-        let dots = host.bytes().enumerate().filter(|(_, byte)| *byte == b'.');
-        dots.map(|(at, _)| &host[at + 1..]).any(|parent| self.allow.contains_key(parent))
+        self.allow.is_empty() || self.allow.hold(host)
     }
 
     fn is_allowed_private(&self, destination: &Destination, transport: Option<Transport>) -> bool {
