@@ -23,7 +23,7 @@ const OTHER: usize = 39;
 const PARENT_WEIGHT: f64 = 5.0;
 
 /// Weights are told in sixteenths of a bit: whole numbers, and fine enough.
-pub(crate) const PER_BIT: u32 = 16;
+const PER_BIT: u32 = 16;
 
 /// What a character can carry at most, in sixteenths of a bit: log2 of the letters that the label
 /// is written in. Lower case and upper case are one here, so base 64 carries a little more.
@@ -95,7 +95,12 @@ pub(crate) fn information(labels: &str) -> u32 {
     labels.split('.').map(of_label).sum()
 }
 
-/// The same in the path of a URL.
+/// A sum of such information in whole bytes.
+pub(crate) fn in_bytes(information: u64) -> u32 {
+    u32::try_from(information / u64::from(PER_BIT * 8)).unwrap_or(u32::MAX)
+}
+
+/// Information in the path of a URL, in sixteenths of a bit.
 pub(crate) fn information_in_path(path: &str) -> u32 {
     path.split(['/', '.']).map(of_label).sum()
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::detect::upload_size::NextLook;
 use crate::hash::quick;
 use crate::information::Information;
-use crate::label_model::{self, PER_BIT};
-use crate::room::make_room;
+use crate::label_model;
+use crate::room::put;
 use crate::tally::Seen;
 
 /// Domains that a session remembers: about 1 KB with a few names each.
@@ -184,15 +184,9 @@ impl Questions {
             carried: [0; CARRIED],
             next_look: Carried::ALL.map(Carried::first_look),
         };
-        if self.0.len() < MOST_DOMAINS {
-            make_room(&mut self.0);
-            self.0.push(new);
-            return self.0.len() - 1;
-        }
-        let rank = |known: &AskedDomain| (known.is_notable, known.carried[0], known.seen.last);
-        let least = (0..self.0.len()).min_by_key(|at| rank(&self.0[*at])).unwrap_or(0);
-        self.0[least] = new;
-        least
+        put(&mut self.0, MOST_DOMAINS, new, |known| {
+            (known.is_notable, known.carried[0], known.seen.last)
+        })
     }
 
     /// What was asked for below a domain.
@@ -226,13 +220,13 @@ impl AskedDomain {
         let hash = quick(asked.name.as_str());
         self.seen.include(event.at);
         if self.names.add(hash, weight) {
-            self.carried[Carried::Names as usize] = bytes(&self.names);
+            self.carried[Carried::Names as usize] = label_model::in_bytes(self.names.sum());
         }
         if is_free {
             let weight = if is_host_name { weight } else { weight * NO_HOST_NAME_COUNTS };
             let free_form = self.free_form.get_or_insert_default();
             if free_form.add(hash, weight) {
-                self.carried[Carried::FreeForm as usize] = bytes(free_form);
+                self.carried[Carried::FreeForm as usize] = label_model::in_bytes(free_form.sum());
             }
         }
         if source == self.source {
@@ -280,10 +274,6 @@ impl AskedDomain {
     pub(crate) fn from(&self) -> Timestamp {
         self.seen.first
     }
-}
-
-fn bytes(information: &Information) -> u32 {
-    u32::try_from(information.sum() / u64::from(PER_BIT * 8)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -10,3 +10,21 @@ pub(crate) fn make_room<T>(list: &mut Vec<T>) {
         list.reserve_exact(AT_ONCE);
     }
 }
+
+/// Puts an item into a list of at most so many: at its end, or in place of the one of the lowest rank, of
+/// several the first. Where it is now.
+pub(crate) fn put<T, R: Ord>(
+    list: &mut Vec<T>,
+    most: usize,
+    item: T,
+    rank: impl Fn(&T) -> R,
+) -> usize {
+    if list.len() < most {
+        make_room(list);
+        list.push(item);
+        return list.len() - 1;
+    }
+    let least = (0..list.len()).min_by_key(|at| rank(&list[*at])).unwrap_or(0);
+    list[least] = item;
+    least
+}

@@ -17,9 +17,9 @@ use crate::baseline::Ladder;
 use crate::hash::quick;
 use crate::incident::{Detector, Finding};
 use crate::information::Information;
-use crate::label_model::{self, PER_BIT};
+use crate::label_model;
 use crate::priors::SizePrior;
-use crate::room::make_room;
+use crate::room::put;
 use crate::size::Cell;
 use crate::words::bytes_words;
 
@@ -62,8 +62,8 @@ impl NotFound {
         if !place.paths.add(quick(path), label_model::information_in_path(path)) {
             return None;
         }
-        let bytes = place.paths.sum() / u64::from(PER_BIT * 8);
-        place.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        place.bytes = label_model::in_bytes(place.paths.sum());
+        let bytes = u64::from(place.bytes);
         if !place.next_look.is_due(bytes) {
             return None;
         }
@@ -75,14 +75,7 @@ impl NotFound {
     fn begin(&mut self, key: u64) -> usize {
         let next_look = NextLook::at(FIRST_LOOK);
         let new = Place { key, paths: Information::default(), bytes: 0, next_look };
-        if self.0.len() < MOST_PLACES {
-            make_room(&mut self.0);
-            self.0.push(new);
-            return self.0.len() - 1;
-        }
-        let least = (0..self.0.len()).min_by_key(|at| (self.0[*at].bytes, *at)).unwrap_or(0);
-        self.0[least] = new;
-        least
+        put(&mut self.0, MOST_PLACES, new, |place| place.bytes)
     }
 
     /// The most that one destination was asked for, in bytes.
