@@ -72,7 +72,7 @@ fn compare() -> Result<()> {
     let mut sections =
         beside_peers((text(&capture), logs.each_ref().map(|path| text(path))), text(&folder))?;
     sections.extend(ours_alone()?);
-    measure_in_rounds(sections.iter_mut().flat_map(Section::all_rows));
+    measure_in_rounds(sections.iter_mut().flat_map(Section::all_rows))?;
 
     let mut table = Table::new();
     for section in &sections {

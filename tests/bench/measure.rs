@@ -47,18 +47,26 @@ pub(crate) struct Row {
     pub(crate) name: String,
     runs: Runs,
     command: Command,
+    /// Whether it is left out where it fails: others' tools are, and ours never.
+    may_fail: bool,
     least: Result<Option<Measured>>,
 }
 
 impl Row {
+    /// A row of ours.
     pub(crate) fn new(name: &str, runs: Runs, command: Command) -> Self {
-        Self { name: name.to_owned(), runs, command, least: Ok(None) }
+        Self { name: name.to_owned(), runs, command, may_fail: false, least: Ok(None) }
+    }
+
+    /// A row of somebody else's.
+    pub(crate) fn of_peer(name: &str, runs: Runs, command: Command) -> Self {
+        Self { may_fail: true, ..Self::new(name, runs, command) }
     }
 
     /// One that cannot be measured, and why.
     pub(crate) fn missing(name: &str, why: &'static str) -> Self {
-        let least = Err(anyhow!(why));
-        Self { name: name.to_owned(), runs: Runs::of(0), command: Command::new(""), least }
+        let row = Self::of_peer(name, Runs::of(0), Command::new(""));
+        Self { least: Err(anyhow!(why)), ..row }
     }
 
     /// What the best run took.
@@ -70,25 +78,31 @@ impl Row {
     }
 
     /// Another run.
-    fn run(&mut self) {
-        let Ok(least) = &mut self.least else { return };
+    fn run(&mut self) -> Result<()> {
+        let Ok(least) = &mut self.least else { return Ok(()) };
         match measure_once(&self.command, self.runs.stop_after_s) {
             Ok(next) if least.is_some_and(|least| least.cpu_s <= next.cpu_s) => {}
             Ok(next) => *least = Some(next),
-            Err(error) => self.least = Err(error),
+            Err(error) if self.may_fail => self.least = Err(error),
+            Err(error) => return Err(error).context(self.name.clone()),
         }
+        Ok(())
     }
 }
 
 /// Runs all rows once, and again those that want it, until none does. Machines are fast for some minutes
 /// and slow for others: so all rows have the same share of both.
-pub(crate) fn measure_in_rounds<'a>(rows: impl Iterator<Item = &'a mut Row>) {
+///
+/// # Errors
+/// A row of ours that fails.
+pub(crate) fn measure_in_rounds<'a>(rows: impl Iterator<Item = &'a mut Row>) -> Result<()> {
     let mut rows: Vec<&mut Row> = rows.collect();
     let rounds = rows.iter().map(|row| row.runs.count).max().unwrap_or(0);
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
-        rows.iter_mut().filter(|row| row.runs.count > round).for_each(|row| row.run());
+        rows.iter_mut().filter(|row| row.runs.count > round).try_for_each(|row| row.run())?;
     }
+    Ok(())
 }
 
 /// One run of a process.

@@ -19,7 +19,7 @@ fn peer(name: &str, runs: Runs, command: &[&str]) -> Row {
     }
     let mut process = Command::new(command[0]);
     process.args(&command[1..]);
-    Row::new(name, runs, process)
+    Row::of_peer(name, runs, process)
 }
 
 fn is_here(program: &str) -> bool {

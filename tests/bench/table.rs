@@ -64,10 +64,10 @@ impl Table {
             let measured = row.least()?;
             anyhow::Ok(preparation.map_or(measured, |preparation| measured.less(&preparation)))
         };
-        let ours = rows.first().map(work).transpose()?;
+        let ours = work(rows.first().context("a section without rows")?)?;
         for row in rows {
-            match (work(row), ours) {
-                (Ok(measured), Some(ours)) => {
+            match work(row) {
+                Ok(measured) => {
                     let per_second = *units as f64 / measured.cpu_s / 1e6;
                     let nanos = measured.cpu_s * 1e9 / *units as f64;
                     self.say(&format!(
@@ -79,11 +79,10 @@ impl Table {
                     ));
                 }
                 // A bar would end the cell.
-                (Err(why), _) => {
+                Err(why) => {
                     let why = format!("{why:#}").replace('|', "/");
                     self.say(&format!("| {} | {why} | | | | |\n", row.name));
                 }
-                (Ok(_), None) => {}
             }
         }
         Ok(())
