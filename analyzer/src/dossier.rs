@@ -1,6 +1,7 @@
 //! What is kept of a destination (or of a session as a whole) once it is notable: names,
 //! evidence, findings, and the state of its incident.
 
+use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::baseline::Ladder;
 use crate::calibration::Bar;
 use crate::detect::policy::{Rule, RuleHits};
 use crate::detect::sensitive_content;
+use crate::earlier::Earlier;
 use crate::incident::{Detector, Evidence, Finding, Severity};
 use crate::tails::{combine, evidence};
 use crate::words::bytes_words;
@@ -41,6 +43,8 @@ pub(crate) struct Dossier {
     /// Below which probability it becomes an incident, or became one.
     pub(crate) bar: Bar,
     pub(crate) opened: Option<Opened>,
+    /// What the incident is from the executor's sessions before. `None`: it is of this one alone.
+    pub(crate) earlier: Option<Box<Earlier>>,
 }
 
 /// The baseline that the findings come from.
@@ -61,7 +65,7 @@ pub(crate) struct Opened {
     grew_at: Timestamp,
     /// What was known not to have been seen when it last changed.
     missed: u64,
-    severity: Severity,
+    pub(crate) severity: Severity,
     /// One bit per detector that has evidence.
     detectors: u32,
     up_bytes: u64,
@@ -92,28 +96,38 @@ impl Dossier {
         self.note_evidence(event);
     }
 
-    /// Strongest: most bytes, then blocked, then earliest.
     fn note_evidence(&mut self, event: &Event) {
+        let (up_bytes, blocked) = (sent_bytes(event), event.verdict.is_blocked());
+        let Some(place) = self.place_of_evidence(event.id, (up_bytes, blocked)) else { return };
+        let evidence = Evidence {
+            event: event.id,
+            at: event.at,
+            source: event.source.clone(),
+            words: event_words(event),
+            up_bytes,
+            blocked,
+        };
+        self.insert_evidence(place, evidence);
+    }
+
+    /// Where an event stands among the evidence. Strongest: most bytes, then blocked, then earliest noted.
+    /// `None`: it is there already, or others are stronger.
+    fn place_of_evidence(
+        &self,
+        event: EventId,
+        (up, blocked): (Option<u64>, bool),
+    ) -> Option<usize> {
         let rank = |up: Option<u64>, blocked: bool| (up.unwrap_or(0), blocked);
-        let sent_bytes = sent_bytes(event);
-        let new = rank(sent_bytes, event.verdict.is_blocked());
+        let new = rank(up, blocked);
         let at = self.evidence.partition_point(|e| rank(e.up_bytes, e.blocked) >= new);
-        if at >= MOST_EVIDENCE || self.evidence.iter().any(|e| e.event == event.id) {
-            return;
-        }
+        let is_known = || self.evidence.iter().any(|e| e.event == event);
+        (at < MOST_EVIDENCE && !is_known()).then_some(at)
+    }
+
+    fn insert_evidence(&mut self, place: usize, evidence: Evidence) {
         self.evidence.truncate(MOST_EVIDENCE - 1);
         self.evidence.reserve_exact(1);
-        self.evidence.insert(
-            at,
-            Evidence {
-                event: event.id,
-                at: event.at,
-                source: event.source.clone(),
-                words: event_words(event),
-                up_bytes: sent_bytes,
-                blocked: event.verdict.is_blocked(),
-            },
-        );
+        self.evidence.insert(place, evidence);
     }
 
     /// What a detector found.
@@ -168,14 +182,18 @@ impl Dossier {
 
     /// Counts a broken rule.
     pub(crate) fn hit(&mut self, rule: Rule, event: &Event) {
+        let hits = self.hits_of(rule);
+        let count = if event.verdict.is_blocked() { &mut hits.blocked } else { &mut hits.allowed };
+        *count = count.saturating_add(1);
+    }
+
+    fn hits_of(&mut self, rule: Rule) -> &mut RuleHits {
         let at = self.rules.iter().position(|hits| hits.rule == rule).unwrap_or_else(|| {
             self.rules.push(RuleHits { rule, allowed: 0, blocked: 0 });
             self.rules.sort_unstable_by_key(|hits| hits.rule);
             self.rules.iter().position(|hits| hits.rule == rule).unwrap_or(0)
         });
-        let hits = &mut self.rules[at];
-        let count = if event.verdict.is_blocked() { &mut hits.blocked } else { &mut hits.allowed };
-        *count = count.saturating_add(1);
+        &mut self.rules[at]
     }
 
     /// What all evidence amounts to when `up_bytes` were sent.
@@ -243,7 +261,7 @@ impl Dossier {
     ) -> Option<crate::ChangeKind> {
         let assessment = self.assess(up_bytes);
         let kind = match &self.opened {
-            None if assessment.p < self.bar.threshold => crate::ChangeKind::Opened,
+            None if self.is_beyond_its_bar(&assessment) => crate::ChangeKind::Opened,
             Some(open) if open.is_outgrown_by(&assessment, at, up_bytes) => crate::ChangeKind::Grew,
             _ => return None,
         };
@@ -264,16 +282,62 @@ impl Dossier {
         Some(kind)
     }
 
+    /// Whether it is due to become an incident when `up_bytes` were sent.
+    pub(crate) fn is_due_to_open(&self, up_bytes: u64) -> bool {
+        self.opened.is_none() && self.is_beyond_its_bar(&self.assess(up_bytes))
+    }
+
+    fn is_beyond_its_bar(&self, assessment: &Assessment) -> bool {
+        assessment.p < self.bar.threshold
+    }
+
+    /// Takes in the dossier of an incident that goes on, and is open as that is.
+    pub(crate) fn go_on_with(&mut self, before: Self, earlier: Earlier) {
+        let own = mem::replace(&mut self.hosts, before.hosts);
+        own.iter().for_each(|host| keep(&mut self.hosts, host));
+        let own = mem::replace(&mut self.addresses, before.addresses);
+        own.iter().for_each(|address| keep(&mut self.addresses, address));
+        let own = mem::replace(&mut self.ports, before.ports);
+        own.iter().for_each(|port| keep(&mut self.ports, port));
+        for evidence in mem::replace(&mut self.evidence, before.evidence) {
+            let rank = (evidence.up_bytes, evidence.blocked);
+            if let Some(place) = self.place_of_evidence(evidence.event, rank) {
+                self.insert_evidence(place, evidence);
+            }
+        }
+        for finding in before.findings {
+            match self.findings.iter_mut().find(|own| own.detector == finding.detector) {
+                Some(own) if own.p <= finding.p => {}
+                Some(own) => *own = finding,
+                None => self.findings.push(finding),
+            }
+        }
+        for hits in before.rules {
+            let own = self.hits_of(hits.rule);
+            own.allowed = own.allowed.saturating_add(hits.allowed);
+            own.blocked = own.blocked.saturating_add(hits.blocked);
+        }
+        self.opened = before.opened;
+        self.earlier = Some(Box::new(earlier));
+    }
+
+    /// Notes at `at` that an open incident goes on, no worse than it was told.
+    pub(crate) fn resume(&mut self, at: Timestamp, missed: u64) {
+        if let Some(open) = &mut self.opened {
+            open.missed = missed;
+            open.number += 1;
+            open.changed_at = open.changed_at.max(at);
+        }
+    }
+
     /// Notes what could not be seen in the time of an open incident; whether that is news. When the
     /// incident has grown by enough to be told does not depend on it.
     pub(crate) fn obscure(&mut self, at: Timestamp, missed: u64) -> bool {
-        let Some(open) = self.opened.as_mut().filter(|open| open.missed != missed) else {
-            return false;
-        };
-        open.missed = missed;
-        open.number += 1;
-        open.changed_at = open.changed_at.max(at);
-        true
+        let is_news = self.opened.is_some_and(|open| open.missed != missed);
+        if is_news {
+            self.resume(at, missed);
+        }
+        is_news
     }
 }
 

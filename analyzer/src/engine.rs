@@ -112,6 +112,8 @@ pub struct EngineSummary {
     /// Destinations that sessions could not keep apart from others, and such that the baseline
     /// forgot or had no room to learn.
     pub evicted_destinations: u64,
+    /// Executors whose incidents could not go on in their next session because others' took the room.
+    pub evicted_pasts: u64,
     /// Newest event time less the lateness. `None` before the first event.
     pub watermark: Option<Timestamp>,
 }
@@ -257,6 +259,7 @@ impl Engine {
             evicted_sessions: counts.iter().map(|c| c.evicted_sessions).sum(),
             evicted_destinations: self.forgotten_destinations
                 + counts.iter().map(|c| c.evicted_destinations + c.unlearned).sum::<u64>(),
+            evicted_pasts: counts.iter().map(|c| c.evicted_pasts).sum(),
             watermark: self.watermark(),
         }
     }

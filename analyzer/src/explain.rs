@@ -49,8 +49,8 @@ impl Session {
             target,
             dossier,
             name: self.name_of(target),
-            observed: self.observed(target),
-            seen: self.seen_at(target),
+            observed: self.incident_observed(target),
+            seen: self.incident_seen(target),
             findings: shared_out(dossier),
         };
         Some(IncidentChange {
@@ -132,7 +132,7 @@ impl Case<'_> {
             },
             stage: if by_rule { Stage::Rules } else { self.dossier.bar.stage },
             origin: (*self.session.origin).clone(),
-            session: self.session.name(),
+            session: self.session.session_of_incident(self.target).0,
             destination: self.session.destination(self.target),
             hosts: self.dossier.hosts.clone(),
             addresses: self.dossier.addresses.clone(),
@@ -315,8 +315,8 @@ impl Case<'_> {
             Target::Many => "all its destinations together".to_owned(),
         };
         let mut words = format!(
-            "Session {} sent {} to {whereto} in {} and received {}: {} let through, {} blocked",
-            self.session.name(),
+            "{} sent {} to {whereto} in {} and received {}: {} let through, {} blocked",
+            self.sessions_words(),
             bytes_words(observed.up_bytes),
             duration_words(seen.last.since(seen.first)),
             bytes_words(observed.down_bytes),
@@ -338,6 +338,18 @@ impl Case<'_> {
         }
         words.push('.');
         words
+    }
+
+    fn sessions_words(&self) -> String {
+        let (name, _) = self.session.session_of_incident(self.target);
+        match self.session.earlier(self.target) {
+            None => format!("Session {name}"),
+            Some(earlier) => format!(
+                "{} of executor {}, from {name} on,",
+                count_words(u64::from(earlier.sessions) + 1, "session"),
+                self.session.origin.executor,
+            ),
+        }
     }
 
     fn gaps(&self, world: &World) -> Vec<GapSeen> {

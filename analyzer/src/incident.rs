@@ -27,7 +27,8 @@ pub struct Incident {
     pub stage: Stage,
     /// Who did it.
     pub origin: Attribution,
-    /// The session: its given id, or the executor and the time of its first event. `"*"` for many
+    /// The session: its given id, or the executor and the time of its first event; where later sessions of an
+    /// executor without given ones have part in it, the first of them. `"*"` for many
     /// sessions together (a fleet drip, a template drift); for a blind source its name.
     pub session: SmolStr,
     /// The registrable domain, or the address where there is no name. For findings about many
@@ -442,8 +443,11 @@ pub enum ChangeKind {
     /// Something in its time could not be seen, and that became known after its last change: its
     /// gaps say what. Nothing was found that is worse, so nobody is alerted.
     Obscured,
-    /// Its session ended; it will not grow any more.
+    /// Its session ended: it grows no more, unless a later session of the executor goes on with it.
     Ended,
+    /// A later session of the executor does the same again, no worse than was told. Only where executors give
+    /// their sessions no names, and within a day.
+    Resumed,
     /// A person took it on.
     Acknowledged,
     /// A person closed it; or the engine did, because a source sees again.
@@ -462,6 +466,7 @@ impl ChangeKind {
             Self::Grew => "grew",
             Self::Obscured => "obscured",
             Self::Ended => "ended",
+            Self::Resumed => "resumed",
             Self::Acknowledged => "acknowledged",
             Self::Closed => "closed",
             Self::Reopened => "reopened",

@@ -8,7 +8,8 @@
 //! finds the session; `join` recognizes what another observer told of before, and where the two
 //! contradict; `watch` counts, asks the detectors (`detect`) and decides whether an incident opens
 //! or grows, and `ask` does so for DNS questions, `leave` for what is left at a tenant's place on a
-//! service that many share (`tenancy` tells whose that is); `explain` writes it out. What they find is put
+//! service that many share (`tenancy` tells whose that is); `explain` writes it out, and `earlier` lets an incident
+//! go on from the sessions before. What they find is put
 //! into a dossier in `hold`, where `feedback` lets count what analysts judged benign. `blind`
 //! watches the sources themselves, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
 //! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
@@ -29,6 +30,7 @@ mod detect;
 mod domains;
 mod dossier;
 mod drops;
+mod earlier;
 mod engine;
 mod explain;
 mod feedback;

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::rate_burst::Bars;
+use crate::earlier::Past;
 use crate::hash::{Map, quick};
 use crate::incident::IncidentChange;
 use crate::join::Out;
@@ -29,6 +30,10 @@ const MOST_HERE: usize = MOST_SESSIONS / PARTITIONS;
 /// costs little per session.
 const EVICTED_AT_ONCE: usize = MOST_HERE / 16;
 
+/// Executors whose incidents can go on in their next session: 4,096 in all, with eight incidents of about 2 KB
+/// each 64 MB.
+const MOST_PASTS: usize = 64;
+
 /// The partition of an executor.
 pub(crate) fn partition_of(executor: &str) -> usize {
     (quick(executor) % PARTITIONS as u64) as usize
@@ -43,6 +48,8 @@ pub(crate) struct Partition {
     due: BTreeSet<(i64, SessionKey)>,
     /// The sessions that have open incidents.
     open: BTreeSet<SessionKey>,
+    /// What ended sessions left to the executors' next ones.
+    pasts: BTreeMap<SessionKey, Past>,
     taught: Taught,
     counts: Counts,
 }
@@ -72,6 +79,7 @@ impl Taught {
 pub(crate) struct Counts {
     pub(crate) evicted_sessions: u64,
     pub(crate) evicted_destinations: u64,
+    pub(crate) evicted_pasts: u64,
     pub(crate) unlearned: u64,
 }
 
@@ -80,6 +88,8 @@ pub(crate) struct Counts {
 pub(crate) struct SavedPartition {
     /// By key.
     sessions: Vec<Session>,
+    /// By key.
+    pasts: Vec<Past>,
     taught: Taught,
     counts: Counts,
 }
@@ -168,6 +178,8 @@ impl Partition {
         let mut session = Box::new(Session::begin(event, world.baseline.generation(), bars));
         session.due_s = due_s(session.seen.last, world);
         self.due.insert((session.due_s, session.key()));
+        let past = self.pasts.remove(&session.key()).filter(|past| past.is_of(&event.origin));
+        session.past = past.map(Box::new);
         let told = out.changes.len();
         session.observe(event, world, out);
         if out.changes.len() > told {
@@ -261,6 +273,22 @@ impl Partition {
             let template = session.place.template;
             self.taught.templates.entry(template).or_insert_with(|| name.clone());
         }
+        if let Some(past) = session.leave_past(at) {
+            self.keep_past(session.key(), past, at);
+        }
+    }
+
+    /// Keeps what an ended session leaves; where there is no room, that of the executor which was silent
+    /// longest is given up.
+    fn keep_past(&mut self, key: SessionKey, past: Past, at: Timestamp) {
+        if self.pasts.len() >= MOST_PASTS && !self.pasts.contains_key(&key) {
+            let oldest = self.pasts.iter().min_by_key(|(_, past)| past.until);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                let is_of_use = self.pasts.remove(&oldest).is_some_and(|old| old.until >= at);
+                self.counts.evicted_pasts += u64::from(is_of_use);
+            }
+        }
+        self.pasts.insert(key, past);
     }
 
     /// Gives what was taught since the last call.
@@ -284,12 +312,16 @@ impl Partition {
     pub(crate) fn save(&self) -> SavedPartition {
         let mut sessions: Vec<Session> = self.sessions.iter().map(|s| (**s).clone()).collect();
         sessions.sort_unstable_by_key(Session::key);
-        SavedPartition { sessions, taught: self.taught.clone(), counts: self.counts }
+        let pasts = self.pasts.values().cloned().collect();
+        SavedPartition { sessions, pasts, taught: self.taught.clone(), counts: self.counts }
     }
 
     /// From a snapshot.
     pub(crate) fn restore(saved: SavedPartition) -> Self {
         let mut restored = Self { taught: saved.taught, counts: saved.counts, ..Self::default() };
+        for past in saved.pasts {
+            restored.pasts.insert(SessionKey { origin: Arc::clone(&past.origin) }, past);
+        }
         for mut session in saved.sessions {
             session.index_slots();
             restored.due.insert((session.due_s, session.key()));

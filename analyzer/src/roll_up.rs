@@ -20,7 +20,7 @@ use crate::{Detector, Incident, IncidentStatus, Severity};
 
 /// Event time between the end of what was seen and the next opening up to which both are one roll-up.
 /// Egret's own choice: what runs nightly is one story.
-const FOLLOWS_WITHIN: Duration = Duration::from_secs(86_400);
+pub(crate) const FOLLOWS_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// Most names in a list; the count beside it tells of all.
 const MOST_NAMES: usize = 8;

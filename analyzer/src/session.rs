@@ -22,6 +22,7 @@ use crate::detect::sensitive_content::Pieces;
 use crate::detect::slow_drip::Drip;
 use crate::detect::upload_size::NextLook;
 use crate::dossier::Dossier;
+use crate::earlier::Past;
 use crate::hash::quick;
 use crate::incident::Observed;
 use crate::join::Joins;
@@ -75,6 +76,8 @@ pub(crate) struct Session {
     pub(crate) private: Option<Box<SeenSet>>,
     /// About many destinations together: what becomes the incident `"*"`.
     pub(crate) many: Option<Box<Dossier>>,
+    /// Incidents of the executor's sessions before it that may go on.
+    pub(crate) past: Option<Box<Past>>,
     /// The strongest combined evidence that there was at any time, for calibration.
     pub(crate) score: Score,
     /// Whether its DNS questions are seen, and certificates of servers.
@@ -283,6 +286,7 @@ impl Session {
             not_found: None,
             private: None,
             many: None,
+            past: None,
             score: Score::default(),
             asks: false,
             shows_certificates: false,
@@ -400,6 +404,15 @@ impl Session {
         }
     }
 
+    /// Takes the dossier of a target out.
+    pub(crate) fn take_dossier(&mut self, target: Target) -> Option<Dossier> {
+        let dossier = match target {
+            Target::Slot(at) => self.slots[at].dossier.take(),
+            Target::Many => self.many.take(),
+        };
+        dossier.map(|dossier| *dossier)
+    }
+
     /// The targets that have an open incident.
     pub(crate) fn open_targets(&self) -> Vec<Target> {
         let slots = (0..self.slots.len()).map(Target::Slot);
@@ -466,14 +479,15 @@ impl Session {
         }
     }
 
-    /// The incident's id. The start is part of it because a given session may fall silent, end,
+    /// The id of a target's incident. The start is part of it because a given session may fall silent, end,
     /// and come back under the same name.
     pub(crate) fn incident_id(&self, target: Target) -> EventId {
+        let (session, started_at) = self.session_of_incident(target);
         EventId::of(&[
             b"incident",
             self.origin.executor.as_bytes(),
-            self.name().as_bytes(),
-            &self.started_at.as_nanos().to_le_bytes(),
+            session.as_bytes(),
+            &started_at.as_nanos().to_le_bytes(),
             self.destination(target).as_bytes(),
         ])
     }

@@ -113,6 +113,7 @@ impl Shard {
             Counts {
                 evicted_sessions: sum.evicted_sessions + counts.evicted_sessions,
                 evicted_destinations: sum.evicted_destinations + counts.evicted_destinations,
+                evicted_pasts: sum.evicted_pasts + counts.evicted_pasts,
                 unlearned: sum.unlearned + counts.unlearned,
             }
         })

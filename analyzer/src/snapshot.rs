@@ -27,7 +27,7 @@ use crate::shard::partitions;
 /// in an array of 18 ([`crate::form2`]), up to version 5 it knew nothing of tenants and of thresholds
 /// ([`crate::form5`]), up to version 7 nothing of what many sessions leave ([`crate::form7`]), and up to
 /// version 12 of bursts no more than their moments ([`crate::form12`]).
-const VERSION: u8 = 14;
+const VERSION: u8 = 15;
 const LAST_WITH_FORM_2: u8 = 2;
 const LAST_WITH_FORM_5: u8 = 5;
 const LAST_WITH_FORM_7: u8 = 7;

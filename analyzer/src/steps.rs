@@ -174,11 +174,11 @@ pub(crate) fn next_steps(case: &Case<'_>) -> Vec<String> {
              another."
         )),
     }
-    steps.push(format!(
-        "Look at the files and the commands of session {} since {}.",
-        case.session.name(),
-        case.seen.first
-    ));
+    let whose = match case.session.earlier(case.target) {
+        None => format!("session {}", case.session.name()),
+        Some(_) => format!("executor {executor}"),
+    };
+    steps.push(format!("Look at the files and the commands of {whose} since {}.", case.seen.first));
     steps.extend(rules.first().map(|hits| exception(case, hits.rule)));
     if case.observed.contacts_of_unknown_volume > 0 {
         steps.push(

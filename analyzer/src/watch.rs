@@ -398,16 +398,25 @@ impl Session {
         if self.known_dossier(target).is_none() {
             return;
         }
-        let up_bytes = self.up_bytes(target);
-        let missed = self.mark_of_gaps(target, world);
         let dossier = self.dossier(target);
         if matches!(target, Target::Slot(_)) {
             dossier.note(event);
         }
-        // Thresholds are the same with and without verdicts.
-        let score = Score::of(dossier.combined_unjudged());
-        let change = dossier.change(event.at, (up_bytes, missed));
-        self.score = self.score.max(score);
+        if dossier.earlier.is_none() {
+            // Thresholds are the same with and without verdicts.
+            let score = Score::of(dossier.combined_unjudged());
+            self.score = self.score.max(score);
+        }
+        let goes_on =
+            self.past.is_some() && self.is_due_to_open(target) && self.go_on(target, event.at);
+        let up_bytes = self.incident_up_bytes(target);
+        let missed = self.mark_of_gaps(target, world);
+        let dossier = self.dossier(target);
+        let mut change = dossier.change(event.at, (up_bytes, missed));
+        if goes_on && change.is_none() {
+            dossier.resume(event.at, missed);
+            change = Some(ChangeKind::Resumed);
+        }
         if let Some(kind) = change {
             self.renew_size_findings(target, world);
             out.extend(self.change(target, kind, world));
@@ -420,6 +429,11 @@ impl Session {
         }
     }
 
+    fn is_due_to_open(&self, target: Target) -> bool {
+        let up_bytes = self.up_bytes(target);
+        self.known_dossier(target).is_some_and(|dossier| dossier.is_due_to_open(up_bytes))
+    }
+
     /// Tells growth that was held back and is due at `now_s`.
     pub(crate) fn tell_growth(&mut self, now_s: i64, world: &World, out: &mut Vec<IncidentChange>) {
         if self.growth_due_s > now_s {
@@ -427,7 +441,7 @@ impl Session {
         }
         self.growth_due_s = NEVER_S;
         for target in self.open_targets() {
-            let up_bytes = self.up_bytes(target);
+            let up_bytes = self.incident_up_bytes(target);
             let missed = self.mark_of_gaps(target, world);
             let dossier = self.dossier(target);
             let due = dossier.opened.and_then(|open| open.growth_due(up_bytes));
@@ -456,7 +470,7 @@ impl Session {
 
     /// What could not be seen in the time of a target, as a number.
     fn mark_of_gaps(&self, target: Target, world: &World) -> u64 {
-        world.gaps.mark_of(&self.origin.segment, self.seen_at(target))
+        world.gaps.mark_of(&self.origin.segment, self.incident_seen(target))
     }
 
     /// The changes that the end of the session makes, at `at`.

@@ -43,7 +43,8 @@ fn is_told(kind: ChangeKind) -> bool {
         | ChangeKind::Grew
         | ChangeKind::Acknowledged
         | ChangeKind::Closed
-        | ChangeKind::Reopened => true,
+        | ChangeKind::Reopened
+        | ChangeKind::Resumed => true,
         ChangeKind::Obscured | ChangeKind::Ended | ChangeKind::Commented => false,
     }
 }
@@ -85,6 +86,7 @@ mod tests {
             (ChangeKind::Acknowledged, true),
             (ChangeKind::Closed, true),
             (ChangeKind::Reopened, true),
+            (ChangeKind::Resumed, true),
             (ChangeKind::Obscured, false),
             (ChangeKind::Ended, false),
             (ChangeKind::Commented, false),

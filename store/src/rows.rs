@@ -300,7 +300,8 @@ pub struct AlertRollUp {
     /// When the first of them opened.
     pub first_opened_at: Timestamp,
     /// Whether another of them was told by itself before, is at least as severe as this one, and was not
-    /// closed: whoever was called about that need not be called again.
+    /// closed; or this one was told, is not closed, and goes on in a later session. Whoever was called about
+    /// that need not be called again.
     pub repeats: bool,
 }
 

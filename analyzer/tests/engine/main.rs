@@ -14,6 +14,7 @@ mod learning;
 mod limits;
 mod not_found;
 mod properties;
+mod resumed;
 mod roll_ups;
 mod scenarios;
 mod secrets;

@@ -18,10 +18,13 @@ fn rolled_up(shards: usize, events: &[Event]) -> Vec<RollUp> {
 }
 
 #[test]
-fn one_host_whose_work_idle_gaps_cut_into_four_sessions_is_one_story() {
-    let mut host = Executor::new("workstation");
+fn one_host_that_gives_names_to_its_four_sessions_is_one_story() {
+    let session = |n: i64| {
+        let name = Some(format!("task-{n}").into());
+        Executor::with("workstation", |origin| origin.session = name)
+    };
     let events: Vec<Event> = (0..4)
-        .map(|n| host.flow(n * 3 * HOUR_MS, web("paste.example.net"), 5 * MIB, 500))
+        .map(|n| session(n).flow(n * 3 * HOUR_MS, web("paste.example.net"), 5 * MIB, 500))
         .collect();
     let [story] = &rolled_up(1, &events)[..] else { panic!("one story is expected") };
     assert_eq!((story.incidents, story.sessions, story.executors.count), (4, 4, 1));

@@ -514,7 +514,7 @@ export interface components {
          * @description What happened to an incident.
          * @enum {string}
          */
-        ChangeKind: "opened" | "grew" | "obscured" | "ended" | "acknowledged" | "closed" | "reopened" | "commented";
+        ChangeKind: "opened" | "grew" | "obscured" | "ended" | "resumed" | "acknowledged" | "closed" | "reopened" | "commented";
         /** @description What goes with closing. */
         Closing: {
             /** @description Why, for the history. */
@@ -981,7 +981,8 @@ export interface components {
              */
             score: number;
             /**
-             * @description The session: its given id, or the executor and the time of its first event. `"*"` for many
+             * @description The session: its given id, or the executor and the time of its first event; where later sessions of an
+             *     executor without given ones have part in it, the first of them. `"*"` for many
              *     sessions together (a fleet drip, a template drift); for a blind source its name.
              */
             session: string;

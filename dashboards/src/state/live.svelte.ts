@@ -11,6 +11,7 @@ const KINDS: Record<ChangeKind, true> = {
   grew: true,
   obscured: true,
   ended: true,
+  resumed: true,
   acknowledged: true,
   closed: true,
   reopened: true,

@@ -136,6 +136,7 @@ impl Found {
                     | ChangeKind::Grew
                     | ChangeKind::Obscured
                     | ChangeKind::Ended
+                    | ChangeKind::Resumed
                     | ChangeKind::Closed
             ));
             self.incidents.insert(change.incident.id, change.incident);

@@ -138,6 +138,7 @@ impl Board {
         metrics::gauge!("egret_engine_live_sessions").set(engine.live_sessions as f64);
         metrics::counter!("egret_engine_late_events_total").absolute(engine.late_events);
         metrics::counter!("egret_engine_evicted_sessions_total").absolute(engine.evicted_sessions);
+        metrics::counter!("egret_engine_evicted_pasts_total").absolute(engine.evicted_pasts);
         let waiting = |counter: &AtomicU64| counter.load(Relaxed) as f64;
         metrics::gauge!("egret_queued_batches").set(waiting(&self.queued_batches));
         metrics::gauge!("egret_queued_writes").set(waiting(&self.queued_writes));

@@ -1,8 +1,8 @@
 //! What happens to incidents: changes by the engine and by people.
 //!
 //! The engine owns what an incident says, people own where it stands. There is one exception: an
-//! incident that notably grows after somebody closed it is open again, because what they judged
-//! is no longer all there is.
+//! incident that notably grows after somebody closed it, or goes on in a later session, is open again,
+//! because what they judged is no longer all there is.
 
 use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange, RollUp};
 use egret_event::{EventId, SmolStr, Timestamp};
@@ -34,6 +34,8 @@ pub(super) enum Applied {
     Repeat,
     /// It is new, and a suppression or a verdict covers it.
     Suppressed,
+    /// It is new, and says no more than what was told before.
+    Again,
     /// It is new.
     New,
 }
@@ -63,20 +65,27 @@ pub(super) fn apply(
         return Ok((Applied::Repeat, None));
     }
     let mut roll_up = None;
-    let id = change.incident.id;
     upsert(db, change, hidden)?;
     keep_evidence(db, change)?;
     let is_hidden = hidden.suppressed_by.or(hidden.judged_like).is_some();
-    if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew) {
-        reopen_if_closed(db, id, change.at)?;
+    let mut says_no_more = false;
+    if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Resumed) {
+        let goes_on = change.kind == ChangeKind::Resumed;
+        let is_reopened = reopen_if_closed(db, change)?;
+        says_no_more = goes_on && !is_reopened && roll_ups::is_told(db, change.incident.id)?;
         if !is_hidden {
             roll_up = roll_ups::decide_told(db, &change.incident)?;
         }
     }
     if change.kind == ChangeKind::Closed {
-        close(db, id)?;
+        close(db, change.incident.id)?;
     }
-    Ok((if is_hidden { Applied::Suppressed } else { Applied::New }, roll_up))
+    let applied = match says_no_more {
+        _ if is_hidden => Applied::Suppressed,
+        true => Applied::Again,
+        false => Applied::New,
+    };
+    Ok((applied, roll_up))
 }
 
 /// Adds a change to the history. `false`: it is there already.
@@ -178,21 +187,32 @@ fn keep_evidence(db: &Connection, change: &IncidentChange) -> Result<(), StoreEr
     Ok(())
 }
 
-fn reopen_if_closed(db: &Connection, id: EventId, at: Timestamp) -> Result<(), StoreError> {
+/// Whether it was. To do again what was judged benign is no news.
+fn reopen_if_closed(db: &Connection, change: &IncidentChange) -> Result<bool, StoreError> {
+    let (id, at) = (change.incident.id, change.at);
     let reopen = "UPDATE incidents SET status = ?2, acknowledged_by = NULL
-                  WHERE id = ?1 AND status = ?3";
+                  WHERE id = ?1 AND status = ?3
+                    AND NOT (?4 AND judged_like IS NOT NULL)
+                    AND NOT (?4 AND ifnull(verdict ->> '$.verdict', '') = ?5)";
+    let benign = to_json("verdict", &IncidentVerdict::FalsePositive)?;
     let reopened = db.prepare_cached(reopen)?.execute(params![
         Stored(id),
         status_number(IncidentStatus::Open),
-        status_number(IncidentStatus::Closed)
+        status_number(IncidentStatus::Closed),
+        change.kind == ChangeKind::Resumed,
+        benign.trim_matches('"'),
     ])?;
     if reopened == 1 {
+        let why = match change.kind {
+            ChangeKind::Resumed => "a later session did the same after it was closed",
+            _ => "it grew after it was closed",
+        };
         let insert = "INSERT INTO history (incident, author, at, kind, words)
-                      VALUES (?1, ?2, ?3, ?4, 'it grew after it was closed')";
+                      VALUES (?1, ?2, ?3, ?4, ?5)";
         let kind = to_json("kind of change", &ChangeKind::Reopened)?;
-        db.prepare_cached(insert)?.execute(params![Stored(id), ENGINE, Stored(at), kind])?;
+        db.prepare_cached(insert)?.execute(params![Stored(id), ENGINE, Stored(at), kind, why])?;
     }
-    Ok(())
+    Ok(reopened == 1)
 }
 
 /// Closes what the engine says is over.
@@ -312,7 +332,14 @@ fn step(
         (ChangeKind::Closed, _) => Closed,
         (ChangeKind::Reopened, _) => Open,
         (ChangeKind::Commented, _) => status,
-        (ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Obscured | ChangeKind::Ended, _) => {
+        (
+            ChangeKind::Opened
+            | ChangeKind::Grew
+            | ChangeKind::Obscured
+            | ChangeKind::Ended
+            | ChangeKind::Resumed,
+            _,
+        ) => {
             let reason = "only the engine opens, grows and ends incidents";
             return Err(StoreError::BadQuery(reason.to_owned()));
         }

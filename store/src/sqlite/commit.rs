@@ -96,13 +96,15 @@ fn write_changes(
         let (applied, near) = apply(db, change, hidden)?;
         committed.changes += u64::from(applied != Applied::Repeat);
         // Read now, so that what an alert says does not depend on what else is in the unit.
-        let roll_up = match (applied, near) {
-            (Applied::New, near) if told.contains(&change.alert_id()) => match near {
-                Some(near) => Some(roll_ups::of_alert(db, incident.id, &near)?),
-                None => roll_ups::for_alert(db, incident.id)?,
-            },
-            _ => None,
+        let is_told = matches!(applied, Applied::New | Applied::Again);
+        let mut roll_up = match near {
+            _ if !is_told || !told.contains(&change.alert_id()) => None,
+            Some(near) => Some(roll_ups::of_alert(db, incident.id, &near)?),
+            None => roll_ups::for_alert(db, incident.id)?,
         };
+        if let Some(roll_up) = roll_up.as_mut().filter(|_| applied == Applied::Again) {
+            roll_up.repeats = true;
+        }
         fates.insert(change.alert_id(), (applied, roll_up));
     }
     for alert in unit.alerts {
@@ -115,11 +117,13 @@ fn write_changes(
             // Its alerts were decided on when it was new.
             Applied::Repeat => {}
             Applied::Suppressed => committed.suppressed += 1,
-            Applied::New => match outbox::queue(db, alert, roll_up.as_ref(), unit.now)? {
-                Queued::New => committed.alerts += 1,
-                Queued::Unwanted => committed.repeats += 1,
-                Queued::Before => {}
-            },
+            Applied::New | Applied::Again => {
+                match outbox::queue(db, alert, roll_up.as_ref(), unit.now)? {
+                    Queued::New => committed.alerts += 1,
+                    Queued::Unwanted => committed.repeats += 1,
+                    Queued::Before => {}
+                }
+            }
         }
     }
     Ok(())

@@ -258,7 +258,7 @@ fn is_told_by_another(
     )?)
 }
 
-fn is_told(db: &Connection, id: EventId) -> Result<bool, StoreError> {
+pub(super) fn is_told(db: &Connection, id: EventId) -> Result<bool, StoreError> {
     let sql = "SELECT told FROM incidents WHERE id = ?1";
     let found = db.prepare_cached(sql)?.query_row([Stored(id)], |row| row.get(0)).optional()?;
     Ok(found.unwrap_or(false))

@@ -5,7 +5,8 @@ use egret_event::GapReason;
 
 use super::made::{Made, alert, at, change, id, incident, opened, store, told_all};
 use crate::{
-    Action, IncidentQuery, IncidentSort, IncidentStatus, SortOrder, StoreError, WriteUnit,
+    Action, IncidentQuery, IncidentSort, IncidentStatus, IncidentVerdict, SortOrder, StoreError,
+    WriteUnit,
 };
 
 fn action(kind: ChangeKind, comment: Option<&str>) -> Action {
@@ -69,6 +70,32 @@ fn what_grows_after_it_was_closed_is_open_again_and_says_so() {
     assert_eq!(kinds, expected);
     assert_eq!(detail.history[3].by, ChangeBy::Engine);
     assert_eq!(detail.history[3].words.as_deref(), Some("it grew after it was closed"));
+}
+
+#[test]
+fn what_a_later_session_does_again_opens_what_was_closed_unless_it_was_judged_benign() {
+    let made = store();
+    made.write_change(&opened(7, "evil.example"), &[]);
+    made.write_change(&change(ChangeKind::Ended, 1, &incident(7, "evil.example")), &[]);
+    act(&made, ChangeKind::Acknowledged, 5);
+    let resumed = |number| change(ChangeKind::Resumed, number, &incident(7, "evil.example"));
+    made.write_change(&resumed(2), &[]);
+    let row = made.incident(id(7)).unwrap().unwrap().row;
+    assert_eq!((row.status, row.ended), (IncidentStatus::Acknowledged, false));
+    act(&made, ChangeKind::Closed, 6);
+    made.write_change(&resumed(3), &[]);
+    let detail = made.incident(id(7)).unwrap().unwrap();
+    assert_eq!(detail.row.status, IncidentStatus::Open);
+    let why = detail.history.last().unwrap();
+    assert_eq!(why.kind, ChangeKind::Reopened);
+    assert_eq!(why.words.as_deref(), Some("a later session did the same after it was closed"));
+    let benign = Some(IncidentVerdict::FalsePositive);
+    let action =
+        Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None, verdict: benign };
+    made.act(id(7), &action, at(7), &[]).unwrap();
+    made.write_change(&resumed(4), &[]);
+    let row = made.incident(id(7)).unwrap().unwrap().row;
+    assert_eq!(row.status, IncidentStatus::Closed);
 }
 
 #[test]

@@ -28,6 +28,10 @@ fn graver(change: &IncidentChange, severity: Severity) -> IncidentChange {
     graver
 }
 
+fn resumed(change: &IncidentChange, number: u32) -> IncidentChange {
+    IncidentChange { kind: ChangeKind::Resumed, number, ..change.clone() }
+}
+
 fn grew(change: &IncidentChange, number: u32) -> IncidentChange {
     IncidentChange { kind: ChangeKind::Grew, number, ..change.clone() }
 }
@@ -236,6 +240,28 @@ fn in_one_transaction_the_first_is_told_and_the_others_repeat_it() {
     let committed = made.commit(&unit).unwrap();
     assert_eq!((committed.alerts, committed.repeats), (1, 2));
     assert_eq!(told(&made, "pager"), [1]);
+}
+
+#[test]
+fn what_goes_on_in_a_later_session_calls_nobody_again_unless_it_was_closed() {
+    let made = store();
+    tell(&made, &nth(1, "bad.example"));
+    assert_eq!(tell(&made, &resumed(&nth(1, "bad.example"), 1)).repeats, 1);
+    let close = Action { by: "ana".into(), kind: ChangeKind::Closed, comment: None, verdict: None };
+    made.act(id(1), &close, at(9000), &[]).unwrap();
+    assert_eq!(tell(&made, &resumed(&nth(1, "bad.example"), 2)).repeats, 0, "it is open again");
+    assert_eq!(tell(&made, &resumed(&nth(1, "bad.example"), 3)).repeats, 1);
+    // The second of the story only repeated the first; that one is closed now.
+    assert_eq!(tell(&made, &nth(2, "bad.example")).repeats, 1);
+    made.act(id(1), &close, at(9000), &[]).unwrap();
+    assert_eq!(tell(&made, &resumed(&nth(2, "bad.example"), 1)).repeats, 0, "nobody knows of it");
+    let all = |target| {
+        let mut told = told(&made, target);
+        told.sort_unstable();
+        told
+    };
+    assert_eq!(all("pager"), [1, 1, 2]);
+    assert_eq!(all("siem"), [1, 1, 1, 1, 2, 2]);
 }
 
 #[test]
