@@ -78,6 +78,7 @@ mod words;
 mod world;
 
 pub use config::{AnalyzerConfig, ConfigProblem, RawAnalyzer};
+pub use detect::policy::is_private_address;
 pub use engine::{Engine, EngineSummary, FrozenBaseline};
 pub use feedback::{Feedback, FeedbackSet};
 pub use incident::{

@@ -24,7 +24,7 @@ pub use rows::{
 pub use sqlite::SqliteStore;
 
 pub use egret_analyzer::IncidentStatus;
-use egret_analyzer::{Feedback, FrozenBaseline, RollUp, Suppression};
+use egret_analyzer::{Feedback, FrozenBaseline, IncidentChange, RollUp, Suppression};
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
 /// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
@@ -118,7 +118,7 @@ impl Store {
         action: &Action,
         now: Timestamp,
         targets: &[Addressee],
-    ) -> Result<(IncidentRow, Option<egret_analyzer::IncidentChange>), StoreError> {
+    ) -> Result<(IncidentRow, Option<IncidentChange>), StoreError> {
         let Self::Sqlite(store) = self;
         store.act(id, action, now, targets)
     }
@@ -266,6 +266,13 @@ impl Store {
     pub fn outbox_next(&self, target: &str) -> Result<Option<Timestamp>, StoreError> {
         let Self::Sqlite(store) = self;
         store.outbox_next(target)
+    }
+
+    /// What `target` was told last of each incident that was not closed then: the thousand told of last,
+    /// newest first.
+    pub fn outbox_standing(&self, target: &str) -> Result<Vec<IncidentChange>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_standing(target)
     }
 
     /// Records what became of a delivery.

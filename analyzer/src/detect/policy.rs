@@ -160,7 +160,7 @@ fn is_internal_name(host: &str) -> bool {
 }
 
 /// Whether an address is of no public network.
-pub(crate) fn is_private_address(address: IpAddr) -> bool {
+pub fn is_private_address(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, ..] = v4.octets();

@@ -3,6 +3,7 @@
 //! Per target, alerts of one incident leave strictly in the order in which they were queued: one
 //! that waits for its next attempt holds up the later ones of its incident, and no others.
 
+use egret_analyzer::IncidentChange;
 use egret_event::{EventId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -16,6 +17,9 @@ use crate::{AlertRollUp, Delivery, DeliveryState, OutboxEntry, StoreError};
 const WAITING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+
+/// Most incidents that a target is told of again.
+const MAX_STANDING: i64 = 1000;
 
 /// Most dead letters returned at once; the counts tell of all.
 const MAX_DEAD_LETTERS: usize = 1000;
@@ -91,6 +95,20 @@ impl SqliteStore {
         let next: Option<Stored<Timestamp>> =
             db.prepare_cached(&sql)?.query_row([target], |row| row.get(0))?;
         Ok(next.map(|at| at.0))
+    }
+
+    /// What `target` was told last of each incident that was not closed then; see
+    /// [`crate::Store::outbox_standing`].
+    pub fn outbox_standing(&self, target: &str) -> Result<Vec<IncidentChange>, StoreError> {
+        // Beside max() the other columns are those of the row that has it.
+        let sql = "SELECT body, max(seq) AS last FROM outbox WHERE target = ?1 AND state = 1
+            GROUP BY incident HAVING body ->> '$.kind' <> 'closed'
+            ORDER BY last DESC LIMIT ?2";
+        let db = self.reader();
+        let mut statement = db.prepare_cached(sql)?;
+        let rows =
+            statement.query_map(params![target, MAX_STANDING], |row| row.get::<_, String>(0))?;
+        rows.map(|body| from_json("alert", &body?)).collect()
     }
 
     /// Records what became of a delivery. What was delivered stays so.

@@ -46,6 +46,22 @@ fn a_later_alert_waits_for_the_earlier_one_of_its_incident_only() {
 }
 
 #[test]
+fn what_was_told_last_and_not_closed_stands() {
+    let made = store();
+    let closed = change(ChangeKind::Closed, 1, &incident(2, "evil.example"));
+    let told = [opened(1, "evil.example"), opened(2, "evil.example"), grew(1, 1), closed];
+    let waiting = opened(3, "evil.example");
+    for change in told.iter().chain([&waiting]) {
+        made.write_change(change, &["chat"]);
+    }
+    for change in &told {
+        record(&made, change, &DeliveryState::Delivered { at: at(100) });
+    }
+    assert_eq!(made.outbox_standing("chat").unwrap(), [grew(1, 1)]);
+    assert!(made.outbox_standing("pager").unwrap().is_empty());
+}
+
+#[test]
 fn the_next_attempt_is_that_of_an_alert_that_nothing_holds_up() {
     let made = store();
     assert_eq!(made.outbox_next("chat").unwrap(), None);
