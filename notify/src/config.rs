@@ -1,20 +1,22 @@
 //! The `[notify]` section: as written, and as checked.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use egret_analyzer::Severity;
-use egret_event::HumanDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::NotifyError;
+use crate::alertmanager::{AlertmanagerConfig, RawAlertmanager};
+use crate::elastic::{ElasticConfig, RawElastic};
+use crate::file::{FileConfig, RawFile};
 use crate::link::Channel;
-use crate::secret::SigningKeys;
+use crate::pagerduty::{PagerDutyConfig, RawPagerDuty};
+use crate::sentinel::{RawSentinel, SentinelConfig};
+use crate::slack::{RawSlack, SlackConfig};
+use crate::splunk::{RawSplunk, SplunkConfig};
 use crate::syslog::SyslogConfig;
-use crate::webhook::{WebhookConfig, check_url};
-
-/// Longest time to wait for a webhook, so that one which hangs still gets every alert tried.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
+use crate::target::{Wants, raw_target};
+use crate::webhook::{RawWebhook, WebhookConfig};
 
 /// The `[notify]` section as written: every key optional, unknown keys refused.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -32,61 +34,45 @@ pub enum RawTarget {
     Syslog(RawSyslog),
     /// A web address (Standard Webhooks 1.0.0).
     Webhook(RawWebhook),
+    /// Splunk's HTTP Event Collector.
+    Splunk(RawSplunk),
+    /// Elasticsearch, by its bulk API.
+    Elastic(RawElastic),
+    /// Microsoft Sentinel, by the Logs Ingestion API.
+    Sentinel(RawSentinel),
+    /// A Slack channel, by an incoming webhook.
+    Slack(RawSlack),
+    /// PagerDuty, by its Events API v2.
+    Pagerduty(RawPagerDuty),
+    /// Prometheus Alertmanager, by its API v2.
+    Alertmanager(RawAlertmanager),
+    /// A file of JSON lines.
+    File(RawFile),
 }
 
-/// A `[[notify.targets]]` entry with `kind = "syslog"`.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawSyslog {
-    /// Its name in the outbox and in metrics. A renamed target is a new one.
-    pub name: String,
-    /// Incidents below this severity are not sent. Default `low`: all are.
-    pub min_severity: Option<Severity>,
-    /// Whether it is also told of incidents that repeat one of the same roll-up: the same story, not more
-    /// severe, and that one is not closed. Default `true`; `false` for what wakes people.
-    pub repeats: Option<bool>,
-    /// How messages travel. Default `tcp`.
-    pub transport: Option<SyslogTransport>,
-    /// `host:port`. The registered ports are 514 (UDP) and 6514 (TLS).
-    pub address: String,
-    /// A PEM file with the certificates to trust (TLS). Default: the system's store.
-    pub ca: Option<PathBuf>,
-    /// The name that the receiver's certificate must carry (TLS). Default: the host of `address`.
-    pub server_name: Option<String>,
-    /// HOSTNAME in the messages. Default: this machine's name.
-    pub hostname: Option<String>,
-    /// APP-NAME in the messages. Default `egret`.
-    pub app_name: Option<String>,
-    /// The facility. Default `local0`.
-    pub facility: Option<Facility>,
-    /// The enterprise number in the structured data's id. Default 32473, the one for examples
-    /// (RFC 5612), which parsers may be told to expect.
-    pub enterprise_number: Option<u32>,
-}
-
-/// A `[[notify.targets]]` entry with `kind = "webhook"`.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct RawWebhook {
-    /// Its name in the outbox and in metrics. A renamed target is a new one.
-    pub name: String,
-    /// Incidents below this severity are not sent. Default `low`: all are.
-    pub min_severity: Option<Severity>,
-    /// Whether it is also told of incidents that repeat one of the same roll-up: the same story, not more
-    /// severe, and that one is not closed. Default `true`; `false` for what wakes people.
-    pub repeats: Option<bool>,
-    /// Where to POST, `https://…`. It may be `http://…` where the way there is trusted.
-    pub url: String,
-    /// A file that holds the secret, `whsec_…`. Two of them, one per line, sign together while
-    /// the secret is rotated. This or `secret_env` is required; the secret itself has no key, so
-    /// that it is not in a file which is shown, copied and versioned.
-    pub secret_file: Option<PathBuf>,
-    /// The environment variable that holds the secret.
-    pub secret_env: Option<String>,
-    /// How long to wait for the answer, connecting included. Default `10s`, at most `5m`.
-    pub timeout: Option<HumanDuration>,
-    /// A PEM file with the certificates to trust. Default: the system's store.
-    pub ca: Option<PathBuf>,
+raw_target! {
+    /// A `[[notify.targets]]` entry with `kind = "syslog"`.
+    pub struct RawSyslog {
+        /// What the messages say, and how. Default `rfc5424`.
+        pub format: Option<SyslogFormat>,
+        /// How messages travel. Default `tcp`.
+        pub transport: Option<SyslogTransport>,
+        /// `host:port`. The registered ports are 514 (UDP) and 6514 (TLS).
+        pub address: String,
+        /// A PEM file with the certificates to trust (TLS). Default: the system's store.
+        pub ca: Option<PathBuf>,
+        /// The name that the receiver's certificate must carry (TLS). Default: the host of `address`.
+        pub server_name: Option<String>,
+        /// HOSTNAME in the messages. Default: this machine's name.
+        pub hostname: Option<String>,
+        /// APP-NAME in the messages. Default `egret`.
+        pub app_name: Option<String>,
+        /// The facility. Default `local0`.
+        pub facility: Option<Facility>,
+        /// The enterprise number in the structured data's id. Default 32473, the one for examples
+        /// (RFC 5612), which parsers may be told to expect.
+        pub enterprise_number: Option<u32>,
+    }
 }
 
 /// How syslog messages travel, least safe first.
@@ -104,6 +90,19 @@ pub enum SyslogTransport {
     Tcp,
     /// The same inside TLS (RFC 5425).
     Tls,
+}
+
+/// How a syslog message tells of an alert; its header is RFC 5424's in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyslogFormat {
+    /// Structured data, and a sentence (RFC 5424, section 6).
+    #[default]
+    Rfc5424,
+    /// The Common Event Format: ArcSight, Sentinel and most SIEMs.
+    Cef,
+    /// The Log Event Extended Format 2.0: QRadar.
+    Leef,
 }
 
 /// A syslog facility (RFC 5424, table 1), by the name that syslog.conf(5) gives it.
@@ -162,70 +161,31 @@ impl RawNotify {
 
 impl RawTarget {
     fn check(&self) -> Result<Target, Wrong> {
-        let (name, wants, channel) = match self {
-            Self::Syslog(raw) => {
-                let channel = Channel::Syslog(SyslogConfig::check(raw)?);
-                (&raw.name, (raw.min_severity, raw.repeats), channel)
+        let ((name, wants), channel) = match self {
+            Self::Syslog(raw) => (raw.wants(), Channel::Syslog(SyslogConfig::check(raw)?)),
+            Self::Webhook(raw) => (raw.wants(), Channel::Webhook(WebhookConfig::check(raw)?)),
+            Self::Splunk(raw) => (raw.wants(), Channel::Splunk(SplunkConfig::check(raw)?)),
+            Self::Elastic(raw) => (raw.wants(), Channel::Elastic(ElasticConfig::check(raw)?)),
+            Self::Sentinel(raw) => (raw.wants(), Channel::Sentinel(SentinelConfig::check(raw)?)),
+            Self::Slack(raw) => (raw.wants(), Channel::Slack(SlackConfig::check(raw)?)),
+            Self::Pagerduty(raw) => (raw.wants(), Channel::PagerDuty(PagerDutyConfig::check(raw)?)),
+            Self::Alertmanager(raw) => {
+                (raw.wants(), Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
             }
-            Self::Webhook(raw) => {
-                (&raw.name, (raw.min_severity, raw.repeats), Channel::Webhook(raw.check()?))
-            }
+            Self::File(raw) => (raw.wants(), Channel::File(FileConfig::check(raw)?)),
         };
         let fits = (1..=64).contains(&name.len());
         if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             let problem = format!("{name:?} is not 1 to 64 letters, digits, -, _ or .");
             return Err(Wrong::new("name", problem));
         }
-        Ok(Target {
-            name: name.clone(),
-            min_severity: wants.0.unwrap_or(Severity::Low),
-            repeats: wants.1.unwrap_or(true),
-            channel,
-        })
+        let Wants { min_severity, repeats } = wants;
+        Ok(Target { name: name.to_owned(), min_severity, repeats, channel })
     }
-}
-
-impl RawWebhook {
-    fn check(&self) -> Result<WebhookConfig, Wrong> {
-        let url = check_url(&self.url).map_err(|problem| Wrong::new("url", problem))?;
-        let timeout = self.timeout.map_or(Duration::from_secs(10), |timeout| timeout.0);
-        if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-            return Err(Wrong::new("timeout", "is not above zero and at most 5m".to_owned()));
-        }
-        let keys = self.keys()?;
-        WebhookConfig::build(url, keys, timeout, self.ca.as_deref())
-            .map_err(|problem| Wrong::new("ca", problem))
-    }
-
-    fn keys(&self) -> Result<SigningKeys, Wrong> {
-        let (key, text) = match (&self.secret_file, &self.secret_env) {
-            (Some(path), None) => ("secret_file", read_secret(path)),
-            (None, Some(variable)) => (
-                "secret_env",
-                std::env::var(variable).map_err(|_| {
-                    format!("the environment variable {variable:?} is not set, or is not text")
-                }),
-            ),
-            (None, None) => (
-                "secret_file",
-                Err("is missing: name a file or, with secret_env, an environment variable that \
-                     holds the secret (whsec_ and 24 to 64 random bytes in base64)"
-                    .to_owned()),
-            ),
-            (Some(_), Some(_)) => {
-                ("secret_env", Err("stands beside secret_file: keep one of the two".to_owned()))
-            }
-        };
-        text.and_then(|text| SigningKeys::parse(&text)).map_err(|problem| Wrong::new(key, problem))
-    }
-}
-
-fn read_secret(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// A key of a target, and what is wrong with it.
+#[derive(Debug)]
 pub(crate) struct Wrong {
     key: &'static str,
     problem: String,
@@ -239,6 +199,12 @@ impl Wrong {
     fn at(self, index: usize) -> NotifyError {
         let Self { key, problem } = self;
         NotifyError::Config { key: format!("notify.targets[{index}].{key}"), problem }
+    }
+}
+
+impl From<(&'static str, String)> for Wrong {
+    fn from((key, problem): (&'static str, String)) -> Self {
+        Self { key, problem }
     }
 }
 

@@ -97,6 +97,8 @@ struct Courier {
     gone: Option<String>,
     /// What became of an alert and could not be written down yet.
     unrecorded: Option<(EventId, DeliveryState)>,
+    /// When the target is to be told again of what is not closed; at the start, at once.
+    again_at: Option<Timestamp>,
     /// How many times in a row the store failed.
     store_failures: u32,
 }
@@ -118,6 +120,7 @@ impl Courier {
             held_until: None,
             gone: None,
             unrecorded: None,
+            again_at: None,
             store_failures: 0,
         }
     }
@@ -148,6 +151,10 @@ impl Courier {
         if let Some(pause) = self.held() {
             return Ok(Next::Pause(pause));
         }
+        self.tell_again().await?;
+        if let Some(pause) = self.held() {
+            return Ok(Next::Pause(pause));
+        }
         let (name, now) = (self.name.clone(), (self.now)());
         let due = self.ask(move |store| store.outbox_due(&name, now, MAX_DUE)).await?;
         let next = if due.is_empty() {
@@ -159,6 +166,34 @@ impl Courier {
         self.show_waiting().await?;
         self.store_recovered();
         Ok(next)
+    }
+
+    /// Tells the target again of what is not closed, where it wants that and it is time.
+    async fn tell_again(&mut self) -> Result<(), StoreError> {
+        let now = (self.now)();
+        let Some(period) = self.link.wants_again() else { return Ok(()) };
+        // The wall clock may have been set back.
+        let is_due = |at: Timestamp| now >= at || at.since(now) > period;
+        if !self.again_at.is_none_or(is_due) {
+            return Ok(());
+        }
+        self.again_at = Some(now + period);
+        let name = self.name.clone();
+        let standing = self.ask(move |store| store.outbox_standing(&name)).await?;
+        match self.link.send_again(&standing, now).await {
+            Ok(()) => {}
+            Err(Failure::Unreachable(error)) => {
+                self.again_at = None;
+                self.not_reached(now, &error);
+            }
+            Err(
+                Failure::Refused { error, .. } | Failure::Rejected(error) | Failure::Gone(error),
+            ) => {
+                counter!("egret_notify_failed_total", "target" => self.name.clone()).increment(1);
+                tracing::warn!(target_name = %self.name, %error, "what stands was not taken again");
+            }
+        }
+        Ok(())
     }
 
     /// How long the target is still to be left alone.
@@ -176,6 +211,7 @@ impl Courier {
     async fn until_next(&self) -> Result<Duration, StoreError> {
         let name = self.name.clone();
         let next = self.ask(move |store| store.outbox_next(&name)).await?;
+        let next = next.into_iter().chain(self.again_at).min();
         let pause = next.map_or(LONGEST_PAUSE, |next| next.since((self.now)()));
         Ok(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
     }
@@ -232,6 +268,10 @@ impl Courier {
             Failure::Refused { error, retry_after } => {
                 self.reached();
                 Some(self.refused(delivery, at, error, retry_after))
+            }
+            Failure::Rejected(error) => {
+                self.reached();
+                Some(DeliveryState::Dead { at, error })
             }
             Failure::Gone(error) => {
                 self.reached();

@@ -9,23 +9,52 @@
 //! a crash in between sends it again under the same id. The one limit is syslog itself, which
 //! has no acknowledgement: see [`SyslogTransport`].
 
+mod alert;
+mod alertmanager;
+mod cef;
 mod config;
 mod deliver;
+mod ecs;
+mod elastic;
+mod file;
+mod format;
+mod http;
+mod leef;
 mod link;
+mod ocsf;
+mod pagerduty;
 mod route;
 #[cfg(test)]
 #[path = "../tests/receivers/sample.rs"]
 mod sample;
 mod schedule;
 mod secret;
+mod sentinel;
+mod slack;
+mod splunk;
 mod syslog;
+mod target;
 mod text;
 mod tls;
+mod transcript;
+mod try_out;
 mod webhook;
 
-pub use config::{Facility, RawNotify, RawSyslog, RawTarget, RawWebhook, SyslogTransport, Target};
+pub use alertmanager::RawAlertmanager;
+pub use config::{
+    Facility, RawNotify, RawSyslog, RawTarget, SyslogFormat, SyslogTransport, Target,
+};
 pub use deliver::run;
+pub use elastic::RawElastic;
+pub use file::RawFile;
+pub use format::JsonFormat;
+pub use pagerduty::RawPagerDuty;
 pub use route::{route, targets_for};
+pub use sentinel::RawSentinel;
+pub use slack::RawSlack;
+pub use splunk::RawSplunk;
+pub use try_out::{Tried, try_out};
+pub use webhook::RawWebhook;
 
 /// What can go wrong here. A receiver that does not take an alert is not an error of this crate:
 /// it is recorded in the outbox.

@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use egret_analyzer::IncidentChange;
 use egret_event::Timestamp;
 use egret_store::Delivery;
 
+use crate::alertmanager::{AlertmanagerConfig, POST_AGAIN};
+use crate::elastic::ElasticConfig;
+use crate::file::FileConfig;
+use crate::pagerduty::PagerDutyConfig;
+use crate::sentinel::{SentinelConfig, SentinelLink};
+use crate::slack::SlackConfig;
+use crate::splunk::SplunkConfig;
 use crate::syslog::{SyslogConfig, SyslogLink};
 use crate::webhook::WebhookConfig;
 
@@ -13,12 +21,26 @@ use crate::webhook::WebhookConfig;
 pub(crate) enum Channel {
     Syslog(SyslogConfig),
     Webhook(WebhookConfig),
+    Splunk(SplunkConfig),
+    Elastic(ElasticConfig),
+    Sentinel(SentinelConfig),
+    Slack(SlackConfig),
+    PagerDuty(PagerDutyConfig),
+    Alertmanager(AlertmanagerConfig),
+    File(FileConfig),
 }
 
 /// An open way to a target. The kinds are a closed set.
 pub(crate) enum Link {
     Syslog(SyslogLink),
     Webhook(WebhookConfig),
+    Splunk(SplunkConfig),
+    Elastic(ElasticConfig),
+    Sentinel(SentinelLink),
+    Slack(SlackConfig),
+    PagerDuty(PagerDutyConfig),
+    Alertmanager(AlertmanagerConfig),
+    File(FileConfig),
 }
 
 /// Why an alert was not taken. The texts are safe to show.
@@ -32,6 +54,8 @@ pub(crate) enum Failure {
         /// How long the receiver asked to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The receiver had the alert and never will accept it.
+    Rejected(String),
     /// The receiver wants no alerts any more.
     Gone(String),
 }
@@ -41,6 +65,13 @@ impl Link {
         match channel {
             Channel::Syslog(config) => Self::Syslog(SyslogLink::new(config)),
             Channel::Webhook(config) => Self::Webhook(config),
+            Channel::Splunk(config) => Self::Splunk(config),
+            Channel::Elastic(config) => Self::Elastic(config),
+            Channel::Sentinel(config) => Self::Sentinel(SentinelLink::new(config)),
+            Channel::Slack(config) => Self::Slack(config),
+            Channel::PagerDuty(config) => Self::PagerDuty(config),
+            Channel::Alertmanager(config) => Self::Alertmanager(config),
+            Channel::File(config) => Self::File(config),
         }
     }
 
@@ -53,14 +84,40 @@ impl Link {
         match self {
             Self::Syslog(link) => link.send(delivery).await,
             Self::Webhook(config) => config.send(delivery, now).await,
+            Self::Splunk(config) => config.send(delivery, now).await,
+            Self::Elastic(config) => config.send(delivery, now).await,
+            Self::Sentinel(link) => link.send(delivery, now).await,
+            Self::Slack(config) => config.send(delivery, now).await,
+            Self::PagerDuty(config) => config.send(delivery, now).await,
+            Self::Alertmanager(config) => config.send(delivery, now).await,
+            Self::File(config) => config.send(delivery).await,
+        }
+    }
+
+    /// How often the receiver wants to be told again of what is not closed. `None`: it remembers.
+    pub(crate) fn wants_again(&self) -> Option<Duration> {
+        match self {
+            Self::Alertmanager(_) => Some(POST_AGAIN),
+            _ => None,
+        }
+    }
+
+    /// Tells it again of the last state of each incident that it was told of and that is not closed.
+    pub(crate) async fn send_again(
+        &self,
+        changes: &[IncidentChange],
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Alertmanager(config) => config.post_again(changes, now).await,
+            _ => Ok(()),
         }
     }
 
     /// Says goodbye where the protocol has a word for it.
     pub(crate) async fn close(&mut self) {
-        match self {
-            Self::Syslog(link) => link.close().await,
-            Self::Webhook(_) => {}
+        if let Self::Syslog(link) = self {
+            link.close().await;
         }
     }
 }

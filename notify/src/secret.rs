@@ -1,9 +1,14 @@
-//! The keys that sign webhooks. They are never printed, and never written in the configuration.
+//! Secrets: the keys that sign webhooks, tokens, passwords. They are never printed, and never written in the
+//! configuration.
 
 use std::fmt;
+use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use reqwest::header::HeaderValue;
 use ring::hmac;
+
+use crate::config::Wrong;
 
 /// What a written secret begins with (Standard Webhooks 1.0.0, "Signature scheme").
 const PREFIX: &str = "whsec_";
@@ -13,6 +18,87 @@ const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// While a secret is rotated the old and the new one sign together; more have no use.
 const MAX_KEYS: usize = 2;
+
+/// Where a secret of a target is: in a file or in an environment variable, each with the key that names it. The
+/// configuration itself holds none, because it is shown, copied and versioned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SecretSource<'a> {
+    pub(crate) file: (&'static str, Option<&'a Path>),
+    pub(crate) env: (&'static str, Option<&'a str>),
+    /// What it is, for who has to put it there.
+    pub(crate) what: &'static str,
+}
+
+impl SecretSource<'_> {
+    /// Reads it as what `parse` makes of it. No error quotes it.
+    pub(crate) fn read_as<T>(
+        self,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Wrong> {
+        let ((file_key, file), (env_key, env)) = (self.file, self.env);
+        let (key, text) = match (file, env) {
+            (Some(path), None) => {
+                let text = std::fs::read_to_string(path);
+                let problem = |error| format!("cannot read {}: {error}", path.display());
+                (file_key, text.map_err(problem))
+            }
+            (None, Some(variable)) => (
+                env_key,
+                std::env::var(variable).map_err(|_| {
+                    format!("the environment variable {variable:?} is not set, or is not text")
+                }),
+            ),
+            (None, None) => {
+                let what = self.what;
+                let problem = format!(
+                    "is missing: name a file or, with {env_key}, an environment variable that holds {what}"
+                );
+                (file_key, Err(problem))
+            }
+            (Some(_), Some(_)) => {
+                (env_key, Err(format!("stands beside {file_key}: keep one of the two")))
+            }
+        };
+        text.and_then(|text| parse(&text)).map_err(|problem| Wrong::new(key, problem))
+    }
+}
+
+/// A token or password, on one line.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl Token {
+    /// From the text of a file or variable, without the white space around it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let token = text.trim();
+        if token.is_empty() {
+            return Err("holds no secret: put it there, alone".to_owned());
+        }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("holds a secret with white space or other than ASCII in it".to_owned());
+        }
+        Ok(Self(token.to_owned()))
+    }
+
+    /// The secret itself, for the receiver and nobody else.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of an `Authorization` header, which does not show in debug output either.
+    pub(crate) fn header(&self, scheme: &str) -> HeaderValue {
+        let mut value = HeaderValue::from_str(&format!("{scheme} {}", self.0))
+            .expect("a token is printable ASCII");
+        value.set_sensitive(true);
+        value
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}
 
 /// One key, or two while the secret is rotated.
 #[derive(Clone)]

@@ -87,6 +87,7 @@ listen = "127.0.0.1:{api_port}"
 name = "soar"
 kind = "webhook"
 url = "http://127.0.0.1:{webhook_port}/hook"
+allow_private = true
 secret_file = "{folder}/secret"
 "#,
         folder = folder.display(),

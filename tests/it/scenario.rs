@@ -106,6 +106,7 @@ ca = "{root}"
 name = "soar"
 kind = "webhook"
 url = "http://127.0.0.1:9099/hook"
+allow_private = true
 secret_file = "{folder}/secret"
 "#,
             folder = self.folder.path().display(),

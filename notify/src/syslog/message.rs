@@ -1,12 +1,15 @@
 //! An alert as an RFC 5424 message.
 
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_analyzer::{Incident, Severity};
+use egret_analyzer::Severity;
 use egret_store::{AlertRollUp, Delivery};
 
+use crate::alert::{host, rule, sentence, source_address};
+use crate::cef::cef;
+use crate::config::SyslogFormat;
+use crate::leef::leef;
 use crate::text::{bounded, visible};
 
 /// Longest value of a structured-data parameter, in bytes after escaping. Six values come from
@@ -17,6 +20,10 @@ const MAX_VALUE_BYTES: usize = 160;
 /// Says that UTF-8 follows (RFC 5424, section 6.4).
 const BOM: char = '\u{feff}';
 
+/// In place of structured data, where CEF or LEEF has the values. No BOM follows: receivers look for the format's
+/// name at the begin of the text.
+const NO_DATA: &str = "- ";
+
 /// What all messages of a target begin with.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
@@ -25,11 +32,12 @@ pub(super) struct Header {
     pub(super) app_name: String,
     pub(super) enterprise_number: u32,
     pub(super) process_id: u32,
+    pub(super) format: SyslogFormat,
 }
 
 impl Header {
     /// The message that tells of a change, at most `max_bytes` (2048 or more) long. Only its
-    /// sentence is ever cut: header and structured data are always whole.
+    /// sentence is ever cut: header and structured data are always whole, or all other values of CEF and LEEF.
     pub(super) fn message(&self, delivery: &Delivery, max_bytes: usize) -> String {
         let change = &delivery.change;
         let Self { hostname, app_name, process_id, .. } = self;
@@ -37,10 +45,15 @@ impl Header {
         // At most six digits of a second are allowed; three are what collectors expect.
         let at = change.at.floor(Duration::from_millis(1));
         let mut message = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} ALERT ");
-        self.structured_data(delivery, &mut message);
+        let room = max_bytes.saturating_sub(message.len());
+        match self.format {
+            SyslogFormat::Rfc5424 => self.structured_data(delivery, &mut message),
+            SyslogFormat::Cef => return message + NO_DATA + &cef(delivery, room - NO_DATA.len()),
+            SyslogFormat::Leef => return message + NO_DATA + &leef(delivery, room - NO_DATA.len()),
+        }
         message.push(' ');
         message.push(BOM);
-        let sentence = format!("Incident {}: {}", change.kind.word(), change.incident.title);
+        let sentence = sentence(change);
         let room = max_bytes.saturating_sub(message.len());
         message.push_str(&bounded(&sentence, room, visible));
         message
@@ -54,16 +67,14 @@ impl Header {
         element.value("id", delivery.alert);
         element.value("incident", incident.id);
         element.value("change", change.kind.word());
-        if let Some(strongest) = incident.explanation.findings.first() {
-            element.value("rule", format_args!("EGR-{}", strongest.detector.code()));
-        }
+        element.value("rule", rule(incident));
         element.value("sev", incident.severity.word());
         element.value("score", format_args!("{:.2}", incident.score.clamp(0.0, 1.0)));
         element.text("executor", &origin.executor);
         element.text("session", &incident.session);
         element.maybe("template", origin.template.as_deref());
         element.maybe("tenant", origin.tenant.as_deref());
-        if let Ok(address) = origin.executor.parse::<IpAddr>() {
+        if let Some(address) = source_address(incident) {
             element.value("src", address);
         }
         if let Some(address) = incident.addresses.first() {
@@ -79,15 +90,6 @@ impl Header {
             element.roll_up(roll_up);
         }
         element.close();
-    }
-}
-
-/// The first host name seen, or the destination where that is a name.
-fn host(incident: &Incident) -> Option<&str> {
-    let is_name = |name: &str| name != "*" && name.parse::<IpAddr>().is_err();
-    match incident.hosts.first() {
-        Some(host) => Some(host.as_str()),
-        None => Some(incident.destination.as_str()).filter(|name| is_name(name)),
     }
 }
 
@@ -155,7 +157,7 @@ fn escape(character: char, out: &mut String) {
 mod tests {
     use super::*;
     use crate::sample::{AT, change, hostile, incident};
-    use egret_analyzer::{ChangeKind, IncidentChange};
+    use egret_analyzer::{ChangeKind, Incident, IncidentChange};
     use egret_event::EventId;
     use proptest::prelude::*;
 
@@ -166,6 +168,7 @@ mod tests {
             app_name: "egret".to_owned(),
             enterprise_number: 32473,
             process_id: 4211,
+            format: SyslogFormat::Rfc5424,
         }
     }
 

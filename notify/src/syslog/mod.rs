@@ -16,6 +16,7 @@ use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
 use crate::link::Failure;
 use crate::text::{bounded, visible};
 use crate::tls;
+use crate::transcript::note;
 use message::Header;
 use stream::StreamLink;
 
@@ -60,6 +61,7 @@ impl SyslogConfig {
             app_name: raw.app_name.clone().unwrap_or_else(|| "egret".to_owned()),
             enterprise_number: raw.enterprise_number.unwrap_or(32473),
             process_id: std::process::id(),
+            format: raw.format.unwrap_or_default(),
         };
         if !is_field(&header.app_name, MAX_APP_NAME_BYTES) {
             let problem = format!("{:?} is not 1 to 48 printable ASCII bytes", header.app_name);
@@ -156,10 +158,12 @@ impl SyslogLink {
         let sent = match &mut self.wire {
             Wire::Udp(socket) => {
                 let message = header.message(delivery, MAX_DATAGRAM_BYTES);
+                note(|| format!("> {message}"));
                 send_datagram(socket, &self.config.address, message.as_bytes()).await
             }
             Wire::Stream(link) => {
                 let message = header.message(delivery, MAX_STREAM_BYTES);
+                note(|| format!("> {message}"));
                 let frame = format!("{} {message}", message.len());
                 link.send(frame.as_bytes()).await
             }

@@ -95,7 +95,7 @@ impl Receiver {
 pub(crate) fn target(name: &str, url: &str) -> String {
     format!(
         "[[targets]]\nkind = 'webhook'\nname = '{name}'\nurl = '{url}'\n\
-         secret_file = 'DIR/secret'\n"
+         secret_file = 'DIR/secret'\nallow_private = true\n"
     )
 }
 

@@ -3,12 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod alertmanager;
 mod certificates;
+mod ecs;
 mod http;
 mod outbox;
+mod outputs;
+mod readme;
 mod retries;
 mod roll_ups;
 mod rsyslog;
 mod sample;
 mod syslog;
+mod validators;
 mod webhooks;

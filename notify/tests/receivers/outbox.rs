@@ -103,9 +103,14 @@ impl Outbox {
     }
 
     pub(crate) fn start(&self) -> Running {
+        self.start_by(now)
+    }
+
+    /// With another clock; what is put has the virtual time.
+    pub(crate) fn start_by(&self, clock: fn() -> Timestamp) -> Running {
         let (stop, stopped) = watch::channel(false);
         let delivery =
-            run(self.store.clone(), self.targets.clone(), self.wake.clone(), stopped, now);
+            run(self.store.clone(), self.targets.clone(), self.wake.clone(), stopped, clock);
         Running { stop, task: tokio::spawn(delivery) }
     }
 

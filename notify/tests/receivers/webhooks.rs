@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident};
+use egret_notify::try_out;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::certificates::Authority;
 use crate::http::{self, Receiver, status};
-use crate::outbox::{HeldClock, Outbox, until};
+use crate::outbox::{HeldClock, Outbox, now, until};
 use crate::sample::{AT, change, hostile, incident};
 
 #[tokio::test(start_paused = true)]
@@ -167,4 +168,21 @@ fn refuse_handshake(
         }
         listener
     })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_leads_inside_is_not_followed_unless_that_is_meant() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("200 OK")).await;
+    let url = format!("http://localhost:{}/", receiver.address.port());
+    let target = http::target("hook", &url).replace("allow_private = true\n", "");
+    let refused = Outbox::new(&target).targets[0].clone();
+    let [tried] = &try_out(refused, now).await[..] else { panic!("there is no second attempt") };
+    let error = tried.outcome.as_ref().unwrap_err();
+    assert!(error.contains("leads to a private address: set allow_private = true"), "{error}");
+    assert!(receiver.requests.try_recv().is_err(), "something was sent to a private address");
+    let allowed = Outbox::new(&http::target("hook", &url)).targets[0].clone();
+    let tried = try_out(allowed, now).await;
+    assert!(tried.iter().all(|tried| tried.outcome.is_ok()), "{tried:?}");
+    receiver.next().await;
 }

@@ -1,0 +1,115 @@
+//! An alert as a JSON document, in the form that a receiver wants.
+
+use egret_analyzer::{ChangeBy, Incident};
+use egret_event::{EventId, Timestamp};
+use egret_store::{AlertRollUp, Delivery};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ecs::ecs;
+use crate::ocsf::ocsf;
+
+/// The version of OCSF that is told where none is configured.
+const USUAL_OCSF: &str = "1.5.0";
+
+/// How a document tells of an alert.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JsonFormat {
+    /// Egret's own: `type`, `timestamp` and `data`, with the incident as the API has it.
+    #[default]
+    Egret,
+    /// The Elastic Common Schema.
+    Ecs,
+    /// The Open Cybersecurity Schema Framework: a Detection Finding (class 2004).
+    Ocsf,
+}
+
+/// A format, checked.
+#[derive(Debug, Clone)]
+pub(crate) enum Format {
+    Egret,
+    Ecs,
+    Ocsf(String),
+}
+
+impl Format {
+    /// The error is about `ocsf_version`.
+    pub(crate) fn check(
+        format: Option<JsonFormat>,
+        ocsf_version: Option<&str>,
+    ) -> Result<Self, String> {
+        let format = format.unwrap_or_default();
+        match (format, ocsf_version) {
+            (JsonFormat::Egret, None) => Ok(Self::Egret),
+            (JsonFormat::Ecs, None) => Ok(Self::Ecs),
+            (JsonFormat::Ocsf, version) => {
+                let version = version.unwrap_or(USUAL_OCSF);
+                let minor = version.strip_prefix("1.").and_then(|rest| rest.strip_suffix(".0"));
+                let minor = minor.and_then(|minor| minor.parse::<u8>().ok());
+                if minor.is_some_and(|minor| (1..=8).contains(&minor)) {
+                    Ok(Self::Ocsf(version.to_owned()))
+                } else {
+                    Err(format!("{version:?} is not one of 1.1.0, 1.2.0, … 1.8.0"))
+                }
+            }
+            (_, Some(_)) => {
+                Err("has no effect without format = \"ocsf\": set that, or remove it".to_owned())
+            }
+        }
+    }
+
+    /// The document.
+    pub(crate) fn document(&self, delivery: &Delivery) -> Value {
+        match self {
+            Self::Egret => serde_json::to_value(Payload::of(delivery)).expect("it has string keys"),
+            Self::Ecs => ecs(delivery),
+            Self::Ocsf(version) => ocsf(delivery, version),
+        }
+    }
+
+    /// The document as text; Egret's own with its fields in their order.
+    pub(crate) fn text(&self, delivery: &Delivery) -> String {
+        match self {
+            Self::Egret => {
+                serde_json::to_string(&Payload::of(delivery)).expect("it has string keys")
+            }
+            Self::Ecs | Self::Ocsf(_) => self.document(delivery).to_string(),
+        }
+    }
+}
+
+/// Egret's own: what Standard Webhooks recommends ("Payload structure").
+#[derive(Serialize)]
+struct Payload<'a> {
+    r#type: String,
+    timestamp: Timestamp,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    alert: EventId,
+    by: &'a ChangeBy,
+    number: u32,
+    incident: &'a Incident,
+    /// `None`: an older release queued it.
+    roll_up: Option<&'a AlertRollUp>,
+}
+
+impl<'a> Payload<'a> {
+    fn of(delivery: &'a Delivery) -> Self {
+        let change = &delivery.change;
+        Self {
+            r#type: format!("incident.{}", change.kind.word()),
+            timestamp: change.at,
+            data: Data {
+                alert: delivery.alert,
+                by: &change.by,
+                number: change.number,
+                incident: &change.incident,
+                roll_up: delivery.roll_up.as_ref(),
+            },
+        }
+    }
+}

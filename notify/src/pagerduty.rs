@@ -1,0 +1,149 @@
+//! Alerts to PagerDuty, by its Events API v2.
+//!
+//! Source: PagerDuty, "Send an alert event" and "Events API v2 overview". An incident of ours is one of theirs: its id
+//! is the `dedup_key`. What opens or grows triggers it, what a person takes on acknowledges it, and what is closed
+//! resolves it.
+
+use std::path::PathBuf;
+
+use egret_analyzer::{ChangeKind, Severity};
+use egret_event::{HumanDuration, Timestamp};
+use egret_store::Delivery;
+use reqwest::Url;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+use crate::alert::{PRODUCT, host, rule, rule_name, sentence};
+use crate::config::Wrong;
+use crate::http::{HttpClient, Way, check_url};
+use crate::link::Failure;
+use crate::secret::{SecretSource, Token};
+use crate::target::raw_target;
+use crate::text::{bounded, visible};
+
+const MAX_SUMMARY_BYTES: usize = 1024;
+const MAX_DETAIL_BYTES: usize = 2000;
+
+/// "Do not retry": the event is wrong.
+const NEVER: [u16; 1] = [400];
+
+const EVENTS: &str = "https://events.pagerduty.com/v2/enqueue";
+
+raw_target! {
+    /// A `[[notify.targets]]` entry with `kind = "pagerduty"`.
+    pub struct RawPagerDuty {
+        /// A file that holds the integration key of the service. This or `routing_key_env` is required.
+        pub routing_key_file: Option<PathBuf>,
+        /// The environment variable that holds the integration key.
+        pub routing_key_env: Option<String>,
+        /// Where to POST. Default `https://events.pagerduty.com/v2/enqueue`; the EU has its own.
+        pub url: Option<String>,
+        /// Whether `url` may lead to an address of a private network. Default `false`.
+        pub allow_private: Option<bool>,
+        /// How long to wait for the answer, connecting included. Default `10s`, at most `5m`.
+        pub timeout: Option<HumanDuration>,
+        /// A PEM file with the certificates to trust. Default: the system's store.
+        pub ca: Option<PathBuf>,
+    }
+}
+
+/// A PagerDuty target, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct PagerDutyConfig {
+    url: Url,
+    routing_key: Token,
+    client: HttpClient,
+}
+
+impl PagerDutyConfig {
+    pub(crate) fn check(raw: &RawPagerDuty) -> Result<Self, Wrong> {
+        let allow_private = raw.allow_private.unwrap_or(false);
+        let url = check_url(raw.url.as_deref().unwrap_or(EVENTS), allow_private)
+            .map_err(|wrong| Wrong::new("url", wrong))?;
+        let source = SecretSource {
+            file: ("routing_key_file", raw.routing_key_file.as_deref()),
+            env: ("routing_key_env", raw.routing_key_env.as_deref()),
+            what: "the service's integration key",
+        };
+        let way = Way {
+            timeout: raw.timeout.map(|timeout| timeout.0),
+            ca: raw.ca.as_deref(),
+            allow_private,
+        };
+        let routing_key = source.read_as(Token::parse)?;
+        Ok(Self { url, routing_key, client: HttpClient::build(way)? })
+    }
+
+    /// Makes one attempt.
+    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
+        let mut event = event(delivery);
+        event["routing_key"] = json!(self.routing_key.reveal());
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .body(event.to_string());
+        self.client.send(request, Some(&self.routing_key), now).await?.judge(&NEVER).map(drop)
+    }
+}
+
+/// What PagerDuty is to do with its incident.
+const fn action(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Acknowledged => "acknowledge",
+        ChangeKind::Closed => "resolve",
+        ChangeKind::Opened
+        | ChangeKind::Grew
+        | ChangeKind::Reopened
+        | ChangeKind::Resumed
+        | ChangeKind::Obscured
+        | ChangeKind::Ended
+        | ChangeKind::Commented => "trigger",
+    }
+}
+
+/// The event, without the key.
+fn event(delivery: &Delivery) -> Value {
+    let change = &delivery.change;
+    let incident = &change.incident;
+    let text = |text: &str| bounded(text, MAX_DETAIL_BYTES, visible);
+    let explanation = &incident.explanation;
+    let steps: Vec<_> = explanation.next_steps.iter().map(|step| text(step)).collect();
+    let techniques: Vec<_> = explanation.techniques.iter().map(|technique| &technique.id).collect();
+    json!({
+        "event_action": action(change.kind),
+        "dedup_key": incident.id.to_string(),
+        "client": PRODUCT,
+        "payload": {
+            "summary": bounded(&sentence(change), MAX_SUMMARY_BYTES, visible),
+            "source": text(&incident.origin.executor),
+            "severity": severity(incident.severity),
+            "timestamp": change.at,
+            "component": text(&incident.destination),
+            "group": incident.origin.template.as_deref().map(text),
+            "class": rule_name(incident),
+            "custom_details": {
+                "alert": delivery.alert.to_string(),
+                "rule": rule(incident),
+                "score": incident.score,
+                "summary": text(&explanation.summary),
+                "next_steps": steps,
+                "techniques": techniques,
+                "session": text(&incident.session),
+                "tenant": incident.origin.tenant.as_deref().map(text),
+                "host": host(incident).map(text),
+                "sent_bytes": incident.observed.up_bytes,
+                "roll_up": delivery.roll_up,
+            },
+        },
+    })
+}
+
+const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "info",
+        Severity::Medium => "warning",
+        Severity::High => "error",
+        Severity::Critical => "critical",
+    }
+}

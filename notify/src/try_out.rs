@@ -1,0 +1,120 @@
+//! A marked alert to one target, to see whether it arrives.
+
+use egret_analyzer::{
+    ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed,
+    Quantity, Stage, Tail,
+};
+use egret_event::{Attribution, EventId, NamedBy, SmolStr, Timestamp};
+use egret_store::Delivery;
+
+use crate::Target;
+use crate::link::{Failure, Link};
+use crate::transcript;
+
+/// An alert that was sent to try a target out, and what became of it.
+#[derive(Debug)]
+pub struct Tried {
+    /// What it told of: `"opened"`, then `"closed"`.
+    pub change: &'static str,
+    /// What was said and answered, a line each, without secrets.
+    pub conversation: Vec<String>,
+    /// Whether the receiver took it, or why not.
+    pub outcome: Result<(), String>,
+}
+
+/// Sends a marked incident that opens and, where that was taken, is closed again, past the outbox and with one
+/// attempt each. It is as severe as the target wants alerts to be.
+pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
+    let incident = incident(&target, now());
+    let mut link = Link::new(target.channel);
+    let mut tried: Vec<Tried> = Vec::new();
+    for (number, kind) in [(0, ChangeKind::Opened), (1, ChangeKind::Closed)] {
+        if tried.iter().any(|tried| tried.outcome.is_err()) {
+            break;
+        }
+        let change = IncidentChange {
+            kind,
+            at: now(),
+            by: ChangeBy::Engine,
+            number,
+            incident: incident.clone(),
+        };
+        let delivery = Delivery {
+            alert: change.alert_id(),
+            target: target.name.clone(),
+            queued_at: change.at,
+            change,
+            attempts: 0,
+            last_error: None,
+            roll_up: None,
+        };
+        let (sent, conversation) = transcript::of(link.send(&delivery, now())).await;
+        let outcome = sent.map_err(|failure| match failure {
+            Failure::Unreachable(error) => format!("the target cannot be reached: {error}"),
+            Failure::Refused { error, .. } => {
+                format!("it was not taken, and would be tried again: {error}")
+            }
+            Failure::Rejected(error) => format!("it was rejected for good: {error}"),
+            Failure::Gone(error) => format!("the target wants no alerts any more: {error}"),
+        });
+        tried.push(Tried { change: kind.word(), conversation, outcome });
+    }
+    link.close().await;
+    tried
+}
+
+/// Nothing happened: every text says so.
+fn incident(target: &Target, now: Timestamp) -> Incident {
+    const NOTHING: &str = "This is a test of the way alerts take. Nothing happened.";
+    let at = now.as_nanos().to_le_bytes();
+    let finding = Finding {
+        detector: Detector::Policy,
+        p: 0.0,
+        tail: Tail::Rule,
+        share: 1.0,
+        place: None,
+        judged_benign: None,
+        observed: Quantity { value: 0.0, unit: SmolStr::new_static("bytes") },
+        normal: None,
+        words: NOTHING.to_owned(),
+    };
+    Incident {
+        id: EventId::of(&[b"notify test", target.name.as_bytes(), &at]),
+        title: format!("TEST by `egret notify test {}`: nothing happened", target.name),
+        severity: target.min_severity,
+        score: 0.5,
+        stage: Stage::Rules,
+        origin: Attribution {
+            executor: SmolStr::new_static("egret-notify-test"),
+            session: None,
+            template: None,
+            tenant: None,
+            segment: SmolStr::new_static("test"),
+            named_by: NamedBy::Address,
+        },
+        session: SmolStr::new_static("test"),
+        // RFC 6761: a name that is nobody's.
+        destination: SmolStr::new_static("test.invalid"),
+        hosts: Vec::new(),
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        opened_at: now,
+        updated_at: now,
+        first_seen: now,
+        last_seen: now,
+        observed: Observed::default(),
+        explanation: Explanation {
+            summary: NOTHING.to_owned(),
+            p_combined: 0.0,
+            threshold: 0.0,
+            findings: vec![finding],
+            baseline: EventId::of(&[]),
+            baseline_frozen_at: None,
+            baseline_sessions: 0,
+            evidence: Vec::new(),
+            gaps: Vec::new(),
+            techniques: Vec::new(),
+            next_steps: vec!["Nothing is to be done.".to_owned()],
+        },
+    }
+}

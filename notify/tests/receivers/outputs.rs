@@ -1,0 +1,412 @@
+//! One incident's whole life through every output, held against what others publish about it.
+
+use egret_analyzer::{ChangeBy, ChangeKind, Incident, IncidentChange, Severity, Technique};
+use egret_notify::try_out;
+use serde_json::{Value, json};
+
+use crate::ecs;
+use crate::http::{Answer, Receiver, Request, status};
+use crate::outbox::{HeldClock, Outbox, now, until};
+use crate::rsyslog::Rsyslog;
+use crate::sample::{change, hostile, incident};
+use crate::validators::validate;
+
+/// What happens to an incident, and all of it once more where every text is hostile.
+fn lives() -> Vec<IncidentChange> {
+    let mut plain = incident("a");
+    plain.explanation.techniques =
+        vec![Technique { id: "T1567".into(), name: "Exfiltration Over Web Service".into() }];
+    plain.explanation.next_steps = vec!["Ask the owner.".to_owned(); 5];
+    let text = hostile();
+    let mut nasty = Incident { id: incident("nasty").id, title: text.clone(), ..plain.clone() };
+    nasty.origin.executor = text.as_str().into();
+    nasty.origin.template = Some(text.as_str().into());
+    nasty.origin.tenant = Some(text.as_str().into());
+    nasty.session = text.as_str().into();
+    nasty.destination = text.as_str().into();
+    nasty.hosts = vec![text.as_str().into()];
+    nasty.explanation.summary.clone_from(&text);
+    nasty.explanation.next_steps = vec![text; 3];
+    [plain, nasty].into_iter().flat_map(life).collect()
+}
+
+fn life(incident: Incident) -> Vec<IncidentChange> {
+    let by_analyst =
+        |change: IncidentChange| IncidentChange { by: ChangeBy::Analyst("ana".into()), ..change };
+    let graver = Incident { severity: Severity::Critical, ..incident.clone() };
+    vec![
+        change(ChangeKind::Opened, 0, incident),
+        change(ChangeKind::Grew, 1, graver.clone()),
+        by_analyst(change(ChangeKind::Acknowledged, 0, graver.clone())),
+        change(ChangeKind::Resumed, 2, graver.clone()),
+        by_analyst(change(ChangeKind::Closed, 1, graver)),
+    ]
+}
+
+/// Delivers all lives and waits until nothing waits.
+async fn deliver(outbox: &Outbox) {
+    let running = outbox.start();
+    for change in lives() {
+        outbox.put(&[change]);
+    }
+    let is_done = || outbox.targets.iter().all(|target| outbox.counts(&target.name) == (0, 0));
+    until("all is delivered", is_done).await;
+    running.stop().await;
+}
+
+/// The requests that came, and their bodies.
+fn taken(receiver: &mut Receiver) -> Vec<(Request, Value)> {
+    let mut all = Vec::new();
+    while let Ok(request) = receiver.requests.try_recv() {
+        let body = serde_json::from_str(&request.body).unwrap_or(Value::Null);
+        all.push((request, body));
+    }
+    all
+}
+
+/// Alerts of different incidents come in any order; here those about the first come first.
+fn plain_first<T>(mut all: Vec<T>, incident_of: impl Fn(&T) -> Value) -> Vec<T> {
+    let plain = json!(incident("a").id.to_string());
+    all.sort_by_key(|one| incident_of(one) != plain);
+    all
+}
+
+fn answer(body: &Value) -> Answer {
+    let body = body.to_string();
+    Some(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_hold_what_the_schemas_of_ecs_and_ocsf_allow() {
+    let _clock = HeldClock::hold();
+    let versions: Vec<String> = (1..=8).map(|minor| format!("1.{minor}.0")).collect();
+    let mut toml = String::new();
+    for version in &versions {
+        toml += &format!(
+            "[[targets]]\nkind = 'file'\nname = 'ocsf-{version}'\npath = 'DIR/{version}'\n\
+             format = 'ocsf'\nocsf_version = '{version}'\n"
+        );
+    }
+    toml += "[[targets]]\nkind = 'file'\nname = 'ecs'\npath = 'DIR/ecs'\nformat = 'ecs'\n";
+    let outbox = Outbox::new(&toml);
+    deliver(&outbox).await;
+    let lines = |name: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(outbox.path().with_file_name(name)).unwrap();
+        let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+        plain_first(all, |one| match &one["finding_info"] {
+            Value::Null => one["egret"]["incident"]["id"].clone(),
+            finding => finding["uid"].clone(),
+        })
+    };
+    let mut documents = Vec::new();
+    for version in &versions {
+        let written = lines(version);
+        assert_eq!(written.len(), 10);
+        let standing = |event: &Value| (event["activity_id"].clone(), event["status_id"].clone());
+        let expected = [(1, 1), (2, 1), (2, 2), (2, 1), (3, 4)].map(|(a, s)| (json!(a), json!(s)));
+        assert_eq!(written[..5].iter().map(standing).collect::<Vec<_>>(), expected);
+        documents.extend(written.into_iter().map(|event| ("ocsf", json!(version), event)));
+    }
+    validate(&documents);
+    let written = lines("ecs");
+    assert_eq!(written.len(), 10);
+    assert_eq!(written[5]["source"]["address"], hostile(), "whole, escaped by JSON alone");
+    ecs::check(&written);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cef_and_leef_are_understood_behind_rsyslog() {
+    let _clock = HeldClock::hold();
+    for format in ["cef", "leef"] {
+        let mut rsyslog = Rsyslog::start(None).await;
+        let outbox = Outbox::new(&format!(
+            "[[targets]]\nkind = 'syslog'\nname = 'siem'\naddress = 'localhost:{}'\n\
+             format = '{format}'\n",
+            rsyslog.port
+        ));
+        deliver(&outbox).await;
+        let messages = rsyslog.messages(10).await;
+        rsyslog.stop().await;
+        let texts: Vec<_> = messages
+            .iter()
+            .map(|message| message["msg"].as_str().unwrap().trim_start().to_owned())
+            .collect();
+        if format == "cef" {
+            let expected = json!({
+                "flexString1": "opened", "act": "allowed", "src": "10.20.0.17", "dst": "203.0.113.9", "dpt": "443",
+                "dhost": "paste.example.net", "out": "50331648", "cs6": "T1567",
+                "msg": "Incident opened: 10.20.0.17 sent 48 MiB to paste.example.net",
+            });
+            let first = texts.iter().find(|text| text.contains("|8|") && text.contains("paste.ex"));
+            let first = first.unwrap();
+            let mut documents = vec![("cef", expected, json!(first))];
+            documents.extend(texts.iter().map(|text| ("cef", json!({}), json!(text))));
+            validate(&documents);
+            assert!(first.starts_with("CEF:0|Egret|egret|"), "{first}");
+            assert!(first.contains("|EGR-D2|upload size|8|externalId="), "{first}");
+        } else {
+            texts.iter().for_each(|text| check_leef(text));
+            let first = texts.iter().find(|text| text.contains("paste.example.net")).unwrap();
+            let [_, attributes] = parts_of_leef(first);
+            let got = |name: &str| {
+                let found = attributes.split('^').find_map(|pair| pair.strip_prefix(name));
+                found.and_then(|rest| rest.strip_prefix('=')).map(str::to_owned)
+            };
+            assert_eq!(got("dst").as_deref(), Some("203.0.113.9"));
+            assert_eq!(got("sev").as_deref(), Some("8"));
+            assert_eq!(got("srcBytes").as_deref(), Some("50331648"));
+        }
+    }
+}
+
+fn parts_of_leef(text: &str) -> [&str; 2] {
+    let at = text.match_indices('|').nth(5).unwrap().0;
+    [&text[..at], &text[at + 1..]]
+}
+
+/// By IBM's description: six fields, then attributes with the separator that the header names.
+fn check_leef(text: &str) {
+    let [header, attributes] = parts_of_leef(text);
+    let header: Vec<&str> = header.split('|').collect();
+    assert_eq!(header[..3], ["LEEF:2.0", "Egret", "egret"]);
+    assert_eq!(header[5], "^");
+    for pair in attributes.split('^') {
+        let (key, _) = pair.split_once('=').unwrap();
+        assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
+    }
+}
+
+/// A file `secret` of another kind than a webhook's.
+fn with_secret(outbox_toml: &str, secret: &str) -> Outbox {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, secret).unwrap();
+    let toml = outbox_toml.replace("TOKEN", path.to_str().unwrap());
+    // The file is read when the target is checked.
+    Outbox::new(&toml)
+}
+
+#[tokio::test(start_paused = true)]
+async fn slack_gets_blocks_that_its_own_library_accepts() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("200 OK")).await;
+    let url = format!("http://{}/services/T0/B0/x", receiver.address);
+    let toml =
+        "[[targets]]\nkind = 'slack'\nname = 'chat'\nurl_file = 'TOKEN'\nallow_private = true\n";
+    let outbox = with_secret(toml, &url);
+    deliver(&outbox).await;
+    let plain = format!("incident {}", incident("a").id);
+    let got = taken(&mut receiver);
+    let got = plain_first(got, |(request, _)| {
+        json!(if request.body.contains(&plain) {
+            incident("a").id.to_string()
+        } else {
+            String::new()
+        })
+    });
+    assert_eq!(got.len(), 10);
+    assert_eq!(got[0].0.line, "POST /services/T0/B0/x HTTP/1.1");
+    let documents: Vec<_> =
+        got.iter().map(|(_, body)| ("slack", json!(null), body.clone())).collect();
+    validate(&documents);
+    let header = &got[0].1["blocks"][0]["text"];
+    assert_eq!(header["text"], "🟠 10.20.0.17 sent 48 MiB to paste.example.net");
+    let hostile = got[5].1["text"].as_str().unwrap();
+    assert!(hostile.contains("&lt;script&gt;") && !hostile.contains('<'), "{hostile}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pagerduty_is_triggered_acknowledged_and_resolved_by_one_key() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("202 Accepted")).await;
+    let toml = format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'TOKEN'\n\
+         url = 'http://{}/v2/enqueue'\nallow_private = true\n",
+        receiver.address
+    );
+    let outbox = with_secret(&toml, "R0123456789ABCDEF0123456789ABCDEF\n");
+    deliver(&outbox).await;
+    let got = plain_first(taken(&mut receiver), |(_, event)| event["dedup_key"].clone());
+    let told: Vec<_> = got[..5]
+        .iter()
+        .map(|(_, event)| (event["event_action"].as_str().unwrap(), &event["dedup_key"]))
+        .collect();
+    let key = &json!(incident("a").id.to_string());
+    let expected = ["trigger", "trigger", "acknowledge", "trigger", "resolve"].map(|a| (a, key));
+    assert_eq!(told, expected);
+    for (request, event) in &got {
+        assert_eq!(request.line, "POST /v2/enqueue HTTP/1.1");
+        assert_eq!(event["routing_key"], "R0123456789ABCDEF0123456789ABCDEF");
+        assert!(event["dedup_key"].as_str().unwrap().len() <= 255);
+        assert!(event["payload"]["summary"].as_str().unwrap().len() <= 1024);
+        assert!(!event["payload"]["source"].as_str().unwrap().is_empty());
+        let severity = event["payload"]["severity"].as_str().unwrap();
+        assert!(["critical", "error", "warning", "info"].contains(&severity));
+        // Events API v2 refuses what is larger.
+        assert!(request.body.len() <= 512 * 1024);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trying_a_target_out_opens_and_closes_and_shows_no_secret() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("202 Accepted")).await;
+    let toml = format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'TOKEN'\n\
+         url = 'http://{}/hidden/path'\nallow_private = true\nmin_severity = 'high'\n",
+        receiver.address
+    );
+    let target = with_secret(&toml, "R0123456789ABCDEF").targets[0].clone();
+    let tried = try_out(target, now).await;
+    let got = taken(&mut receiver);
+    let actions: Vec<_> = got.iter().map(|(_, event)| event["event_action"].clone()).collect();
+    assert_eq!(actions, ["trigger", "resolve"]);
+    assert_eq!(got[0].1["dedup_key"], got[1].1["dedup_key"]);
+    assert_eq!(got[0].1["payload"]["severity"], "error", "as grave as the target wants");
+    assert!(
+        got[0].1["payload"]["summary"].as_str().unwrap().contains("TEST by `egret notify test")
+    );
+    assert_eq!(tried.iter().map(|tried| tried.change).collect::<Vec<_>>(), ["opened", "closed"]);
+    for tried in tried {
+        tried.outcome.unwrap();
+        let [said, answered] = &tried.conversation[..] else { panic!("{:?}", tried.conversation) };
+        assert!(said.starts_with(&format!("> POST http://{}, ", receiver.address)), "{said}");
+        assert!(said.contains("(hidden)"), "{said}");
+        assert!(!said.contains("R0123456789ABCDEF") && !said.contains("hidden/path"), "{said}");
+        assert_eq!(answered, "< answered 202 Accepted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_pagerduty_finds_wrong_is_not_sent_again() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("400 Bad Request")).await;
+    let toml = format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'TOKEN'\n\
+         url = 'http://{}/'\nallow_private = true\n",
+        receiver.address
+    );
+    let outbox = with_secret(&toml, "key");
+    let running = outbox.start();
+    outbox.put(&[change(ChangeKind::Opened, 0, incident("a"))]);
+    receiver.next().await;
+    until("it is dead", || outbox.counts("pager") == (0, 1)).await;
+    running.stop().await;
+    assert_eq!(outbox.dead_error(), "answered 400 Bad Request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn splunk_counts_as_told_once_the_indexer_has_acknowledged() {
+    let clock = HeldClock::hold();
+    let mut asked = 0;
+    let mut receiver = Receiver::start(move |request| {
+        if request.line.contains("/ack") {
+            asked += 1;
+            return answer(&json!({ "acks": { "7": asked > 2 } }));
+        }
+        answer(&json!({ "text": "Success", "code": 0, "ackId": 7 }))
+    })
+    .await;
+    let toml = format!(
+        "[[targets]]\nkind = 'splunk'\nname = 'siem'\nurl = 'http://{}'\ntoken_file = 'TOKEN'\n\
+         index = 'security'\n",
+        receiver.address
+    );
+    let outbox = with_secret(&toml, "b0221cd8-c4b4-465a-9a3c-273e3a75aa29");
+    let running = outbox.start();
+    outbox.put(&[change(ChangeKind::Opened, 0, incident("a"))]);
+    clock.pass_until("the indexer has it", || outbox.counts("siem") == (0, 0)).await;
+    running.stop().await;
+    let got = taken(&mut receiver);
+    let (request, event) = &got[0];
+    assert_eq!(request.line, "POST /services/collector/event HTTP/1.1");
+    assert_eq!(request.header("authorization"), "Splunk b0221cd8-c4b4-465a-9a3c-273e3a75aa29");
+    assert_eq!(event["time"], "1792627200.123");
+    assert_eq!(event["index"], "security");
+    assert_eq!(event["sourcetype"], "egret:alert");
+    assert_eq!(event["event"]["type"], "incident.opened");
+    let channel = request.header("x-splunk-request-channel");
+    assert_eq!(channel.len(), 36);
+    assert_eq!(got.len(), 4, "one event and three questions");
+    assert_eq!(got[1].0.line, format!("POST /services/collector/ack?channel={channel} HTTP/1.1"));
+    assert_eq!(got[1].1, json!({ "acks": [7] }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn elastic_creates_documents_and_takes_a_conflict_for_a_yes() {
+    let _clock = HeldClock::hold();
+    let mut seen = 0;
+    let mut receiver = Receiver::start(move |_| {
+        seen += 1;
+        let status = if seen == 2 { 409 } else { 201 };
+        answer(&json!({ "errors": status == 409, "items": [{ "create": { "status": status } }] }))
+    })
+    .await;
+    let toml = format!(
+        "[[targets]]\nkind = 'elastic'\nname = 'siem'\nurl = 'http://{}'\napi_key_file = 'TOKEN'\n",
+        receiver.address
+    );
+    let outbox = with_secret(&toml, "VnVhQ2ZHY0JDZGJrUW0tZTVhT3g6dWkybHAyYXhUTm1zeWFrdzl0dk5udw==");
+    deliver(&outbox).await;
+    let got = taken(&mut receiver);
+    assert_eq!(got.len(), 10);
+    let mut documents = Vec::new();
+    let mut ids = Vec::new();
+    for (request, _) in &got {
+        assert_eq!(request.line, "POST /logs-egret.alert-default/_bulk HTTP/1.1");
+        assert_eq!(request.header("content-type"), "application/x-ndjson");
+        assert!(request.header("authorization").starts_with("ApiKey VnVh"));
+        let lines: Vec<Value> =
+            request.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        ids.push(lines[0]["create"]["_id"].as_str().unwrap().to_owned());
+        documents.push(lines[1].clone());
+        assert_eq!(lines.len(), 2);
+    }
+    assert_eq!(documents[0]["event"]["action"], "incident-opened");
+    let mut expected: Vec<_> = lives().iter().map(|change| change.alert_id().to_string()).collect();
+    ids.sort();
+    expected.sort();
+    assert_eq!(ids, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sentinel_gets_records_with_a_token_that_is_fetched_once_and_again_when_refused() {
+    let clock = HeldClock::hold();
+    let (mut logins, mut records) = (0, 0);
+    let mut receiver = Receiver::start(move |request| {
+        if request.line.contains("/oauth2/") {
+            logins += 1;
+            return answer(&json!({ "access_token": format!("t{logins}"), "expires_in": 3599 }));
+        }
+        records += 1;
+        if records == 2 { status("401 Unauthorized") } else { status("204 No Content") }
+    })
+    .await;
+    let toml = format!(
+        "[[targets]]\nkind = 'sentinel'\nname = 'siem'\nurl = 'http://{0}'\nrule_id = 'dcr-1'\n\
+         directory_id = 'd1'\nclient_id = 'c1'\nclient_secret_file = 'TOKEN'\nlogin_url = 'http://{0}'\n",
+        receiver.address
+    );
+    let outbox = with_secret(&toml, "s3cr~et");
+    let running = outbox.start();
+    for name in ["a", "b"] {
+        outbox.put(&[change(ChangeKind::Opened, 0, incident(name))]);
+        receiver.next().await;
+        if name == "a" {
+            receiver.next().await;
+        }
+    }
+    let wait = outbox.next_wait("siem").await;
+    clock.advance(wait).await;
+    clock.pass_until("the second was taken", || outbox.counts("siem") == (0, 0)).await;
+    running.stop().await;
+    let got = taken(&mut receiver);
+    let (login, record) = (&got[0].0, &got[1]);
+    assert_eq!(login.line, "POST /d1/oauth2/v2.0/token HTTP/1.1");
+    assert!(login.body.contains("client_secret=s3cr%7Eet"), "{}", login.body);
+    let path = "POST /dataCollectionRules/dcr-1/streams/Custom-EgretAlerts_CL?api-version=2023-01-01 HTTP/1.1";
+    assert_eq!(record.0.line, path);
+    assert_eq!(record.0.header("authorization"), "Bearer t2");
+    assert_eq!(record.1[0]["Change"], "opened");
+    assert_eq!(record.1[0]["SentBytes"], 50_331_648);
+}
