@@ -48,6 +48,8 @@ pub enum Command {
     Doctor(ConfigArgs),
     /// Make, list and remove API tokens.
     Token(TokenArgs),
+    /// Try the targets of alerts out.
+    Notify(NotifyArgs),
     /// Alerts that could not be delivered: list them, or send them again.
     Dlq(DlqArgs),
     /// Print a completion script for a shell.
@@ -328,6 +330,27 @@ impl From<RoleArg> for Role {
             RoleArg::Admin => Self::Admin,
         }
     }
+}
+
+/// What to try out.
+#[derive(Debug, Args)]
+pub struct NotifyArgs {
+    /// Where the targets are.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: NotifyAction,
+}
+
+/// What to do with a target.
+#[derive(Debug, Subcommand)]
+pub enum NotifyAction {
+    /// Send it a marked incident that opens and is closed again, and show what is said and answered.
+    Test {
+        /// Its name in the configuration.
+        target: String,
+    },
 }
 
 /// What to do with alerts that could not be delivered.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, anyhow};
 use clap::{CommandFactory, Parser};
 use egret::cli::{Cli, Command};
-use egret::commands::{analyze, check, demo, dlq, doctor, learn, replay, run, simulate, token};
+use egret::commands::{
+    analyze, check, demo, dlq, doctor, learn, notify, replay, run, simulate, token,
+};
 use egret::terminal::shown;
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +48,7 @@ fn start(cli: Cli) -> Result<ExitCode> {
         Command::Config(args) => check::print(&args).map(done),
         Command::Doctor(args) => in_runtime(doctor::run(&args)),
         Command::Token(args) => token::run(&args).map(done),
+        Command::Notify(args) => in_runtime(notify::run(&args)).map(done),
         Command::Dlq(args) => dlq::run(&args).map(done),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "egret", &mut std::io::stdout());

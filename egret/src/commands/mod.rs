@@ -6,6 +6,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod learn;
+pub mod notify;
 pub mod read;
 pub mod replay;
 pub mod run;
