@@ -63,6 +63,10 @@ raw_target! {
         pub ca: Option<PathBuf>,
         /// The name that the receiver's certificate must carry (TLS). Default: the host of `address`.
         pub server_name: Option<String>,
+        /// A PEM file with the certificate to show to a receiver that asks for one (TLS).
+        pub client_cert: Option<PathBuf>,
+        /// A PEM file with the key of `client_cert` (TLS).
+        pub client_key: Option<PathBuf>,
         /// HOSTNAME in the messages. Default: this machine's name.
         pub hostname: Option<String>,
         /// APP-NAME in the messages. Default `egret`.
@@ -202,12 +206,6 @@ impl Wrong {
     }
 }
 
-impl From<(&'static str, String)> for Wrong {
-    fn from((key, problem): (&'static str, String)) -> Self {
-        Self { key, problem }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,6 +248,13 @@ mod tests {
         for (lines, says) in [
             ("transport = 'tcp'\nca = 'x.pem'", "targets[1].ca: has no effect without TLS"),
             ("server_name = 'x'", "targets[1].server_name: has no effect without TLS"),
+            ("client_cert = 'x'", "targets[1].client_cert: has no effect without TLS"),
+            ("transport = 'tls'\nclient_key = 'x'", "targets[1].client_cert: is missing"),
+            ("transport = 'tls'\nclient_cert = 'x'", "targets[1].client_key: is missing"),
+            (
+                "transport = 'tls'\nclient_cert = '/nonexistent'\nclient_key = 'x'",
+                "targets[1].client_cert: cannot use /nonexistent as a PEM file of certificates",
+            ),
             ("transport = 'tls'\nca = '/nonexistent.pem'", "targets[1].ca: cannot use"),
             ("transport = 'tls'\nserver_name = 'a b'", "targets[1].server_name: \"a b\""),
             ("hostname = 'a b'", "targets[1].hostname: \"a b\""),

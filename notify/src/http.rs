@@ -11,6 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Body, Client, Request, RequestBuilder, Response, StatusCode, Url, redirect};
 
+use crate::config::Wrong;
 use crate::link::Failure;
 use crate::secret::Token;
 use crate::text::{bounded, visible};
@@ -84,12 +85,12 @@ fn is_inside(address: IpAddr) -> bool {
 
 impl HttpClient {
     /// A client; the error names the key that is wrong, and what is.
-    pub(crate) fn build(way: Way<'_>) -> Result<Self, (&'static str, String)> {
+    pub(crate) fn build(way: Way<'_>) -> Result<Self, Wrong> {
         let timeout = way.timeout.unwrap_or(USUAL_TIMEOUT);
         if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-            return Err(("timeout", "is not above zero and at most 5m".to_owned()));
+            return Err(Wrong::new("timeout", "is not above zero and at most 5m".to_owned()));
         }
-        let tls = tls::client_config(way.ca).map_err(|problem| ("ca", problem))?;
+        let tls = tls::client_config(way.ca, None)?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured((*tls).clone())
             .redirect(redirect::Policy::none())
@@ -100,9 +101,9 @@ impl HttpClient {
         if !way.allow_private {
             builder = builder.dns_resolver(PublicOnly);
         }
-        let client = builder
-            .build()
-            .map_err(|error| ("ca", format!("no HTTP client can be made: {}", causes(&error))))?;
+        let client = builder.build().map_err(|error| {
+            Wrong::new("ca", format!("no HTTP client can be made: {}", causes(&error)))
+        })?;
         Ok(Self { client, timeout })
     }
 

@@ -1,11 +1,13 @@
-//! Whom we trust when we connect to a receiver.
+//! Whom we trust when we connect to a receiver, and who we say we are.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::Wrong;
 
 /// A TLS client that trusts the certificates in the PEM file `ca` and no others, or the system's
 /// store where there is no `ca`.
@@ -13,18 +15,57 @@ use rustls::{ClientConfig, RootCertStore};
 /// The system's store (on Debian: ca-certificates, and what the operator added to it), not a list
 /// that is compiled in: it is where a site's own authority is installed and where a distrusted
 /// one is removed, without a new release of Egret.
-pub(crate) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+///
+/// With `identity` it shows a certificate where it is asked for one. The error names the key that is wrong, and
+/// what is.
+pub(crate) fn client_config(
+    ca: Option<&Path>,
+    identity: Option<Identity<'_>>,
+) -> Result<Arc<ClientConfig>, Wrong> {
     let roots = match ca {
-        Some(path) => file_roots(path)?,
-        None => system_roots()?,
+        Some(path) => file_roots(path),
+        None => system_roots(),
     };
+    let roots = roots.map_err(|problem| Wrong::new("ca", problem))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("no usable TLS version: {error}"))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .map_err(|error| Wrong::new("ca", format!("no usable TLS version: {error}")))?
+        .with_root_certificates(roots);
+    let Some(identity) = identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
+    let (chain, key) = identity.read()?;
+    let config = builder.with_client_auth_cert(chain, key).map_err(|error| {
+        Wrong::new("client_key", format!("does not belong to client_cert: {error}"))
+    })?;
     Ok(Arc::new(config))
+}
+
+/// Files with a client's certificate, and those between it and its authority, and with its key, in PEM.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    pub(crate) cert: &'a Path,
+    pub(crate) key: &'a Path,
+}
+
+impl Identity<'_> {
+    fn read(self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Wrong> {
+        let wrong = |key: &'static str, what: &str, path: &Path, error: &dyn std::fmt::Display| {
+            Wrong::new(
+                key,
+                format!("cannot use {} as a PEM file of {what}: {error}", path.display()),
+            )
+        };
+        let wrong_cert =
+            |error: &dyn std::fmt::Display| wrong("client_cert", "certificates", self.cert, error);
+        let chain = CertificateDer::pem_file_iter(self.cert).map_err(|error| wrong_cert(&error))?;
+        let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(|error| wrong_cert(&error))?;
+        if chain.is_empty() {
+            return Err(wrong_cert(&"it holds no certificate"));
+        }
+        let key = PrivateKeyDer::from_pem_file(self.key)
+            .map_err(|error| wrong("client_key", "a private key", self.key, &error))?;
+        Ok((chain, key))
+    }
 }
 
 fn file_roots(path: &Path) -> Result<RootCertStore, String> {

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
 use crate::link::Failure;
 use crate::text::{bounded, visible};
-use crate::tls;
+use crate::tls::{self, Identity};
 use crate::transcript::note;
 use message::Header;
 use stream::StreamLink;
@@ -75,7 +75,12 @@ impl SyslogConfig {
 fn check_transport(raw: &RawSyslog, host: &str) -> Result<Transport, Wrong> {
     let transport = raw.transport.unwrap_or(SyslogTransport::Tcp);
     if transport != SyslogTransport::Tls {
-        let tls_only = [("ca", raw.ca.is_some()), ("server_name", raw.server_name.is_some())];
+        let tls_only = [
+            ("ca", raw.ca.is_some()),
+            ("server_name", raw.server_name.is_some()),
+            ("client_cert", raw.client_cert.is_some()),
+            ("client_key", raw.client_key.is_some()),
+        ];
         if let Some((key, _)) = tls_only.into_iter().find(|(_, is_given)| *is_given) {
             let problem = "has no effect without TLS: set transport = \"tls\", or remove it";
             return Err(Wrong::new(key, problem.to_owned()));
@@ -92,11 +97,20 @@ fn check_transport(raw: &RawSyslog, host: &str) -> Result<Transport, Wrong> {
             let name = ServerName::try_from(name.to_owned()).map_err(|_| {
                 Wrong::new(key, format!("{name:?} is not a host name that a certificate can carry"))
             })?;
-            let config = tls::client_config(raw.ca.as_deref())
-                .map_err(|problem| Wrong::new("ca", problem))?;
+            let identity = match (&raw.client_cert, &raw.client_key) {
+                (Some(cert), Some(key)) => Some(Identity { cert, key }),
+                (None, None) => None,
+                (None, Some(_)) => return Err(missing("client_cert", "client_key")),
+                (Some(_), None) => return Err(missing("client_key", "client_cert")),
+            };
+            let config = tls::client_config(raw.ca.as_deref(), identity)?;
             Ok(Transport::Tls(name, config))
         }
     }
+}
+
+fn missing(key: &'static str, beside: &str) -> Wrong {
+    Wrong::new(key, format!("is missing: {beside} is of no use without it"))
 }
 
 /// The host in `host:port` or `[address]:port`. `None`: it is not that.

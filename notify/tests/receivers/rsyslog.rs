@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::certificates::Certificate;
+use crate::certificates::{Authority, Certificate};
 use crate::outbox::until;
 
 /// An rsyslogd that ends with this.
@@ -20,10 +20,21 @@ pub(crate) struct Rsyslog {
 impl Rsyslog {
     /// Starts one that takes octet-counted TCP, inside TLS if a certificate is given.
     pub(crate) async fn start(certificate: Option<&Certificate>) -> Self {
+        Self::start_for(certificate, None).await
+    }
+
+    /// The same; with an authority, only clients that it certified may send.
+    pub(crate) async fn start_for(
+        certificate: Option<&Certificate>,
+        clients: Option<&Authority>,
+    ) -> Self {
         let dir = TempDir::new().unwrap();
         if let Some(certificate) = certificate {
             std::fs::write(dir.path().join("cert.pem"), &certificate.chain).unwrap();
             std::fs::write(dir.path().join("key.pem"), &certificate.key).unwrap();
+        }
+        if let Some(authority) = clients {
+            authority.write(dir.path());
         }
         let config = config(dir.path(), certificate.is_some(), 0);
         let process = spawn(dir.path(), &config);
@@ -69,6 +80,11 @@ impl Rsyslog {
         lines().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Whether it got nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        std::fs::read_to_string(self.messages_file()).unwrap_or_default().is_empty()
+    }
+
     fn messages_file(&self) -> PathBuf {
         self.dir.path().join("messages")
     }
@@ -97,19 +113,23 @@ fn spawn(dir: &Path, config: &str) -> Child {
 }
 
 fn config(dir: &Path, with_tls: bool, port: u16) -> String {
+    let asks = dir.join("ca.pem").exists();
     let dir = dir.display();
+    let (authority, mode) = if asks { ("ca.pem", "x509/certvalid") } else { ("cert.pem", "anon") };
     let (global, module) = if with_tls {
         (
             format!(
                 r#"global(DefaultNetstreamDriver="gtls"
-                    DefaultNetstreamDriverCAFile="{dir}/cert.pem"
+                    DefaultNetstreamDriverCAFile="{dir}/{authority}"
                     DefaultNetstreamDriverCertFile="{dir}/cert.pem"
                     DefaultNetstreamDriverKeyFile="{dir}/key.pem")"#
             ),
-            r#"StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="anon""#,
+            format!(
+                r#"StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="{mode}""#
+            ),
         )
     } else {
-        (String::new(), "")
+        (String::new(), String::new())
     };
     format!(
         r#"{global}

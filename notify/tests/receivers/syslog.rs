@@ -106,6 +106,37 @@ async fn rsyslog_understands_every_alert_over_tls() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_receiver_that_asks_for_a_certificate_is_shown_one() {
+    let clock = HeldClock::hold();
+    let authority = Authority::new();
+    let dir = tempfile::tempdir().unwrap();
+    authority.write(dir.path());
+    let own = authority.certify("egret.example");
+    std::fs::write(dir.path().join("own.pem"), &own.chain).unwrap();
+    std::fs::write(dir.path().join("own.key"), &own.key).unwrap();
+    let server = authority.certify("localhost");
+    let rsyslog = Rsyslog::start_for(Some(&server), Some(&authority)).await;
+    let folder = dir.path().display();
+    let without = tls_target(rsyslog.port, dir.path());
+    let with =
+        format!("{without}client_cert = '{folder}/own.pem'\nclient_key = '{folder}/own.key'\n");
+    // TLS 1.3: the client hears that it is refused only after its handshake, which may be after it has written.
+    let refused = Outbox::new(&without);
+    let running = refused.start();
+    refused.put(&alerts());
+    clock.advance(std::time::Duration::from_secs(1)).await;
+    running.stop_hanging(&clock).await;
+    assert!(rsyslog.is_empty(), "a client without a certificate was heard");
+
+    let outbox = Outbox::new(&with);
+    outbox.put(&alerts());
+    let running = outbox.start();
+    let messages = rsyslog.messages(3).await;
+    running.stop().await;
+    assert_understood(&messages);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_alert_after_a_restart_of_rsyslog_is_not_lost_in_the_dead_connection() {
     let _clock = HeldClock::hold();
     let authority = Authority::new();
