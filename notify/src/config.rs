@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::NotifyError;
 use crate::alertmanager::{AlertmanagerConfig, RawAlertmanager};
 use crate::elastic::{ElasticConfig, RawElastic};
+use crate::email::{EmailConfig, RawEmail};
 use crate::file::{FileConfig, RawFile};
 use crate::link::Channel;
 use crate::pagerduty::{PagerDutyConfig, RawPagerDuty};
@@ -46,6 +47,8 @@ pub enum RawTarget {
     Pagerduty(RawPagerDuty),
     /// Prometheus Alertmanager, by its API v2.
     Alertmanager(RawAlertmanager),
+    /// Mail, by SMTP.
+    Email(RawEmail),
     /// A file of JSON lines.
     File(RawFile),
 }
@@ -176,6 +179,7 @@ impl RawTarget {
             Self::Alertmanager(raw) => {
                 (raw.wants(), Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
             }
+            Self::Email(raw) => (raw.wants(), Channel::Email(EmailConfig::check(raw)?)),
             Self::File(raw) => (raw.wants(), Channel::File(FileConfig::check(raw)?)),
         };
         let fits = (1..=64).contains(&name.len());

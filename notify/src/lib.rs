@@ -16,6 +16,7 @@ mod config;
 mod deliver;
 mod ecs;
 mod elastic;
+mod email;
 mod file;
 mod format;
 mod http;
@@ -46,6 +47,7 @@ pub use config::{
 };
 pub use deliver::run;
 pub use elastic::RawElastic;
+pub use email::{EmailTls, RawEmail};
 pub use file::RawFile;
 pub use format::JsonFormat;
 pub use pagerduty::RawPagerDuty;

@@ -8,6 +8,7 @@ use egret_store::Delivery;
 
 use crate::alertmanager::{AlertmanagerConfig, POST_AGAIN};
 use crate::elastic::ElasticConfig;
+use crate::email::EmailConfig;
 use crate::file::FileConfig;
 use crate::pagerduty::PagerDutyConfig;
 use crate::sentinel::{SentinelConfig, SentinelLink};
@@ -27,6 +28,7 @@ pub(crate) enum Channel {
     Slack(SlackConfig),
     PagerDuty(PagerDutyConfig),
     Alertmanager(AlertmanagerConfig),
+    Email(EmailConfig),
     File(FileConfig),
 }
 
@@ -40,6 +42,7 @@ pub(crate) enum Link {
     Slack(SlackConfig),
     PagerDuty(PagerDutyConfig),
     Alertmanager(AlertmanagerConfig),
+    Email(EmailConfig),
     File(FileConfig),
 }
 
@@ -71,6 +74,7 @@ impl Link {
             Channel::Slack(config) => Self::Slack(config),
             Channel::PagerDuty(config) => Self::PagerDuty(config),
             Channel::Alertmanager(config) => Self::Alertmanager(config),
+            Channel::Email(config) => Self::Email(config),
             Channel::File(config) => Self::File(config),
         }
     }
@@ -90,6 +94,7 @@ impl Link {
             Self::Slack(config) => config.send(delivery, now).await,
             Self::PagerDuty(config) => config.send(delivery, now).await,
             Self::Alertmanager(config) => config.send(delivery, now).await,
+            Self::Email(config) => config.send(delivery, now).await,
             Self::File(config) => config.send(delivery).await,
         }
     }

@@ -68,18 +68,30 @@ impl Identity<'_> {
     }
 }
 
+/// The certificates to trust, each in DER, for those who make their own TLS client of them.
+pub(crate) fn trusted(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    match ca {
+        Some(path) => file_certificates(path).map_err(|problem| Wrong::new("ca", problem)),
+        None => Ok(rustls_native_certs::load_native_certs().certs),
+    }
+}
+
+fn file_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    found.map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("cannot use {} as a PEM file of CA certificates: {error}", path.display())
+}
+
 fn file_roots(path: &Path) -> Result<RootCertStore, String> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        format!("cannot use {} as a PEM file of CA certificates: {error}", path.display())
-    };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
     let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| wrong(&error))?;
-        roots.add(certificate).map_err(|error| wrong(&error))?;
+    for certificate in file_certificates(path)? {
+        roots.add(certificate).map_err(|error| unusable(path, &error))?;
     }
     if roots.is_empty() {
-        return Err(wrong(&"it holds no certificate"));
+        return Err(unusable(path, &"it holds no certificate"));
     }
     Ok(roots)
 }

@@ -114,7 +114,7 @@ fn missing(key: &'static str, beside: &str) -> Wrong {
 }
 
 /// The host in `host:port` or `[address]:port`. `None`: it is not that.
-fn host_of(address: &str) -> Option<&str> {
+pub(crate) fn host_of(address: &str) -> Option<&str> {
     let (host, port) = address.rsplit_once(':')?;
     port.parse::<u16>().ok().filter(|port| *port > 0)?;
     let host = match host.strip_prefix('[') {
@@ -136,7 +136,7 @@ fn check_hostname(given: Option<&str>) -> Result<String, Wrong> {
 }
 
 /// This machine's name; the nil value `-` (RFC 5424, section 6.2.4) where it has none to show.
-fn own_hostname() -> String {
+pub(crate) fn own_hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if is_field(name, MAX_HOSTNAME_BYTES) { name.to_owned() } else { "-".to_owned() }

@@ -6,6 +6,7 @@
 mod alertmanager;
 mod certificates;
 mod ecs;
+mod email;
 mod http;
 mod outbox;
 mod outputs;

@@ -24,6 +24,7 @@ fn every_kind_of_target_has_a_block_that_is_sound() {
         ("sentinel.secret", "s3cr~et"),
         ("pagerduty.key", "R0123456789ABCDEF0123456789ABCDEF"),
         ("slack.url", "https://hooks.slack.com/services/T0/B0/x"),
+        ("mail.password", "s3cret"),
         ("webhook.secret", crate::http::SECRET),
     ] {
         std::fs::write(dir.path().join(file), secret).unwrap();
@@ -43,8 +44,9 @@ fn every_kind_of_target_has_a_block_that_is_sound() {
             RawTarget::Slack(_) => "slack",
             RawTarget::Pagerduty(_) => "pagerduty",
             RawTarget::Alertmanager(_) => "alertmanager",
+            RawTarget::Email(_) => "email",
             RawTarget::File(_) => "file",
         });
     }
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 10, "{kinds:?}");
 }

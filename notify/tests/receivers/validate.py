@@ -1,9 +1,13 @@
 """Holds what egret wrote against what others publish.
 
 Reads one JSON array [kind, argument, document] per line and prints a line for each that is not as it should
-be. Kinds: ocsf (argument: the version), cef (the document is its text), slack (the message).
+be. Kinds: ocsf (argument: the version), cef (the document is its text; argument: some of what it should
+hold), slack (the message), mail (the document is its text; argument: headers that it should have, and "body",
+a part of its text).
 """
 
+import email
+import email.policy
 import json
 import sys
 
@@ -51,8 +55,20 @@ def slack(_, message):
             yield f"the SDK understands {block.to_dict()} for {given}"
 
 
+def mail(expected, text):
+    message = email.message_from_string(text, policy=email.policy.default)
+    for defect in message.defects:
+        yield f"defect: {defect}"
+    for name, value in expected.items():
+        if name == "body":
+            if value not in message.get_content():
+                yield f"{value!r} is not in {message.get_content()!r}"
+        elif message[name] != value:
+            yield f"{name} is {message[name]!r} and not {value!r}"
+
+
 def main():
-    checks = {"ocsf": ocsf, "cef": cef, "slack": slack}
+    checks = {"ocsf": ocsf, "cef": cef, "slack": slack, "mail": mail}
     wrong = 0
     for line in sys.stdin:
         kind, argument, document = json.loads(line)
