@@ -16,7 +16,7 @@ use crate::sentinel::{RawSentinel, SentinelConfig};
 use crate::slack::{RawSlack, SlackConfig};
 use crate::splunk::{RawSplunk, SplunkConfig};
 use crate::syslog::SyslogConfig;
-use crate::target::{Wants, raw_target};
+use crate::target::{Only, Wants, raw_target};
 use crate::webhook::{RawWebhook, WebhookConfig};
 
 /// The `[notify]` section as written: every key optional, unknown keys refused.
@@ -140,6 +140,7 @@ pub struct Target {
     pub min_severity: Severity,
     /// Whether it is also told of what repeats another incident of the same roll-up.
     pub repeats: bool,
+    pub(crate) only: Only,
     pub(crate) channel: Channel,
 }
 
@@ -169,26 +170,28 @@ impl RawNotify {
 impl RawTarget {
     fn check(&self) -> Result<Target, Wrong> {
         let ((name, wants), channel) = match self {
-            Self::Syslog(raw) => (raw.wants(), Channel::Syslog(SyslogConfig::check(raw)?)),
-            Self::Webhook(raw) => (raw.wants(), Channel::Webhook(WebhookConfig::check(raw)?)),
-            Self::Splunk(raw) => (raw.wants(), Channel::Splunk(SplunkConfig::check(raw)?)),
-            Self::Elastic(raw) => (raw.wants(), Channel::Elastic(ElasticConfig::check(raw)?)),
-            Self::Sentinel(raw) => (raw.wants(), Channel::Sentinel(SentinelConfig::check(raw)?)),
-            Self::Slack(raw) => (raw.wants(), Channel::Slack(SlackConfig::check(raw)?)),
-            Self::Pagerduty(raw) => (raw.wants(), Channel::PagerDuty(PagerDutyConfig::check(raw)?)),
-            Self::Alertmanager(raw) => {
-                (raw.wants(), Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
+            Self::Syslog(raw) => (raw.wants()?, Channel::Syslog(SyslogConfig::check(raw)?)),
+            Self::Webhook(raw) => (raw.wants()?, Channel::Webhook(WebhookConfig::check(raw)?)),
+            Self::Splunk(raw) => (raw.wants()?, Channel::Splunk(SplunkConfig::check(raw)?)),
+            Self::Elastic(raw) => (raw.wants()?, Channel::Elastic(ElasticConfig::check(raw)?)),
+            Self::Sentinel(raw) => (raw.wants()?, Channel::Sentinel(SentinelConfig::check(raw)?)),
+            Self::Slack(raw) => (raw.wants()?, Channel::Slack(SlackConfig::check(raw)?)),
+            Self::Pagerduty(raw) => {
+                (raw.wants()?, Channel::PagerDuty(PagerDutyConfig::check(raw)?))
             }
-            Self::Email(raw) => (raw.wants(), Channel::Email(EmailConfig::check(raw)?)),
-            Self::File(raw) => (raw.wants(), Channel::File(FileConfig::check(raw)?)),
+            Self::Alertmanager(raw) => {
+                (raw.wants()?, Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
+            }
+            Self::Email(raw) => (raw.wants()?, Channel::Email(EmailConfig::check(raw)?)),
+            Self::File(raw) => (raw.wants()?, Channel::File(FileConfig::check(raw)?)),
         };
         let fits = (1..=64).contains(&name.len());
         if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             let problem = format!("{name:?} is not 1 to 64 letters, digits, -, _ or .");
             return Err(Wrong::new("name", problem));
         }
-        let Wants { min_severity, repeats } = wants;
-        Ok(Target { name: name.to_owned(), min_severity, repeats, channel })
+        let Wants { min_severity, repeats, only } = wants;
+        Ok(Target { name: name.to_owned(), min_severity, repeats, only, channel })
     }
 }
 
@@ -263,6 +266,11 @@ mod tests {
             ("transport = 'tls'\nserver_name = 'a b'", "targets[1].server_name: \"a b\""),
             ("hostname = 'a b'", "targets[1].hostname: \"a b\""),
             ("app_name = ''", "targets[1].app_name: \"\""),
+            ("tenants = []", "targets[1].tenants: names nothing"),
+            (
+                "techniques = ['exfiltration']",
+                "targets[1].techniques: \"exfiltration\" is no technique",
+            ),
             ("colour = 'red'", "unknown field `colour`"),
             ("facility = 'local9'", "unknown variant `local9`"),
         ] {

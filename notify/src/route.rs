@@ -11,6 +11,7 @@ pub fn targets_for(targets: &[Target], incident: &Incident, kind: ChangeKind) ->
     targets
         .iter()
         .filter(|target| is_told(kind) && incident.severity >= target.min_severity)
+        .filter(|target| target.only.has(incident))
         .map(|target| Addressee { target: target.name.clone(), repeats: target.repeats })
         .collect()
 }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
     use crate::RawNotify;
     use crate::sample::{change, incident};
-    use egret_analyzer::Severity;
+    use egret_analyzer::{Severity, Technique};
 
     fn targets() -> Vec<Target> {
         let lines = "[[targets]]\nkind = 'syslog'\nname = 'all'\naddress = 'l.example:514'\n\
@@ -76,6 +77,39 @@ mod tests {
         assert_eq!(repeats, [true, true, false]);
         assert_eq!(entries[0].alert, changes[0].alert_id());
         assert_eq!(serde_json::from_str::<IncidentChange>(&entries[0].body).unwrap(), changes[0]);
+    }
+
+    #[test]
+    fn a_target_is_told_only_of_what_it_is_for() {
+        let told = |line: &str, incident: &Incident| {
+            let lines = format!(
+                "[[targets]]\nkind = 'syslog'\nname = 'a'\naddress = 'l.example:514'\n{line}\n"
+            );
+            let targets = toml::from_str::<RawNotify>(&lines).unwrap().check().unwrap();
+            !targets_for(&targets, incident, ChangeKind::Opened).is_empty()
+        };
+        let mut one = incident("a");
+        one.origin.tenant = Some("acme".into());
+        one.explanation.techniques =
+            vec![Technique { id: "T1567.002".into(), name: "To Cloud Storage".into() }];
+        for (line, is_told) in [
+            ("", true),
+            ("segments = ['vms', 'pods']", true),
+            ("segments = ['vms']", false),
+            ("templates = ['python-3.12']", true),
+            ("templates = ['node']", false),
+            ("tenants = ['acme']", true),
+            ("tenants = ['acme corp']", false),
+            ("techniques = ['T1041', 'T1567']", true),
+            ("techniques = ['T1567.002']", true),
+            ("techniques = ['T156']", false),
+            ("techniques = ['T1567.001']", false),
+            ("tenants = ['acme']\nsegments = ['vms']", false),
+        ] {
+            assert_eq!(told(line, &one), is_told, "{line}");
+        }
+        one.origin.tenant = None;
+        assert!(!told("tenants = ['acme']", &one), "who it is for is not known");
     }
 
     #[test]

@@ -1,12 +1,70 @@
 //! What all kinds of targets have in their configuration.
 
-use egret_analyzer::Severity;
+use egret_analyzer::{Incident, Severity};
+use egret_event::SmolStr;
+
+use crate::config::Wrong;
 
 /// What a target wants to be told of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Wants {
     pub(crate) min_severity: Severity,
     pub(crate) repeats: bool,
+    pub(crate) only: Only,
+}
+
+/// The incidents that a target is told of; an empty list stands for any.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Only {
+    pub(crate) segments: Vec<SmolStr>,
+    pub(crate) templates: Vec<SmolStr>,
+    pub(crate) tenants: Vec<SmolStr>,
+    pub(crate) techniques: Vec<SmolStr>,
+}
+
+impl Only {
+    /// Lists that are written name something: an empty one would be a target that is told of nothing, or of
+    /// all, and nobody can tell which was meant.
+    pub(crate) fn check(self, written: [(&'static str, bool); 4]) -> Result<Self, Wrong> {
+        let lists = [&self.segments, &self.templates, &self.tenants, &self.techniques];
+        for ((key, is_written), list) in written.into_iter().zip(lists) {
+            if is_written && list.is_empty() {
+                let problem = "names nothing: remove it for any, or say which";
+                return Err(Wrong::new(key, problem.to_owned()));
+            }
+        }
+        for technique in &self.techniques {
+            let number = technique.strip_prefix('T').unwrap_or_default();
+            if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+                let problem = format!("{technique:?} is no technique of ATT&CK, such as \"T1567\"");
+                return Err(Wrong::new("techniques", problem));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether an incident is one of them.
+    pub(crate) fn has(&self, incident: &Incident) -> bool {
+        let origin = &incident.origin;
+        let is_in = |list: &[SmolStr], name: Option<&SmolStr>| {
+            list.is_empty() || name.is_some_and(|name| list.contains(name))
+        };
+        is_in(&self.segments, Some(&origin.segment))
+            && is_in(&self.templates, origin.template.as_ref())
+            && is_in(&self.tenants, origin.tenant.as_ref())
+            && self.has_technique(incident)
+    }
+
+    /// A technique stands for its sub-techniques too: `T1567` for `T1567.002`.
+    fn has_technique(&self, incident: &Incident) -> bool {
+        let found = &incident.explanation.techniques;
+        let is_of = |id: &str, wanted: &SmolStr| {
+            id.strip_prefix(wanted.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.techniques.is_empty()
+            || self.techniques.iter().any(|wanted| found.iter().any(|one| is_of(&one.id, wanted)))
+    }
 }
 
 /// Defines the `[[notify.targets]]` entry of one kind: the keys that all have, then its own.
@@ -28,14 +86,37 @@ macro_rules! raw_target {
             /// Whether it is also told of incidents that repeat one of the same roll-up: the same story, not
             /// more severe, and that one is not closed. Default `true`; `false` for what wakes people.
             pub repeats: Option<bool>,
+            /// Only incidents of these network segments. Default: of any.
+            pub segments: Option<Vec<egret_event::SmolStr>>,
+            /// Only incidents of these kinds of executors. Default: of any.
+            pub templates: Option<Vec<egret_event::SmolStr>>,
+            /// Only incidents of executors that work for these. Default: for any.
+            pub tenants: Option<Vec<egret_event::SmolStr>>,
+            /// Only incidents with one of these techniques of ATT&CK, sub-techniques included. Default: with any.
+            pub techniques: Option<Vec<egret_event::SmolStr>>,
             $($(#[$about_field])* pub $field: $type,)*
         }
 
         impl $name {
-            pub(crate) fn wants(&self) -> (&str, crate::target::Wants) {
-                let min_severity = self.min_severity.unwrap_or(egret_analyzer::Severity::Low);
-                let repeats = self.repeats.unwrap_or(true);
-                (&self.name, crate::target::Wants { min_severity, repeats })
+            pub(crate) fn wants(&self) -> Result<(&str, crate::target::Wants), crate::config::Wrong> {
+                let written = [
+                    ("segments", self.segments.is_some()),
+                    ("templates", self.templates.is_some()),
+                    ("tenants", self.tenants.is_some()),
+                    ("techniques", self.techniques.is_some()),
+                ];
+                let only = crate::target::Only {
+                    segments: self.segments.clone().unwrap_or_default(),
+                    templates: self.templates.clone().unwrap_or_default(),
+                    tenants: self.tenants.clone().unwrap_or_default(),
+                    techniques: self.techniques.clone().unwrap_or_default(),
+                };
+                let wants = crate::target::Wants {
+                    min_severity: self.min_severity.unwrap_or(egret_analyzer::Severity::Low),
+                    repeats: self.repeats.unwrap_or(true),
+                    only: only.check(written)?,
+                };
+                Ok((&self.name, wants))
             }
         }
     };
