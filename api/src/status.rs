@@ -35,6 +35,16 @@ pub struct Status {
     pub targets: Vec<TargetStatus>,
 }
 
+impl Status {
+    /// Why Egret cannot do its work, in words that everybody may read. Nothing: it can.
+    pub fn not_ready(&self) -> Vec<String> {
+        let store = self.store_error.is_some().then(|| "the store cannot be written".to_owned());
+        let failed = self.sources.iter().filter(|source| source.state == SourceState::Failed);
+        let failed = failed.map(|source| format!("source {:?} has failed", source.name));
+        store.into_iter().chain(failed).collect()
+    }
+}
+
 /// The account of one stage behind the sources, in events.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StageStatus {

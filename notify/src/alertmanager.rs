@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{host, rule, rule_name};
 use crate::config::Wrong;
+use crate::heartbeat::{Beat, WORDS};
 use crate::http::{HttpClient, Way, check_url};
 use crate::link::Failure;
 use crate::target::raw_target;
@@ -101,6 +102,17 @@ impl AlertmanagerConfig {
             self.post(alerts.collect(), now).await?;
         }
         Ok(())
+    }
+
+    /// An alert that is always there: a route sends it to whoever calls when it is not ("dead man's switch").
+    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        let alert = json!({
+            "labels": { "alertname": "EgretHeartbeat", "severity": "none" },
+            "annotations": { "summary": WORDS },
+            "startsAt": beat.at,
+            "endsAt": beat.at + beat.every * 3,
+        });
+        self.post(vec![alert], now).await
     }
 
     async fn post(&self, alerts: Vec<Value>, now: Timestamp) -> Result<(), Failure> {

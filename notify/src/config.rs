@@ -1,6 +1,7 @@
 //! The `[notify]` section: as written, and as checked.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use egret_analyzer::Severity;
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,7 @@ pub struct Target {
     /// Whether it is also told of what repeats another incident of the same roll-up.
     pub repeats: bool,
     pub(crate) only: Only,
+    pub(crate) heartbeat: Option<Duration>,
     pub(crate) channel: Channel,
 }
 
@@ -190,8 +192,13 @@ impl RawTarget {
             let problem = format!("{name:?} is not 1 to 64 letters, digits, -, _ or .");
             return Err(Wrong::new("name", problem));
         }
-        let Wants { min_severity, repeats, only } = wants;
-        Ok(Target { name: name.to_owned(), min_severity, repeats, only, channel })
+        let Wants { min_severity, repeats, only, heartbeat } = wants;
+        if heartbeat.is_some() && channel.wakes_people() {
+            let problem =
+                "would be a message to people each time: give it to another kind of target";
+            return Err(Wrong::new("heartbeat", problem.to_owned()));
+        }
+        Ok(Target { name: name.to_owned(), min_severity, repeats, only, heartbeat, channel })
     }
 }
 
@@ -266,6 +273,7 @@ mod tests {
             ("transport = 'tls'\nserver_name = 'a b'", "targets[1].server_name: \"a b\""),
             ("hostname = 'a b'", "targets[1].hostname: \"a b\""),
             ("app_name = ''", "targets[1].app_name: \"\""),
+            ("heartbeat = '1s'", "targets[1].heartbeat: is not between 10s and 1h"),
             ("tenants = []", "targets[1].tenants: names nothing"),
             (
                 "techniques = ['exfiltration']",

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::heartbeat::{self, Wellness};
 use crate::link::{Failure, Link};
 use crate::schedule::{LONGEST_RETRY_AFTER, PATIENCE, SHORTEST_OUTAGE, probe_pause, wait_after};
 use crate::{NotifyError, Target};
@@ -27,7 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Delivers what is in the outbox, each target on its own task, until `stop` turns true.
-/// `wake` is notified when the outbox got something new; `now` is the wall clock.
+/// `wake` is notified when the outbox got something new; `now` is the wall clock. Targets with a heartbeat are told
+/// that all is well as long as `wellness` has no reason against it.
 ///
 /// On `stop` the attempt under way is finished, for three seconds at most; what was not delivered
 /// by then stays in the outbox and is delivered after the next start.
@@ -38,6 +40,7 @@ pub async fn run(
     store: Store,
     targets: Vec<Target>,
     wake: Arc<Notify>,
+    wellness: Wellness,
     mut stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
 ) -> Result<(), NotifyError> {
@@ -45,6 +48,10 @@ pub async fn run(
     let (woken, wakes) = watch::channel(());
     let mut couriers = JoinSet::new();
     for target in targets {
+        if let Some(every) = target.heartbeat {
+            let wellness = Arc::clone(&wellness);
+            couriers.spawn(heartbeat::run(target.clone(), every, wellness, stop.clone(), now));
+        }
         let courier = Courier::new(store.clone(), target, now);
         couriers.spawn(courier.run(wakes.clone(), stop.clone()));
     }
@@ -74,6 +81,10 @@ fn describe_metrics() {
     metrics::describe_counter!("egret_notify_delivered_total", "Alerts taken by the target");
     metrics::describe_counter!("egret_notify_failed_total", "Attempts that failed");
     metrics::describe_counter!("egret_notify_dead_total", "Alerts given up");
+    metrics::describe_counter!(
+        "egret_notify_heartbeats_total",
+        "Heartbeats taken, failed, and withheld because egret was not well"
+    );
     metrics::describe_gauge!("egret_notify_waiting", "Alerts in the outbox");
     metrics::describe_gauge!("egret_notify_up", "1 unless the target cannot be reached");
     metrics::describe_histogram!(

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::alert::{
     PRODUCT, VENDOR, VERSION, host, of_ten, outcome, rule, rule_name, sentence, source_address,
 };
+use crate::heartbeat::{Beat, RULE, WORDS};
 
 /// The version of the schema whose fields are used.
 const ECS_VERSION: &str = "8.17.0";
@@ -79,6 +80,27 @@ pub(crate) fn ecs(delivery: &Delivery) -> Value {
         });
     }
     document
+}
+
+/// That Egret is well.
+pub(crate) fn ecs_heartbeat(beat: Beat) -> Value {
+    json!({
+        "@timestamp": beat.at,
+        "ecs": { "version": ECS_VERSION },
+        "message": WORDS,
+        "event": {
+            "kind": "state",
+            "category": ["host"],
+            "type": ["info"],
+            "action": "heartbeat",
+            "provider": PRODUCT,
+            "module": PRODUCT,
+            "dataset": "egret.heartbeat",
+        },
+        "observer": { "vendor": VENDOR, "product": PRODUCT, "version": VERSION, "type": "ids" },
+        "rule": { "id": RULE, "name": "heartbeat", "ruleset": PRODUCT },
+        "egret": { "every_seconds": beat.every.as_secs() },
+    })
 }
 
 /// A score of 0 to 1 as one of 0 to 100, with one digit.

@@ -12,7 +12,8 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::config::Wrong;
-use crate::ecs::ecs;
+use crate::ecs::{ecs, ecs_heartbeat};
+use crate::heartbeat::Beat;
 use crate::http::{HttpClient, Way, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
@@ -81,12 +82,20 @@ impl ElasticConfig {
     /// Makes one attempt.
     pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
         let action = json!({ "create": { "_id": delivery.alert.to_string() } });
+        self.create(action, ecs(delivery), now).await
+    }
+
+    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        self.create(json!({ "create": {} }), ecs_heartbeat(beat), now).await
+    }
+
+    async fn create(&self, action: Value, document: Value, now: Timestamp) -> Result<(), Failure> {
         let request = self
             .client
             .post(self.bulk.clone())
             .header(CONTENT_TYPE, "application/x-ndjson")
             .header(AUTHORIZATION, self.api_key.header("ApiKey"))
-            .body(format!("{action}\n{}\n", ecs(delivery)));
+            .body(format!("{action}\n{document}\n"));
         let answer = self.client.send(request, None, now).await?.judge(&NEVER)?;
         judge_item(&answer.body)
     }

@@ -8,6 +8,7 @@ use egret_store::Delivery;
 
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
+use crate::heartbeat::Beat;
 use crate::link::Failure;
 use crate::target::raw_target;
 use crate::text::{bounded, visible};
@@ -45,7 +46,15 @@ impl FileConfig {
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, delivery: &Delivery) -> Result<(), Failure> {
-        let line = self.format.text(delivery) + "\n";
+        self.write(self.format.text(delivery)).await
+    }
+
+    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
+        self.write(self.format.heartbeat(beat).to_string()).await
+    }
+
+    async fn write(&self, line: String) -> Result<(), Failure> {
+        let line = line + "\n";
         note(|| format!("> {}: {}", self.path.display(), line.trim_end()));
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || append(&path, &line)).await;

@@ -4,10 +4,12 @@ use egret_analyzer::{ChangeBy, Incident};
 use egret_event::{EventId, Timestamp};
 use egret_store::{AlertRollUp, Delivery};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::ecs::ecs;
-use crate::ocsf::ocsf;
+use crate::alert::VERSION;
+use crate::ecs::{ecs, ecs_heartbeat};
+use crate::heartbeat::Beat;
+use crate::ocsf::{ocsf, ocsf_heartbeat};
 
 /// The version of OCSF that is told where none is configured.
 const USUAL_OCSF: &str = "1.5.0";
@@ -65,6 +67,20 @@ impl Format {
             Self::Egret => serde_json::to_value(Payload::of(delivery)).expect("it has string keys"),
             Self::Ecs => ecs(delivery),
             Self::Ocsf(version) => ocsf(delivery, version),
+        }
+    }
+
+    /// That Egret is well.
+    pub(crate) fn heartbeat(&self, beat: Beat) -> Value {
+        let every = beat.every.as_secs();
+        match self {
+            Self::Egret => json!({
+                "type": "egret.heartbeat",
+                "timestamp": beat.at,
+                "data": { "version": VERSION, "every_seconds": every },
+            }),
+            Self::Ecs => ecs_heartbeat(beat),
+            Self::Ocsf(version) => ocsf_heartbeat(beat, version),
         }
     }
 

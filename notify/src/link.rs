@@ -10,6 +10,7 @@ use crate::alertmanager::{AlertmanagerConfig, POST_AGAIN};
 use crate::elastic::ElasticConfig;
 use crate::email::EmailConfig;
 use crate::file::FileConfig;
+use crate::heartbeat::Beat;
 use crate::pagerduty::PagerDutyConfig;
 use crate::sentinel::{SentinelConfig, SentinelLink};
 use crate::slack::SlackConfig;
@@ -30,6 +31,13 @@ pub(crate) enum Channel {
     Alertmanager(AlertmanagerConfig),
     Email(EmailConfig),
     File(FileConfig),
+}
+
+impl Channel {
+    /// Whether all that is sent is a message to people.
+    pub(crate) fn wakes_people(&self) -> bool {
+        matches!(self, Self::Slack(_) | Self::PagerDuty(_) | Self::Email(_))
+    }
 }
 
 /// An open way to a target. The kinds are a closed set.
@@ -96,6 +104,21 @@ impl Link {
             Self::Alertmanager(config) => config.send(delivery, now).await,
             Self::Email(config) => config.send(delivery, now).await,
             Self::File(config) => config.send(delivery).await,
+        }
+    }
+
+    /// Says that Egret is well, in bounded time.
+    pub(crate) async fn beat(&mut self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        match self {
+            Self::Syslog(link) => link.beat(beat).await,
+            Self::Webhook(config) => config.beat(beat, now).await,
+            Self::Splunk(config) => config.beat(beat, now).await,
+            Self::Elastic(config) => config.beat(beat, now).await,
+            Self::Sentinel(link) => link.beat(beat, now).await,
+            Self::Alertmanager(config) => config.beat(beat, now).await,
+            Self::File(config) => config.beat(beat).await,
+            // Their configuration has no heartbeat.
+            Self::Slack(_) | Self::PagerDuty(_) | Self::Email(_) => Ok(()),
         }
     }
 

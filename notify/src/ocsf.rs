@@ -11,6 +11,7 @@ use crate::alert::{
     PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address,
 };
 use crate::ecs::risk;
+use crate::heartbeat::{Beat, WORDS};
 use crate::text::bounded;
 
 const CATEGORY: u32 = 2;
@@ -88,6 +89,26 @@ pub(crate) fn ocsf(delivery: &Delivery, version: &str) -> Value {
         event["finding_info"]["attacks"] = attacks.into();
     }
     event
+}
+
+/// That Egret is well: a Base Event (class 0) of another activity than those that have a number.
+pub(crate) fn ocsf_heartbeat(beat: Beat, version: &str) -> Value {
+    json!({
+        "activity_id": 99,
+        "activity_name": "Heartbeat",
+        "category_uid": 0,
+        "class_uid": 0,
+        "type_uid": 99,
+        "severity_id": 1,
+        "time": millis(beat.at),
+        "message": WORDS,
+        "metadata": {
+            "version": version,
+            "log_name": "egret heartbeat",
+            "product": { "vendor_name": VENDOR, "name": PRODUCT, "version": VERSION },
+        },
+        "unmapped": { "every_seconds": beat.every.as_secs() },
+    })
 }
 
 fn text(text: &str) -> String {

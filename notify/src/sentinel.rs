@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{host, of_ten, rule, rule_name, sentence, source_address};
 use crate::config::Wrong;
+use crate::heartbeat::{Beat, RULE, WORDS};
 use crate::http::{HttpClient, Way, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
@@ -128,6 +129,17 @@ impl SentinelLink {
         delivery: &Delivery,
         now: Timestamp,
     ) -> Result<(), Failure> {
+        self.tell(record(delivery), now).await
+    }
+
+    pub(crate) async fn beat(&mut self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        let record = json!({
+            "TimeGenerated": beat.at, "Change": "heartbeat", "RuleId": RULE, "Message": WORDS,
+        });
+        self.tell(record, now).await
+    }
+
+    async fn tell(&mut self, record: Value, now: Timestamp) -> Result<(), Failure> {
         let token = match self.token.take().filter(|(_, until)| now < *until) {
             Some(token) => token,
             None => self.config.fetch_token(now).await?,
@@ -138,7 +150,7 @@ impl SentinelLink {
             .post(self.config.records.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, token.0.header("Bearer"))
-            .body(json!([record(delivery)]).to_string());
+            .body(json!([record]).to_string());
         let answer = self.config.client.send(request, None, now).await?;
         if answer.status() != UNAUTHORIZED {
             self.token = Some(token);

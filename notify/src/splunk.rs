@@ -16,9 +16,11 @@ use tokio::time::sleep;
 
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
+use crate::heartbeat::Beat;
 use crate::http::{HttpClient, Way, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
+use crate::syslog::own_hostname;
 use crate::target::raw_target;
 
 /// The wrong data format, an index that is not there: no repetition helps.
@@ -98,22 +100,33 @@ impl SplunkConfig {
 
     /// Makes one attempt.
     pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let answer = self.ask(self.events.clone(), &self.event(delivery), now).await?;
+        let change = &delivery.change;
+        let document = self.format.document(delivery);
+        let executor = &change.incident.origin.executor;
+        self.tell(self.event(change.at, executor, &document), now).await
+    }
+
+    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        let document = self.format.heartbeat(beat);
+        self.tell(self.event(beat.at, &own_hostname(), &document), now).await
+    }
+
+    async fn tell(&self, event: Value, now: Timestamp) -> Result<(), Failure> {
+        let answer = self.ask(self.events.clone(), &event, now).await?;
         match answer.get("ackId").and_then(Value::as_u64) {
             Some(id) => self.await_acknowledgement(id, now).await,
             None => Ok(()),
         }
     }
 
-    fn event(&self, delivery: &Delivery) -> Value {
-        let change = &delivery.change;
-        let millis = crate::alert::millis(change.at);
+    fn event(&self, at: Timestamp, host: &str, document: &Value) -> Value {
+        let millis = crate::alert::millis(at);
         let mut event = json!({
             "time": format!("{}.{:03}", millis.div_euclid(1000), millis.rem_euclid(1000)),
-            "host": change.incident.origin.executor,
+            "host": host,
             "source": "egret",
             "sourcetype": self.sourcetype,
-            "event": self.format.document(delivery),
+            "event": document,
         });
         if let Some(index) = &self.index {
             event["index"] = json!(index);

@@ -1,7 +1,10 @@
 //! What all kinds of targets have in their configuration.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use egret_analyzer::{Incident, Severity};
-use egret_event::SmolStr;
+use egret_event::{HumanDuration, SmolStr};
 
 use crate::config::Wrong;
 
@@ -11,6 +14,21 @@ pub(crate) struct Wants {
     pub(crate) min_severity: Severity,
     pub(crate) repeats: bool,
     pub(crate) only: Only,
+    /// The time between two heartbeats. `None`: it gets none.
+    pub(crate) heartbeat: Option<Duration>,
+}
+
+/// Between two heartbeats, in order that they are neither a burden nor of no use.
+const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
+
+/// The time between two heartbeats, checked.
+pub(crate) fn check_heartbeat(every: Option<HumanDuration>) -> Result<Option<Duration>, Wrong> {
+    match every {
+        Some(every) if !HEARTBEATS.contains(&every.0) => {
+            Err(Wrong::new("heartbeat", "is not between 10s and 1h".to_owned()))
+        }
+        every => Ok(every.map(|every| every.0)),
+    }
 }
 
 /// The incidents that a target is told of; an empty list stands for any.
@@ -94,6 +112,8 @@ macro_rules! raw_target {
             pub tenants: Option<Vec<egret_event::SmolStr>>,
             /// Only incidents with one of these techniques of ATT&CK, sub-techniques included. Default: with any.
             pub techniques: Option<Vec<egret_event::SmolStr>>,
+            /// Tell it so often that Egret is well, `10s` to `1h`; when that stops, something is wrong. Default: never.
+            pub heartbeat: Option<egret_event::HumanDuration>,
             $($(#[$about_field])* pub $field: $type,)*
         }
 
@@ -115,6 +135,7 @@ macro_rules! raw_target {
                     min_severity: self.min_severity.unwrap_or(egret_analyzer::Severity::Low),
                     repeats: self.repeats.unwrap_or(true),
                     only: only.check(written)?,
+                    heartbeat: crate::target::check_heartbeat(self.heartbeat)?,
                 };
                 Ok((&self.name, wants))
             }

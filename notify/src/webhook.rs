@@ -10,6 +10,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
+use crate::heartbeat::Beat;
 use crate::http::{HttpClient, Way, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, SigningKeys};
@@ -84,15 +85,22 @@ impl WebhookConfig {
 
     /// Makes one attempt, signed for the time `now`.
     pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let body = self.format.text(delivery);
-        let id = format!("msg_{}", delivery.alert);
+        self.post(&format!("msg_{}", delivery.alert), self.format.text(delivery), now).await
+    }
+
+    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+        let id = format!("msg_heartbeat_{}", beat.at.as_nanos());
+        self.post(&id, self.format.heartbeat(beat).to_string(), now).await
+    }
+
+    async fn post(&self, id: &str, body: String, now: Timestamp) -> Result<(), Failure> {
         let request = self
             .client
             .post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &id)
+            .header("webhook-id", id)
             .header("webhook-timestamp", now.as_secs())
-            .header("webhook-signature", self.keys.sign(&id, now.as_secs(), &body))
+            .header("webhook-signature", self.keys.sign(id, now.as_secs(), &body))
             .body(body);
         let answer = self.client.send(request, None, now).await?;
         match answer.status() {

@@ -7,7 +7,7 @@ use axum::response::IntoResponse;
 
 use crate::app::Shared;
 use crate::problem::{Kind, Outcome, Problem};
-use crate::status::{SourceState, Status};
+use crate::status::Status;
 
 /// How the pipeline is doing: sources, losses, engine, queues, alert targets.
 #[utoipa::path(
@@ -44,10 +44,7 @@ pub(crate) async fn get_health() -> &'static str {
 )]
 pub(crate) async fn get_readiness(State(app): State<Shared>) -> Outcome<&'static str> {
     let status = (app.outside.status)();
-    let store = status.store_error.is_some().then(|| "the store cannot be written".to_owned());
-    let failed = status.sources.iter().filter(|source| source.state == SourceState::Failed);
-    let failed = failed.map(|source| format!("source {:?} has failed", source.name));
-    let reasons: Vec<String> = store.into_iter().chain(failed).collect();
+    let reasons = status.not_ready();
     if reasons.is_empty() {
         return Ok("ready\n");
     }

@@ -51,6 +51,10 @@ pub async fn run(serve: Serve, listener: TcpListener) -> Result<()> {
         serve.store.clone(),
         serve.targets.to_vec(),
         Arc::clone(&serve.wake_outbox),
+        {
+            let board = Arc::clone(&serve.board);
+            Arc::new(move || board.status(clock::now(), Vec::new()).not_ready())
+        },
         serve.stop.clone(),
         clock::now,
     ));

@@ -6,9 +6,10 @@ use std::time::Duration;
 use egret_analyzer::Severity;
 use egret_store::{AlertRollUp, Delivery};
 
-use crate::alert::{host, rule, sentence, source_address};
+use crate::alert::{PRODUCT, VENDOR, VERSION, host, millis, rule, sentence, source_address};
 use crate::cef::cef;
 use crate::config::SyslogFormat;
+use crate::heartbeat::{Beat, RULE, WORDS};
 use crate::leef::leef;
 use crate::text::{bounded, visible};
 
@@ -19,6 +20,9 @@ const MAX_VALUE_BYTES: usize = 160;
 
 /// Says that UTF-8 follows (RFC 5424, section 6.4).
 const BOM: char = '\u{feff}';
+
+/// The syslog severity of what is only good to know (RFC 5424, table 2).
+const INFORMATIONAL: u8 = 6;
 
 /// In place of structured data, where CEF or LEEF has the values. No BOM follows: receivers look for the format's
 /// name at the begin of the text.
@@ -57,6 +61,32 @@ impl Header {
         let room = max_bytes.saturating_sub(message.len());
         message.push_str(&bounded(&sentence, room, visible));
         message
+    }
+
+    /// The message that says that Egret is well.
+    pub(super) fn heartbeat(&self, beat: Beat) -> String {
+        let Self { hostname, app_name, process_id, .. } = self;
+        let priority = self.facility * 8 + INFORMATIONAL;
+        let at = beat.at.floor(Duration::from_millis(1));
+        let head = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} HEARTBEAT ");
+        let (every, time) = (beat.every.as_secs(), millis(beat.at));
+        let product = format!("{VENDOR}|{PRODUCT}|{VERSION}|{RULE}");
+        head + &match self.format {
+            SyslogFormat::Rfc5424 => {
+                let number = self.enterprise_number;
+                format!(
+                    "[egret@{number} rule=\"{RULE}\" version=\"{VERSION}\" every=\"{every}\"] {BOM}{WORDS}"
+                )
+            }
+            SyslogFormat::Cef => {
+                format!("{NO_DATA}CEF:0|{product}|heartbeat|0|rt={time} msg={WORDS}")
+            }
+            SyslogFormat::Leef => {
+                format!(
+                    "{NO_DATA}LEEF:2.0|{product}|^|devTime={time}^cat=heartbeat^sev=1^msg={WORDS}"
+                )
+            }
+        }
     }
 
     fn structured_data(&self, delivery: &Delivery, out: &mut String) {

@@ -13,6 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
+use crate::heartbeat::Beat;
 use crate::link::Failure;
 use crate::text::{bounded, visible};
 use crate::tls::{self, Identity};
@@ -168,16 +169,26 @@ impl SyslogLink {
     }
 
     pub(crate) async fn send(&mut self, delivery: &Delivery) -> Result<(), Failure> {
-        let header = &self.config.header;
+        let max_bytes = match &self.wire {
+            Wire::Udp(_) => MAX_DATAGRAM_BYTES,
+            Wire::Stream(_) => MAX_STREAM_BYTES,
+        };
+        let message = self.config.header.message(delivery, max_bytes);
+        self.write(&message).await
+    }
+
+    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
+        let message = self.config.header.heartbeat(beat);
+        self.write(&message).await
+    }
+
+    async fn write(&mut self, message: &str) -> Result<(), Failure> {
+        note(|| format!("> {message}"));
         let sent = match &mut self.wire {
             Wire::Udp(socket) => {
-                let message = header.message(delivery, MAX_DATAGRAM_BYTES);
-                note(|| format!("> {message}"));
                 send_datagram(socket, &self.config.address, message.as_bytes()).await
             }
             Wire::Stream(link) => {
-                let message = header.message(delivery, MAX_STREAM_BYTES);
-                note(|| format!("> {message}"));
                 let frame = format!("{} {message}", message.len());
                 link.send(frame.as_bytes()).await
             }

@@ -1,7 +1,7 @@
 //! An outbox on disk, the delivery that empties it, and the clock both go by.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use egret_analyzer::IncidentChange;
@@ -63,6 +63,8 @@ pub(crate) struct Outbox {
     pub(crate) store: Store,
     pub(crate) targets: Vec<Target>,
     wake: Arc<Notify>,
+    /// Why Egret is not well.
+    pub(crate) reasons: Arc<Mutex<Vec<String>>>,
     dir: TempDir,
 }
 
@@ -82,7 +84,7 @@ impl Outbox {
         let store = Store::open(&RawStore { path, ..RawStore::default() }.check()).unwrap();
         let toml = toml.replace("DIR", dir.path().to_str().unwrap());
         let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
-        Self { store, targets, wake: Arc::default(), dir }
+        Self { store, targets, wake: Arc::default(), reasons: Arc::default(), dir }
     }
 
     /// The same outbox after a restart, with its targets as `toml` has them now.
@@ -109,8 +111,10 @@ impl Outbox {
     /// With another clock; what is put has the virtual time.
     pub(crate) fn start_by(&self, clock: fn() -> Timestamp) -> Running {
         let (stop, stopped) = watch::channel(false);
-        let delivery =
-            run(self.store.clone(), self.targets.clone(), self.wake.clone(), stopped, clock);
+        let (store, targets, wake) = (self.store.clone(), self.targets.clone(), self.wake.clone());
+        let reasons = Arc::clone(&self.reasons);
+        let wellness = Arc::new(move || reasons.lock().unwrap().clone());
+        let delivery = run(store, targets, wake, wellness, stopped, clock);
         Running { stop, task: tokio::spawn(delivery) }
     }
 

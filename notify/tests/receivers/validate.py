@@ -1,7 +1,7 @@
 """Holds what egret wrote against what others publish.
 
 Reads one JSON array [kind, argument, document] per line and prints a line for each that is not as it should
-be. Kinds: ocsf (argument: the version), cef (the document is its text; argument: some of what it should
+be. Kinds: ocsf and ocsf_base (argument: the version), cef (the document is its text; argument: some of what it should
 hold), slack (the message), mail (the document is its text; argument: headers that it should have, and "body",
 a part of its text).
 """
@@ -20,14 +20,18 @@ from slack_sdk.models.blocks import Block
 SCHEMAS = {}
 
 
-def ocsf(version, document):
-    if version not in SCHEMAS:
-        schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version)).get_class_schema("detection_finding")
-        SCHEMAS[version] = Draft202012Validator(schema)
-    for error in SCHEMAS[version].iter_errors(document):
+def ocsf(version, document, name="detection_finding"):
+    if (version, name) not in SCHEMAS:
+        schema = OcsfJsonSchemaEmbedded(get_ocsf_schema(version)).get_class_schema(name)
+        SCHEMAS[version, name] = Draft202012Validator(schema)
+    for error in SCHEMAS[version, name].iter_errors(document):
         yield f"{error.json_path}: {error.message}"
     if document["type_uid"] != document["class_uid"] * 100 + document["activity_id"]:
         yield "type_uid is not class_uid * 100 + activity_id"
+
+
+def ocsf_base(version, document):
+    return ocsf(version, document, "base_event")
 
 
 def cef(expected, text):
@@ -68,7 +72,7 @@ def mail(expected, text):
 
 
 def main():
-    checks = {"ocsf": ocsf, "cef": cef, "slack": slack, "mail": mail}
+    checks = {"ocsf": ocsf, "ocsf_base": ocsf_base, "cef": cef, "slack": slack, "mail": mail}
     wrong = 0
     for line in sys.stdin:
         kind, argument, document = json.loads(line)
