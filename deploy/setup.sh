@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.."
 build_packages="build-essential pkg-config libpcap-dev"
 test_packages="squid-openssl nginx haproxy rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2
 iputils-ping openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables
-busybox-static softflowd nfdump pmacct argus-server argus-client prometheus-alertmanager python3
-python3-venv chromium"
+busybox-static softflowd nfdump pmacct argus-server argus-client prometheus
+prometheus-alertmanager python3 python3-venv chromium"
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
 python3-venv"
 conformance_packages="tshark python3 python3-venv"

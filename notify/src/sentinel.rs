@@ -232,3 +232,22 @@ fn record(delivery: &Delivery) -> Value {
         "Incident": incident,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{change, delivery, incident};
+    use egret_analyzer::ChangeKind;
+
+    #[test]
+    fn a_record_has_the_columns_of_the_shipped_table() {
+        let table = include_str!("../../deploy/siem/sentinel/table.json");
+        let table: Value = serde_json::from_str(table).unwrap();
+        let columns = table["properties"]["schema"]["columns"].as_array().unwrap();
+        let mut columns: Vec<_> = columns.iter().map(|one| one["name"].as_str().unwrap()).collect();
+        columns.sort_unstable();
+        let record = record(&delivery(&change(ChangeKind::Opened, 0, incident("a"))));
+        let names: Vec<_> = record.as_object().unwrap().keys().collect();
+        assert_eq!(names, columns);
+    }
+}

@@ -11,6 +11,7 @@ mod exporters;
 mod faults;
 mod hostile;
 mod ledger;
+mod monitoring;
 mod overload;
 mod peers;
 mod proxies;

@@ -5,6 +5,7 @@ use egret_analyzer::{
     Quantity, Severity, Stage, Tail,
 };
 use egret_event::{Attribution, EventId, NamedBy, Timestamp};
+use egret_store::Delivery;
 
 /// 2026-10-22T00:00:00.123456789Z.
 pub(crate) const AT: Timestamp = Timestamp::from_parts(1_792_627_200, 123_456_789);
@@ -68,6 +69,20 @@ fn explanation() -> Explanation {
 /// What the engine did to an incident; `number` counts from 0.
 pub(crate) fn change(kind: ChangeKind, number: u32, incident: Incident) -> IncidentChange {
     IncidentChange { kind, at: AT, by: ChangeBy::Engine, number, incident }
+}
+
+/// The alert about a change, on its way.
+#[allow(dead_code, reason = "this file is part of two test crates, of which one needs it")]
+pub(crate) fn delivery(change: &IncidentChange) -> Delivery {
+    Delivery {
+        alert: change.alert_id(),
+        target: "siem".to_owned(),
+        change: change.clone(),
+        queued_at: change.at,
+        attempts: 0,
+        last_error: None,
+        roll_up: None,
+    }
 }
 
 /// Text that breaks receivers which are not careful.
