@@ -1,8 +1,9 @@
-//! Alerts, on their way from the store's durable outbox to syslog and webhooks.
+//! Alerts, on their way from the store's durable outbox to whoever is to know: SIEMs, pagers, chat, mail.
 //!
 //! This room owns the `[notify]` section, the choice of who is told of what ([`route`],
 //! [`targets_for`]), how an alert is written for each kind of receiver, and when a delivery is
-//! tried again or given up ([`run`]). What waits, and in which order, is the store's business;
+//! tried again or given up ([`run`]). Each kind of target has a file, with its configuration and what its receiver
+//! expects (`link` has them all); so has each format that several kinds share (`cef`, `leef`, `ecs`, `ocsf`). What waits, and in which order, is the store's business;
 //! what an incident is, the analyzer's. Nothing here may read the engine or the wall clock.
 //!
 //! Delivery is **at least once**: an alert leaves the outbox only after its receiver took it, so
