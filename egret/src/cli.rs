@@ -335,9 +335,6 @@ impl From<RoleArg> for Role {
 /// What to try out.
 #[derive(Debug, Args)]
 pub struct NotifyArgs {
-    /// Where the targets are.
-    #[command(flatten)]
-    pub config: ConfigArgs,
     /// What to do.
     #[command(subcommand)]
     pub action: NotifyAction,
@@ -350,6 +347,9 @@ pub enum NotifyAction {
     Test {
         /// Its name in the configuration.
         target: String,
+        /// Where the targets are.
+        #[command(flatten)]
+        config: ConfigArgs,
     },
 }
 

@@ -18,5 +18,6 @@ mod proxies;
 mod recovery;
 mod replay;
 mod scenario;
+mod targets;
 mod verdicts;
 mod zeek;

@@ -13,8 +13,8 @@ use crate::terminal::shown;
 /// # Errors
 /// The configuration, a target that it does not have, or one that did not take the alert.
 pub async fn run(args: &NotifyArgs) -> Result<()> {
-    let NotifyAction::Test { target } = &args.action;
-    let targets = load(&args.config)?.config.targets;
+    let NotifyAction::Test { target, config } = &args.action;
+    let targets = load(config)?.config.targets;
     let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
     let unknown = || {
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
