@@ -16,7 +16,7 @@ impl Session {
             return false;
         }
         let is_known = matches!(target, Target::Slot(at) if self.slots[at].class == Class::Known);
-        let pieces = self.pieces.get_or_insert_default();
+        let pieces = &mut self.seldom().pieces;
         let Some(finding) = finding(event, Whereto::of(event, is_known), pieces) else {
             return false;
         };

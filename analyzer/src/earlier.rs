@@ -97,7 +97,8 @@ impl Session {
                 Some(PastIncident { destination: self.destination(target), earlier, dossier })
             })
             .collect();
-        let unchanged = self.past.take().map_or_else(Vec::new, |past| past.incidents);
+        let past = self.seldom.as_deref_mut().and_then(|seldom| seldom.past.take());
+        let unchanged = past.map_or_else(Vec::new, |past| past.incidents);
         incidents.extend(unchanged.into_iter().filter(|incident| !incident.is_over(at)));
         incidents.sort_by(|a, b| {
             let order = |of: &PastIncident| Reverse((of.severity(), of.earlier.seen.last));
@@ -112,16 +113,22 @@ impl Session {
     /// Whether there is one.
     pub(crate) fn go_on(&mut self, target: Target, at: Timestamp) -> bool {
         let destination = self.destination(target);
-        let Some(past) = &mut self.past else { return false };
+        let Some(seldom) = &mut self.seldom else { return false };
+        let Some(past) = &mut seldom.past else { return false };
         past.incidents.retain(|incident| !incident.is_over(at));
         let same = past.incidents.iter().position(|incident| incident.destination == destination);
         let found = same.map(|at| past.incidents.remove(at));
         if past.incidents.is_empty() {
-            self.past = None;
+            seldom.past = None;
         }
         let Some(PastIncident { earlier, dossier, .. }) = found else { return false };
         self.dossier(target).go_on_with(dossier, earlier);
         true
+    }
+
+    /// Whether sessions before it left incidents that may go on.
+    pub(crate) fn has_past(&self) -> bool {
+        self.seldom.as_deref().is_some_and(|seldom| seldom.past.is_some())
     }
 
     /// What a target's incident is from sessions before this one.

@@ -179,7 +179,9 @@ impl Partition {
         session.due_s = due_s(session.seen.last, world);
         self.due.insert((session.due_s, session.key()));
         let past = self.pasts.remove(&session.key()).filter(|past| past.is_of(&event.origin));
-        session.past = past.map(Box::new);
+        if past.is_some() {
+            session.seldom().past = past;
+        }
         let told = out.changes.len();
         session.observe(event, world, out);
         if out.changes.len() > told {

@@ -199,7 +199,7 @@ impl Session {
     }
 
     fn is_scan(&mut self, event: &Event) -> bool {
-        let private = self.private.get_or_insert_default();
+        let private = &mut self.seldom().private;
         private.insert(quick((event.destination.address, event.destination.port)));
         private.count() >= SCAN_TARGETS
     }
@@ -408,7 +408,7 @@ impl Session {
             self.score = self.score.max(score);
         }
         let goes_on =
-            self.past.is_some() && self.is_due_to_open(target) && self.go_on(target, event.at);
+            self.has_past() && self.is_due_to_open(target) && self.go_on(target, event.at);
         let up_bytes = self.incident_up_bytes(target);
         let missed = self.mark_of_gaps(target, world);
         let dossier = self.dossier(target);
