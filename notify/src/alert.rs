@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use egret_analyzer::{Detector, Incident, IncidentChange, Severity};
 use egret_event::Timestamp;
+use egret_store::Delivery;
+use serde_json::{Value, json};
 
 /// The product, as receivers that ask for one are told.
 pub(crate) const VENDOR: &str = "Egret";
@@ -66,4 +68,17 @@ pub(crate) fn sentence(change: &IncidentChange) -> String {
 /// Milliseconds since the epoch.
 pub(crate) fn millis(at: Timestamp) -> i64 {
     at.as_nanos().div_euclid(1_000_000)
+}
+
+/// All of an alert, under our own names: for formats that have a place for what they do not know.
+pub(crate) fn whole(delivery: &Delivery) -> Value {
+    let change = &delivery.change;
+    json!({
+        "alert": delivery.alert,
+        "change": change.kind,
+        "by": change.by,
+        "number": change.number,
+        "incident": change.incident,
+        "roll_up": delivery.roll_up,
+    })
 }

@@ -4,8 +4,7 @@
 //! and the longest values. What that has no key for stands in the device's custom fields, each with its
 //! label.
 
-use std::fmt::{Display, Write};
-use std::mem;
+use std::fmt::Write;
 
 use egret_store::Delivery;
 
@@ -13,6 +12,7 @@ use crate::alert::{
     PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
     source_address,
 };
+use crate::pairs::{Pairs, longest_value};
 use crate::text::{bounded, visible};
 
 /// Longest sentence, in bytes.
@@ -29,7 +29,7 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
         out.push_str(&bounded(field, longest_value(room), escape_header));
     }
     _ = write!(out, "|{}|", of_ten(incident.severity));
-    let mut extension = Extension { out: &mut out, is_first: true, longest: longest_value(room) };
+    let mut extension = Pairs::behind(&mut out, ' ', escape_value, room);
     extension.value("externalId", delivery.alert);
     extension.value("rt", millis(change.at));
     extension.value("start", millis(incident.first_seen));
@@ -41,9 +41,7 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
     extension.maybe("dst", incident.addresses.first());
     extension.maybe("dpt", incident.ports.first());
     extension.text("shost", &origin.executor);
-    if let Some(host) = host(incident) {
-        extension.text("dhost", host);
-    }
+    extension.maybe_text("dhost", host(incident));
     extension.count("out", observed.up_bytes);
     extension.count("in", observed.down_bytes);
     extension.count("cnt", observed.contacts_allowed.saturating_add(observed.contacts_blocked));
@@ -51,14 +49,14 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
     extension.value("flexString1", change.kind.word());
     extension.value("cfp1Label", "score");
     extension.value("cfp1", format_args!("{:.2}", incident.score.clamp(0.0, 1.0)));
-    extension.custom(1, "incident", &incident.id.to_string());
-    extension.custom(2, "session", &incident.session);
-    extension.custom(3, "destination", &incident.destination);
-    extension.custom(4, "template", origin.template.as_deref().unwrap_or_default());
-    extension.custom(5, "tenant", origin.tenant.as_deref().unwrap_or_default());
+    custom(&mut extension, 1, "incident", &incident.id.to_string());
+    custom(&mut extension, 2, "session", &incident.session);
+    custom(&mut extension, 3, "destination", &incident.destination);
+    custom(&mut extension, 4, "template", origin.template.as_deref().unwrap_or_default());
+    custom(&mut extension, 5, "tenant", origin.tenant.as_deref().unwrap_or_default());
     let techniques: Vec<&str> =
         incident.explanation.techniques.iter().map(|technique| technique.id.as_str()).collect();
-    extension.custom(6, "techniques", &techniques.join(","));
+    custom(&mut extension, 6, "techniques", &techniques.join(","));
     if let Some(roll_up) = &delivery.roll_up {
         extension.value("cn1Label", "incidents of the roll-up");
         extension.value("cn1", roll_up.incidents);
@@ -69,55 +67,15 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
         extension.value("flexString2Label", "roll-up");
         extension.value("flexString2", roll_up.id);
     }
-    let sentence = sentence(change);
-    extension.value("msg", "");
-    let left = room.saturating_sub(out.len()).min(MAX_SENTENCE_BYTES);
-    out.push_str(&bounded(&sentence, left, escape_value));
+    extension.sentence("msg", &sentence(change), room, MAX_SENTENCE_BYTES);
     out
 }
 
-/// Longest value from outside, in bytes, of ten that have to find room beside what is ours.
-pub(crate) const fn longest_value(room: usize) -> usize {
-    let fair = room / 20;
-    if fair < 255 { fair } else { 255 }
-}
-
-/// `key=value` pairs with spaces between them.
-struct Extension<'a> {
-    out: &'a mut String,
-    is_first: bool,
-    longest: usize,
-}
-
-impl Extension<'_> {
-    /// A value of our own making, which needs no escapes.
-    fn value(&mut self, key: &str, value: impl Display) {
-        let space = if mem::replace(&mut self.is_first, false) { "" } else { " " };
-        _ = write!(self.out, "{space}{key}={value}");
-    }
-
-    /// A number; none where it is zero, which some parsers do not take for a number.
-    fn count(&mut self, key: &str, number: u64) {
-        self.maybe(key, Some(number).filter(|number| *number > 0));
-    }
-
-    fn maybe(&mut self, key: &str, value: Option<impl Display>) {
-        if let Some(value) = value {
-            self.value(key, value);
-        }
-    }
-
-    /// A value from outside.
-    fn text(&mut self, key: &str, text: &str) {
-        self.value(key, bounded(text, self.longest, escape_value));
-    }
-
-    /// One of the six custom strings, unless there is nothing to say.
-    fn custom(&mut self, number: u8, label: &str, text: &str) {
-        if !text.is_empty() {
-            self.value(&format!("cs{number}Label"), label);
-            self.text(&format!("cs{number}"), text);
-        }
+/// One of the six custom strings, unless there is nothing to say.
+fn custom(extension: &mut Pairs<'_>, number: u8, label: &str, text: &str) {
+    if !text.is_empty() {
+        extension.value(&format!("cs{number}Label"), label);
+        extension.text(&format!("cs{number}"), text);
     }
 }
 

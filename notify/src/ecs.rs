@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{
     PRODUCT, VENDOR, VERSION, host, of_ten, outcome, rule, rule_name, sentence, source_address,
+    whole,
 };
 use crate::heartbeat::{Beat, RULE, WORDS};
 
@@ -58,14 +59,7 @@ pub(crate) fn ecs(delivery: &Delivery) -> Value {
             "ip": source.iter().chain(&incident.addresses).collect::<Vec<_>>(),
             "hosts": incident.hosts,
         },
-        "egret": {
-            "alert": delivery.alert,
-            "change": change.kind,
-            "by": change.by,
-            "number": change.number,
-            "incident": incident,
-            "roll_up": delivery.roll_up,
-        },
+        "egret": whole(delivery),
     });
     set(&mut document, "source", "ip", source);
     set(&mut document, "destination", "ip", destination);

@@ -4,17 +4,14 @@
 //! separated by `^`, as the header says. The format has no escapes: a `^` inside a value is spelled out as
 //! what cannot be seen is.
 
-use std::fmt::{Display, Write};
-use std::mem;
-
 use egret_store::Delivery;
 
 use crate::alert::{
     PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
     source_address,
 };
-use crate::cef::longest_value;
-use crate::text::{bounded, visible};
+use crate::pairs::Pairs;
+use crate::text::visible;
 
 /// Longest sentence, in bytes.
 const MAX_SENTENCE_BYTES: usize = 1023;
@@ -28,7 +25,7 @@ pub(crate) fn leef(delivery: &Delivery, room: usize) -> String {
     let (origin, observed) = (&incident.origin, &incident.observed);
     let rule = rule(incident);
     let mut out = format!("LEEF:2.0|{VENDOR}|{PRODUCT}|{VERSION}|{rule}|{SEPARATOR}|");
-    let mut attributes = Attributes { out: &mut out, is_first: true, longest: longest_value(room) };
+    let mut attributes = Pairs::behind(&mut out, SEPARATOR, escape, room);
     attributes.value("devTime", millis(change.at));
     attributes.value("cat", rule_name(incident));
     attributes.value("sev", of_ten(incident.severity));
@@ -56,45 +53,8 @@ pub(crate) fn leef(delivery: &Delivery, room: usize) -> String {
         attributes.value("rollUpIncidents", roll_up.incidents);
         attributes.value("repeats", roll_up.repeats);
     }
-    let sentence = sentence(change);
-    attributes.value("msg", "");
-    let left = room.saturating_sub(out.len()).min(MAX_SENTENCE_BYTES);
-    out.push_str(&bounded(&sentence, left, escape));
+    attributes.sentence("msg", &sentence(change), room, MAX_SENTENCE_BYTES);
     out
-}
-
-/// `key=value` pairs.
-struct Attributes<'a> {
-    out: &'a mut String,
-    is_first: bool,
-    longest: usize,
-}
-
-impl Attributes<'_> {
-    /// A value of our own making.
-    fn value(&mut self, key: &str, value: impl Display) {
-        if !mem::replace(&mut self.is_first, false) {
-            self.out.push(SEPARATOR);
-        }
-        _ = write!(self.out, "{key}={value}");
-    }
-
-    fn maybe(&mut self, key: &str, value: Option<impl Display>) {
-        if let Some(value) = value {
-            self.value(key, value);
-        }
-    }
-
-    /// A value from outside.
-    fn text(&mut self, key: &str, text: &str) {
-        self.value(key, bounded(text, self.longest, escape));
-    }
-
-    fn maybe_text(&mut self, key: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(key, text);
-        }
-    }
 }
 
 fn escape(character: char, out: &mut String) {

@@ -26,6 +26,7 @@ mod leef;
 mod link;
 mod ocsf;
 mod pagerduty;
+mod pairs;
 mod route;
 #[cfg(test)]
 #[path = "../tests/receivers/sample.rs"]

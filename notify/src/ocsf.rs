@@ -8,7 +8,7 @@ use egret_store::Delivery;
 use serde_json::{Value, json};
 
 use crate::alert::{
-    PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address,
+    PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address, whole,
 };
 use crate::ecs::risk;
 use crate::heartbeat::{Beat, WORDS};
@@ -69,14 +69,7 @@ pub(crate) fn ocsf(delivery: &Delivery, version: &str) -> Value {
             "connection_info": { "direction_id": 2 },
         }],
         "observables": observables(delivery),
-        "unmapped": {
-            "alert": delivery.alert,
-            "change": change.kind,
-            "by": change.by,
-            "number": change.number,
-            "incident": incident,
-            "roll_up": delivery.roll_up,
-        },
+        "unmapped": whole(delivery),
     });
     if !explanation.techniques.is_empty() {
         let attack = |technique: &egret_analyzer::Technique| {

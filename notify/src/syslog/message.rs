@@ -186,7 +186,7 @@ fn escape(character: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::{AT, change, hostile, incident};
+    use crate::sample::{self, AT, change, hostile, incident};
     use egret_analyzer::{ChangeKind, Incident, IncidentChange};
     use egret_event::EventId;
     use proptest::prelude::*;
@@ -209,12 +209,6 @@ mod tests {
     /// The second incident of a roll-up.
     fn delivery(change: &IncidentChange) -> Delivery {
         Delivery {
-            alert: change.alert_id(),
-            target: "siem".to_owned(),
-            change: change.clone(),
-            queued_at: change.at,
-            attempts: 0,
-            last_error: None,
             roll_up: Some(AlertRollUp {
                 id: EventId::from_bits(7),
                 incidents: 2,
@@ -223,6 +217,7 @@ mod tests {
                 first_opened_at: AT,
                 repeats: true,
             }),
+            ..sample::delivery(change)
         }
     }
 

@@ -1,0 +1,72 @@
+//! `key=value` pairs in a line, as CEF and LEEF have them.
+
+use std::fmt::{Display, Write};
+
+use crate::text::bounded;
+
+/// Writes pairs behind what is there, with a separator between them.
+pub(crate) struct Pairs<'a> {
+    out: &'a mut String,
+    separator: char,
+    escape: fn(char, &mut String),
+    /// Longest value from outside, in bytes.
+    longest: usize,
+    is_first: bool,
+}
+
+impl<'a> Pairs<'a> {
+    /// In a line that may have `room` bytes in all.
+    pub(crate) fn behind(
+        out: &'a mut String,
+        separator: char,
+        escape: fn(char, &mut String),
+        room: usize,
+    ) -> Self {
+        Self { out, separator, escape, longest: longest_value(room), is_first: true }
+    }
+
+    /// A value of our own making, which needs no escapes.
+    pub(crate) fn value(&mut self, key: &str, value: impl Display) {
+        if !std::mem::replace(&mut self.is_first, false) {
+            self.out.push(self.separator);
+        }
+        _ = write!(self.out, "{key}={value}");
+    }
+
+    /// The same, where there is one.
+    pub(crate) fn maybe(&mut self, key: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.value(key, value);
+        }
+    }
+
+    /// A number; none where it is zero, which some parsers do not take for a number.
+    pub(crate) fn count(&mut self, key: &str, number: u64) {
+        self.maybe(key, Some(number).filter(|number| *number > 0));
+    }
+
+    /// A value from outside.
+    pub(crate) fn text(&mut self, key: &str, text: &str) {
+        self.value(key, bounded(text, self.longest, self.escape));
+    }
+
+    /// The same, where there is one.
+    pub(crate) fn maybe_text(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(key, text);
+        }
+    }
+
+    /// The last value: a sentence from outside, as much of it as `room` in all, and `longest`, leave.
+    pub(crate) fn sentence(mut self, key: &str, sentence: &str, room: usize, longest: usize) {
+        self.value(key, "");
+        let left = room.saturating_sub(self.out.len()).min(longest);
+        self.out.push_str(&bounded(sentence, left, self.escape));
+    }
+}
+
+/// Longest value from outside, in bytes, of ten that have to find room beside what is ours.
+pub(crate) const fn longest_value(room: usize) -> usize {
+    let fair = room / 20;
+    if fair < 255 { fair } else { 255 }
+}
