@@ -293,12 +293,9 @@ impl Dossier {
 
     /// Takes in the dossier of an incident that goes on, and is open as that is.
     pub(crate) fn go_on_with(&mut self, before: Self, earlier: Earlier) {
-        let own = mem::replace(&mut self.hosts, before.hosts);
-        own.iter().for_each(|host| keep(&mut self.hosts, host));
-        let own = mem::replace(&mut self.addresses, before.addresses);
-        own.iter().for_each(|address| keep(&mut self.addresses, address));
-        let own = mem::replace(&mut self.ports, before.ports);
-        own.iter().for_each(|port| keep(&mut self.ports, port));
+        put_before(&mut self.hosts, before.hosts);
+        put_before(&mut self.addresses, before.addresses);
+        put_before(&mut self.ports, before.ports);
         for evidence in mem::replace(&mut self.evidence, before.evidence) {
             let rank = (evidence.up_bytes, evidence.blocked);
             if let Some(place) = self.place_of_evidence(evidence.event, rank) {
@@ -398,6 +395,12 @@ fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {
         kept.reserve_exact(1);
         kept.push(item.clone());
     }
+}
+
+/// Keeps what was kept before, and then what there is room for.
+fn put_before<T: Clone + PartialEq>(kept: &mut Vec<T>, before: Vec<T>) {
+    let own = mem::replace(kept, before);
+    own.iter().for_each(|item| keep(kept, item));
 }
 
 /// What an event sent, where it is known: a DNS question sends its name.
