@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use crate::alert::{host, rule, rule_name};
 use crate::config::Wrong;
 use crate::heartbeat::{Beat, WORDS};
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
 use crate::target::raw_target;
 use crate::text::{bounded, visible};
@@ -66,14 +66,8 @@ pub(crate) struct AlertmanagerConfig {
 impl AlertmanagerConfig {
     pub(crate) fn check(raw: &RawAlertmanager) -> Result<Self, Wrong> {
         let base = check_url(&raw.url, true).map_err(|wrong| Wrong::new("url", wrong))?;
-        let alerts =
-            base.join("api/v2/alerts").map_err(|error| Wrong::new("url", error.to_string()))?;
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private: true,
-        };
-        Ok(Self { alerts, client: HttpClient::build(way)? })
+        let alerts = below(&base, "api/v2/alerts").map_err(|wrong| Wrong::new("url", wrong))?;
+        Ok(Self { alerts, client: HttpClient::build(raw.timeout, raw.ca.as_deref(), true)? })
     }
 
     /// Makes one attempt.
@@ -105,14 +99,14 @@ impl AlertmanagerConfig {
     }
 
     /// An alert that is always there: a route sends it to whoever calls when it is not ("dead man's switch").
-    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
         let alert = json!({
             "labels": { "alertname": "EgretHeartbeat", "severity": "none" },
             "annotations": { "summary": WORDS },
             "startsAt": beat.at,
             "endsAt": beat.at + beat.every * 3,
         });
-        self.post(vec![alert], now).await
+        self.post(vec![alert], beat.at).await
     }
 
     async fn post(&self, alerts: Vec<Value>, now: Timestamp) -> Result<(), Failure> {

@@ -197,11 +197,9 @@ impl Courier {
                 self.again_at = None;
                 self.not_reached(now, &error);
             }
-            Err(
-                Failure::Refused { error, .. } | Failure::Rejected(error) | Failure::Gone(error),
-            ) => {
+            Err(failure) => {
                 counter!("egret_notify_failed_total", "target" => self.name.clone()).increment(1);
-                tracing::warn!(target_name = %self.name, %error, "what stands was not taken again");
+                tracing::warn!(target_name = %self.name, error = failure.error(), "what stands was not taken again");
             }
         }
         Ok(())

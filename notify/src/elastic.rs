@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::config::Wrong;
 use crate::ecs::{ecs, ecs_heartbeat};
 use crate::heartbeat::Beat;
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::target::raw_target;
@@ -62,21 +62,15 @@ impl ElasticConfig {
             let problem = format!("{stream:?} is not lower-case letters, digits, . _ and -");
             return Err(Wrong::new("data_stream", problem));
         }
-        let bulk = base
-            .join(&format!("{stream}/_bulk"))
-            .map_err(|error| Wrong::new("url", error.to_string()))?;
+        let bulk = below(&base, &format!("{stream}/_bulk"));
+        let bulk = bulk.map_err(|wrong| Wrong::new("url", wrong))?;
         let source = SecretSource {
             file: ("api_key_file", raw.api_key_file.as_deref()),
             env: ("api_key_env", raw.api_key_env.as_deref()),
             what: "an API key",
         };
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private: true,
-        };
         let api_key = source.read_as(Token::parse)?;
-        Ok(Self { bulk, api_key, client: HttpClient::build(way)? })
+        Ok(Self { bulk, api_key, client: HttpClient::build(raw.timeout, raw.ca.as_deref(), true)? })
     }
 
     /// Makes one attempt.
@@ -85,8 +79,8 @@ impl ElasticConfig {
         self.create(action, ecs(delivery), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
-        self.create(json!({ "create": {} }), ecs_heartbeat(beat), now).await
+    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
+        self.create(json!({ "create": {} }), ecs_heartbeat(beat), beat.at).await
     }
 
     async fn create(&self, action: Value, document: Value, now: Timestamp) -> Result<(), Failure> {

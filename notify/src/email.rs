@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{rule, rule_name};
 use crate::config::Wrong;
+use crate::http::check_timeout;
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::syslog::{host_of, own_hostname};
@@ -26,9 +27,8 @@ use crate::text::{bounded, visible};
 use crate::tls;
 use crate::transcript::note;
 
-/// How long to wait for each answer of the server, where nothing else is configured, and longest.
+/// How long to wait for each answer of the server, where nothing else is configured.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Longest subject and text, in bytes.
 const MAX_SUBJECT_BYTES: usize = 200;
@@ -89,10 +89,7 @@ impl EmailConfig {
             Wrong::new("server", problem)
         })?;
         let port = raw.server.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let timeout = raw.timeout.map_or(USUAL_TIMEOUT, |timeout| timeout.0);
-        if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-            return Err(Wrong::new("timeout", "is not above zero and at most 5m".to_owned()));
-        }
+        let timeout = check_timeout(raw.timeout, USUAL_TIMEOUT)?;
         let from = mailbox("from", &raw.from)?;
         let to = raw.to.iter().map(|to| mailbox("to", to)).collect::<Result<Vec<_>, _>>()?;
         if to.is_empty() {

@@ -39,8 +39,7 @@ impl FileConfig {
             let problem = format!("{} is not the name of a file", raw.path.display());
             return Err(Wrong::new("path", problem));
         }
-        let format = Format::check(raw.format, raw.ocsf_version.as_deref())
-            .map_err(|wrong| Wrong::new("ocsf_version", wrong))?;
+        let format = Format::check(raw.format, raw.ocsf_version.as_deref())?;
         Ok(Self { path: raw.path.clone(), format })
     }
 

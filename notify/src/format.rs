@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::alert::VERSION;
+use crate::config::Wrong;
 use crate::ecs::{ecs, ecs_heartbeat};
 use crate::heartbeat::Beat;
 use crate::ocsf::{ocsf, ocsf_heartbeat};
@@ -36,11 +37,11 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The error is about `ocsf_version`.
     pub(crate) fn check(
         format: Option<JsonFormat>,
         ocsf_version: Option<&str>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Wrong> {
+        let wrong = |problem| Err(Wrong::new("ocsf_version", problem));
         let format = format.unwrap_or_default();
         match (format, ocsf_version) {
             (JsonFormat::Egret, None) => Ok(Self::Egret),
@@ -52,11 +53,11 @@ impl Format {
                 if minor.is_some_and(|minor| (1..=8).contains(&minor)) {
                     Ok(Self::Ocsf(version.to_owned()))
                 } else {
-                    Err(format!("{version:?} is not one of 1.1.0, 1.2.0, … 1.8.0"))
+                    wrong(format!("{version:?} is not one of 1.1.0, 1.2.0, … 1.8.0"))
                 }
             }
             (_, Some(_)) => {
-                Err("has no effect without format = \"ocsf\": set that, or remove it".to_owned())
+                wrong("has no effect without format = \"ocsf\": set that, or remove it".to_owned())
             }
         }
     }

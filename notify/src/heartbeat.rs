@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Target;
-use crate::link::{Failure, Link};
+use crate::link::Link;
 
 /// Tells whether Egret can do its work; if not, why.
 pub type Wellness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -59,7 +59,7 @@ pub(crate) async fn run(
         }
         let at = now();
         let sent = tokio::select! {
-            sent = link.beat(Beat { at, every }, at) => sent,
+            sent = link.beat(Beat { at, every }) => sent,
             _ = stop.wait_for(|stopped| *stopped) => break,
         };
         let outcome = if sent.is_ok() { "taken" } else { "failed" };
@@ -68,11 +68,7 @@ pub(crate) async fn run(
         if let Err(failure) = &sent
             && is_taken
         {
-            let (Failure::Unreachable(error)
-            | Failure::Refused { error, .. }
-            | Failure::Rejected(error)
-            | Failure::Gone(error)) = failure;
-            tracing::warn!(target_name = %name, %error, "a heartbeat was not taken");
+            tracing::warn!(target_name = %name, error = failure.error(), "a heartbeat was not taken");
         }
         is_taken = sent.is_ok();
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use egret_analyzer::is_private_address;
-use egret_event::Timestamp;
+use egret_event::{HumanDuration, Timestamp};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Body, Client, Request, RequestBuilder, Response, StatusCode, Url, redirect};
@@ -26,7 +26,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 const MAX_QUOTED_BYTES: usize = 200;
 
 /// How long to wait for an answer, connecting included, where nothing else is configured.
-pub(crate) const USUAL_TIMEOUT: Duration = Duration::from_secs(10);
+const USUAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest time to wait, so that a receiver which hangs still gets every alert tried.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(300);
@@ -38,17 +38,6 @@ pub(crate) struct HttpClient {
     timeout: Duration,
 }
 
-/// How a target is reached over HTTP.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Way<'a> {
-    /// Connecting included. `None`: the usual one.
-    pub(crate) timeout: Option<Duration>,
-    /// A PEM file with the certificates to trust. `None`: the system's store.
-    pub(crate) ca: Option<&'a Path>,
-    /// Whether addresses of private networks may be contacted.
-    pub(crate) allow_private: bool,
-}
-
 /// What a receiver said.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -57,6 +46,27 @@ pub(crate) struct Answer {
     pub(crate) body: String,
     is_redirect: bool,
     retry_after: Option<Duration>,
+}
+
+/// How long to wait for an answer: what is configured, or else the usual time.
+pub(crate) fn check_timeout(
+    timeout: Option<HumanDuration>,
+    usual: Duration,
+) -> Result<Duration, Wrong> {
+    let timeout = timeout.map_or(usual, |timeout| timeout.0);
+    if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
+        return Err(Wrong::new("timeout", "is not above zero and at most 5m".to_owned()));
+    }
+    Ok(timeout)
+}
+
+/// An address below that of a receiver, which may itself be below a proxy's.
+pub(crate) fn below(base: &Url, path: &str) -> Result<Url, String> {
+    let mut base = base.clone();
+    if !base.path().ends_with('/') {
+        base.set_path(&format!("{}/", base.path()));
+    }
+    base.join(path).map_err(|error| error.to_string())
 }
 
 /// The address of a receiver. The error says what is wrong without quoting it: addresses are secrets too.
@@ -84,13 +94,15 @@ fn is_inside(address: IpAddr) -> bool {
 }
 
 impl HttpClient {
-    /// A client; the error names the key that is wrong, and what is.
-    pub(crate) fn build(way: Way<'_>) -> Result<Self, Wrong> {
-        let timeout = way.timeout.unwrap_or(USUAL_TIMEOUT);
-        if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
-            return Err(Wrong::new("timeout", "is not above zero and at most 5m".to_owned()));
-        }
-        let tls = tls::client_config(way.ca, None)?;
+    /// A client that waits so long for an answer, trusts the certificates in `ca`, and goes to addresses of private
+    /// networks only where that is allowed. The error names the key that is wrong, and what is.
+    pub(crate) fn build(
+        timeout: Option<HumanDuration>,
+        ca: Option<&Path>,
+        allow_private: bool,
+    ) -> Result<Self, Wrong> {
+        let timeout = check_timeout(timeout, USUAL_TIMEOUT)?;
+        let tls = tls::client_config(ca, None)?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured((*tls).clone())
             .redirect(redirect::Policy::none())
@@ -98,7 +110,7 @@ impl HttpClient {
             .no_proxy()
             .timeout(timeout)
             .user_agent(concat!("egret/", env!("CARGO_PKG_VERSION")));
-        if !way.allow_private {
+        if !allow_private {
             builder = builder.dns_resolver(PublicOnly);
         }
         let client = builder.build().map_err(|error| {
@@ -294,6 +306,19 @@ mod tests {
             assert!(!check_url(wrong, true).unwrap_err().contains("hunter2"));
         }
         assert!(check_url("https://hooks.example/egret", false).is_ok());
+    }
+
+    #[test]
+    fn what_is_below_a_proxys_path_stays_below_it() {
+        for (base, expected) in [
+            ("http://a.example", "http://a.example/api/v2/alerts"),
+            ("http://a.example/", "http://a.example/api/v2/alerts"),
+            ("http://a.example/am", "http://a.example/am/api/v2/alerts"),
+            ("http://a.example/am/", "http://a.example/am/api/v2/alerts"),
+        ] {
+            let base = Url::parse(base).unwrap();
+            assert_eq!(below(&base, "api/v2/alerts").unwrap().as_str(), expected);
+        }
     }
 
     #[test]

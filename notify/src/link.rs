@@ -71,6 +71,18 @@ pub(crate) enum Failure {
     Gone(String),
 }
 
+impl Failure {
+    /// What went wrong.
+    pub(crate) fn error(&self) -> &str {
+        match self {
+            Self::Unreachable(error)
+            | Self::Refused { error, .. }
+            | Self::Rejected(error)
+            | Self::Gone(error) => error,
+        }
+    }
+}
+
 impl Link {
     pub(crate) fn new(channel: Channel) -> Self {
         match channel {
@@ -108,14 +120,14 @@ impl Link {
     }
 
     /// Says that Egret is well, in bounded time.
-    pub(crate) async fn beat(&mut self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
         match self {
             Self::Syslog(link) => link.beat(beat).await,
-            Self::Webhook(config) => config.beat(beat, now).await,
-            Self::Splunk(config) => config.beat(beat, now).await,
-            Self::Elastic(config) => config.beat(beat, now).await,
-            Self::Sentinel(link) => link.beat(beat, now).await,
-            Self::Alertmanager(config) => config.beat(beat, now).await,
+            Self::Webhook(config) => config.beat(beat).await,
+            Self::Splunk(config) => config.beat(beat).await,
+            Self::Elastic(config) => config.beat(beat).await,
+            Self::Sentinel(link) => link.beat(beat).await,
+            Self::Alertmanager(config) => config.beat(beat).await,
             Self::File(config) => config.beat(beat).await,
             // Their configuration has no heartbeat.
             Self::Slack(_) | Self::PagerDuty(_) | Self::Email(_) => Ok(()),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{PRODUCT, host, rule, rule_name, sentence};
 use crate::config::Wrong;
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::target::raw_target;
@@ -65,13 +65,12 @@ impl PagerDutyConfig {
             env: ("routing_key_env", raw.routing_key_env.as_deref()),
             what: "the service's integration key",
         };
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private,
-        };
         let routing_key = source.read_as(Token::parse)?;
-        Ok(Self { url, routing_key, client: HttpClient::build(way)? })
+        Ok(Self {
+            url,
+            routing_key,
+            client: HttpClient::build(raw.timeout, raw.ca.as_deref(), allow_private)?,
+        })
     }
 
     /// Makes one attempt.

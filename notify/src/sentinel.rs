@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::alert::{host, of_ten, rule, rule_name, sentence, source_address};
 use crate::config::Wrong;
 use crate::heartbeat::{Beat, RULE, WORDS};
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::target::raw_target;
@@ -82,32 +82,23 @@ impl SentinelConfig {
                 return Err(Wrong::new(key, format!("{id:?} is not letters, digits, -, _ and .")));
             }
         }
-        let mut records = base
-            .join(&format!("dataCollectionRules/{}/streams/{stream}", raw.rule_id))
-            .map_err(|error| Wrong::new("url", error.to_string()))?;
+        let path = format!("dataCollectionRules/{}/streams/{stream}", raw.rule_id);
+        let mut records = below(&base, &path).map_err(|wrong| Wrong::new("url", wrong))?;
         records.query_pairs_mut().append_pair("api-version", "2023-01-01");
         let login = check_url(raw.login_url.as_deref().unwrap_or(LOGIN), true)
-            .and_then(|login| {
-                let path = format!("{}/oauth2/v2.0/token", raw.directory_id);
-                login.join(&path).map_err(|error| error.to_string())
-            })
+            .and_then(|login| below(&login, &format!("{}/oauth2/v2.0/token", raw.directory_id)))
             .map_err(|wrong| Wrong::new("login_url", wrong))?;
         let source = SecretSource {
             file: ("client_secret_file", raw.client_secret_file.as_deref()),
             env: ("client_secret_env", raw.client_secret_env.as_deref()),
             what: "the application's client secret",
         };
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private: true,
-        };
         Ok(Self {
             records,
             login,
             client_id: raw.client_id.clone(),
             client_secret: source.read_as(Token::parse)?,
-            client: HttpClient::build(way)?,
+            client: HttpClient::build(raw.timeout, raw.ca.as_deref(), true)?,
         })
     }
 }
@@ -132,11 +123,11 @@ impl SentinelLink {
         self.tell(record(delivery), now).await
     }
 
-    pub(crate) async fn beat(&mut self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
         let record = json!({
             "TimeGenerated": beat.at, "Change": "heartbeat", "RuleId": RULE, "Message": WORDS,
         });
-        self.tell(record, now).await
+        self.tell(record, beat.at).await
     }
 
     async fn tell(&mut self, record: Value, now: Timestamp) -> Result<(), Failure> {

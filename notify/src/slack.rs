@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{rule_name, sentence};
 use crate::config::Wrong;
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::target::raw_target;
@@ -68,12 +68,7 @@ impl SlackConfig {
             check_url(url.reveal(), allow_private)?;
             Ok(url)
         })?;
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private,
-        };
-        Ok(Self { url, client: HttpClient::build(way)? })
+        Ok(Self { url, client: HttpClient::build(raw.timeout, raw.ca.as_deref(), allow_private)? })
     }
 
     /// Makes one attempt.

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
 use crate::heartbeat::Beat;
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
 use crate::syslog::own_hostname;
@@ -71,7 +71,7 @@ pub(crate) struct SplunkConfig {
 impl SplunkConfig {
     pub(crate) fn check(raw: &RawSplunk) -> Result<Self, Wrong> {
         let base = check_url(&raw.url, true).map_err(|wrong| Wrong::new("url", wrong))?;
-        let below = |path: &str| base.join(path).map_err(|e| Wrong::new("url", e.to_string()));
+        let below = |path| below(&base, path).map_err(|wrong| Wrong::new("url", wrong));
         let channel = channel(&raw.name);
         let mut acks = below("services/collector/ack")?;
         acks.query_pairs_mut().append_pair("channel", &channel);
@@ -80,21 +80,15 @@ impl SplunkConfig {
             env: ("token_env", raw.token_env.as_deref()),
             what: "the collector's token",
         };
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private: true,
-        };
         Ok(Self {
             events: below("services/collector/event")?,
             acks,
             token: source.read_as(Token::parse)?,
-            format: Format::check(raw.format, raw.ocsf_version.as_deref())
-                .map_err(|wrong| Wrong::new("ocsf_version", wrong))?,
+            format: Format::check(raw.format, raw.ocsf_version.as_deref())?,
             index: raw.index.clone(),
             sourcetype: raw.sourcetype.clone().unwrap_or_else(|| "egret:alert".to_owned()),
             channel,
-            client: HttpClient::build(way)?,
+            client: HttpClient::build(raw.timeout, raw.ca.as_deref(), true)?,
         })
     }
 
@@ -106,9 +100,9 @@ impl SplunkConfig {
         self.tell(self.event(change.at, executor, &document), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
         let document = self.format.heartbeat(beat);
-        self.tell(self.event(beat.at, &own_hostname(), &document), now).await
+        self.tell(self.event(beat.at, &own_hostname(), &document), beat.at).await
     }
 
     async fn tell(&self, event: Value, now: Timestamp) -> Result<(), Failure> {

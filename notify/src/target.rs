@@ -31,27 +31,31 @@ pub(crate) fn check_heartbeat(every: Option<HumanDuration>) -> Result<Option<Dur
     }
 }
 
-/// The incidents that a target is told of; an empty list stands for any.
+/// The incidents that a target is told of. `None`: any.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Only {
-    pub(crate) segments: Vec<SmolStr>,
-    pub(crate) templates: Vec<SmolStr>,
-    pub(crate) tenants: Vec<SmolStr>,
-    pub(crate) techniques: Vec<SmolStr>,
+    pub(crate) segments: Option<Vec<SmolStr>>,
+    pub(crate) templates: Option<Vec<SmolStr>>,
+    pub(crate) tenants: Option<Vec<SmolStr>>,
+    pub(crate) techniques: Option<Vec<SmolStr>>,
 }
 
 impl Only {
-    /// Lists that are written name something: an empty one would be a target that is told of nothing, or of
+    /// A list that is written names something: an empty one would be a target that is told of nothing, or of
     /// all, and nobody can tell which was meant.
-    pub(crate) fn check(self, written: [(&'static str, bool); 4]) -> Result<Self, Wrong> {
-        let lists = [&self.segments, &self.templates, &self.tenants, &self.techniques];
-        for ((key, is_written), list) in written.into_iter().zip(lists) {
-            if is_written && list.is_empty() {
+    pub(crate) fn check(self) -> Result<Self, Wrong> {
+        for (key, list) in [
+            ("segments", &self.segments),
+            ("templates", &self.templates),
+            ("tenants", &self.tenants),
+            ("techniques", &self.techniques),
+        ] {
+            if list.as_ref().is_some_and(Vec::is_empty) {
                 let problem = "names nothing: remove it for any, or say which";
                 return Err(Wrong::new(key, problem.to_owned()));
             }
         }
-        for technique in &self.techniques {
+        for technique in self.techniques.iter().flatten() {
             let number = technique.strip_prefix('T').unwrap_or_default();
             if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
                 let problem = format!("{technique:?} is no technique of ATT&CK, such as \"T1567\"");
@@ -64,8 +68,8 @@ impl Only {
     /// Whether an incident is one of them.
     pub(crate) fn has(&self, incident: &Incident) -> bool {
         let origin = &incident.origin;
-        let is_in = |list: &[SmolStr], name: Option<&SmolStr>| {
-            list.is_empty() || name.is_some_and(|name| list.contains(name))
+        let is_in = |list: &Option<Vec<SmolStr>>, name: Option<&SmolStr>| {
+            list.as_ref().is_none_or(|list| name.is_some_and(|name| list.contains(name)))
         };
         is_in(&self.segments, Some(&origin.segment))
             && is_in(&self.templates, origin.template.as_ref())
@@ -80,8 +84,9 @@ impl Only {
             id.strip_prefix(wanted.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        self.techniques.is_empty()
-            || self.techniques.iter().any(|wanted| found.iter().any(|one| is_of(&one.id, wanted)))
+        self.techniques.as_ref().is_none_or(|techniques| {
+            techniques.iter().any(|wanted| found.iter().any(|one| is_of(&one.id, wanted)))
+        })
     }
 }
 
@@ -119,22 +124,16 @@ macro_rules! raw_target {
 
         impl $name {
             pub(crate) fn wants(&self) -> Result<(&str, crate::target::Wants), crate::config::Wrong> {
-                let written = [
-                    ("segments", self.segments.is_some()),
-                    ("templates", self.templates.is_some()),
-                    ("tenants", self.tenants.is_some()),
-                    ("techniques", self.techniques.is_some()),
-                ];
                 let only = crate::target::Only {
-                    segments: self.segments.clone().unwrap_or_default(),
-                    templates: self.templates.clone().unwrap_or_default(),
-                    tenants: self.tenants.clone().unwrap_or_default(),
-                    techniques: self.techniques.clone().unwrap_or_default(),
+                    segments: self.segments.clone(),
+                    templates: self.templates.clone(),
+                    tenants: self.tenants.clone(),
+                    techniques: self.techniques.clone(),
                 };
                 let wants = crate::target::Wants {
                     min_severity: self.min_severity.unwrap_or(egret_analyzer::Severity::Low),
                     repeats: self.repeats.unwrap_or(true),
-                    only: only.check(written)?,
+                    only: only.check()?,
                     heartbeat: crate::target::check_heartbeat(self.heartbeat)?,
                 };
                 Ok((&self.name, wants))

@@ -22,11 +22,25 @@ pub(crate) fn client_config(
     ca: Option<&Path>,
     identity: Option<Identity<'_>>,
 ) -> Result<Arc<ClientConfig>, Wrong> {
-    let roots = match ca {
-        Some(path) => file_roots(path),
-        None => system_roots(),
-    };
-    let roots = roots.map_err(|problem| Wrong::new("ca", problem))?;
+    let mut roots = RootCertStore::empty();
+    let certificates = trusted(ca)?;
+    match ca {
+        Some(path) => {
+            for certificate in certificates {
+                let added = roots.add(certificate);
+                added.map_err(|error| Wrong::new("ca", unusable(path, &error)))?;
+            }
+        }
+        None => {
+            let (_, unusable) = roots.add_parsable_certificates(certificates);
+            if unusable > 0 {
+                tracing::debug!(unusable, "certificates of the system's store were left out");
+            }
+            if roots.is_empty() {
+                return Err(Wrong::new("ca", no_system_certificates(" that can be read")));
+            }
+        }
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -68,46 +82,38 @@ impl Identity<'_> {
     }
 }
 
-/// The certificates to trust, each in DER, for those who make their own TLS client of them.
+/// The certificates to trust, at least one.
 pub(crate) fn trusted(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Wrong> {
-    match ca {
-        Some(path) => file_certificates(path).map_err(|problem| Wrong::new("ca", problem)),
-        None => Ok(rustls_native_certs::load_native_certs().certs),
-    }
+    let found = match ca {
+        Some(path) => file_certificates(path),
+        None => system_certificates(),
+    };
+    found.map_err(|problem| Wrong::new("ca", problem))
 }
 
 fn file_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    found.map_err(|error| unusable(path, &error))
+    let found =
+        CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = found.map_err(|error| unusable(path, &error))?;
+    if found.is_empty() {
+        return Err(unusable(path, &"it holds no certificate"));
+    }
+    Ok(found)
 }
 
 fn unusable(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("cannot use {} as a PEM file of CA certificates: {error}", path.display())
 }
 
-fn file_roots(path: &Path) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in file_certificates(path)? {
-        roots.add(certificate).map_err(|error| unusable(path, &error))?;
+fn system_certificates() -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    if found.certs.is_empty() {
+        let why = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
+        return Err(no_system_certificates(&why));
     }
-    if roots.is_empty() {
-        return Err(unusable(path, &"it holds no certificate"));
-    }
-    Ok(roots)
+    Ok(found.certs)
 }
 
-fn system_roots() -> Result<RootCertStore, String> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (_, unusable) = roots.add_parsable_certificates(found.certs);
-    if unusable > 0 {
-        tracing::debug!(unusable, "certificates of the system's store were left out");
-    }
-    if roots.is_empty() {
-        let why = found.errors.first().map_or_else(String::new, |error| format!(" ({error})"));
-        return Err(format!(
-            "the system has no CA certificates{why}: install ca-certificates, or name a PEM file"
-        ));
-    }
-    Ok(roots)
+fn no_system_certificates(why: &str) -> String {
+    format!("the system has no CA certificates{why}: install ca-certificates, or name a PEM file")
 }

@@ -11,7 +11,7 @@ use reqwest::header::CONTENT_TYPE;
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
 use crate::heartbeat::Beat;
-use crate::http::{HttpClient, Way, check_url};
+use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, SigningKeys};
 use crate::target::raw_target;
@@ -67,20 +67,19 @@ impl WebhookConfig {
     pub(crate) fn check(raw: &RawWebhook) -> Result<Self, Wrong> {
         let allow_private = raw.allow_private.unwrap_or(false);
         let url = check_url(&raw.url, allow_private).map_err(|wrong| Wrong::new("url", wrong))?;
-        let format = Format::check(raw.format, raw.ocsf_version.as_deref())
-            .map_err(|wrong| Wrong::new("ocsf_version", wrong))?;
+        let format = Format::check(raw.format, raw.ocsf_version.as_deref())?;
         let source = SecretSource {
             file: ("secret_file", raw.secret_file.as_deref()),
             env: ("secret_env", raw.secret_env.as_deref()),
             what: "the secret (whsec_ and 24 to 64 random bytes in base64)",
         };
         let keys = source.read_as(SigningKeys::parse)?;
-        let way = Way {
-            timeout: raw.timeout.map(|timeout| timeout.0),
-            ca: raw.ca.as_deref(),
-            allow_private,
-        };
-        Ok(Self { url, format, keys, client: HttpClient::build(way)? })
+        Ok(Self {
+            url,
+            format,
+            keys,
+            client: HttpClient::build(raw.timeout, raw.ca.as_deref(), allow_private)?,
+        })
     }
 
     /// Makes one attempt, signed for the time `now`.
@@ -88,9 +87,9 @@ impl WebhookConfig {
         self.post(&format!("msg_{}", delivery.alert), self.format.text(delivery), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
         let id = format!("msg_heartbeat_{}", beat.at.as_nanos());
-        self.post(&id, self.format.heartbeat(beat).to_string(), now).await
+        self.post(&id, self.format.heartbeat(beat).to_string(), beat.at).await
     }
 
     async fn post(&self, id: &str, body: String, now: Timestamp) -> Result<(), Failure> {
