@@ -380,7 +380,11 @@ pub(crate) fn weight(detector: Detector) -> f64 {
         | Detector::BlockedProbes
         | Detector::FanOut
         | Detector::NotFound => 2.0,
-        Detector::Policy | Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift => 1.0,
+        Detector::Policy
+        | Detector::Blind
+        | Detector::FleetDrip
+        | Detector::TemplateDrift
+        | Detector::Health => 1.0,
         Detector::Contradiction => 2.0,
     }
 }

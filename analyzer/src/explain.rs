@@ -193,9 +193,16 @@ impl Case<'_> {
             (Some((Detector::BlockedProbes, f)), _) => {
                 format!("{} distinct destinations were blocked", f.observed.value)
             }
-            (Some((Detector::Blind | Detector::FleetDrip | Detector::TemplateDrift, f)), _) => {
-                f.words.clone()
-            }
+            (
+                Some((
+                    Detector::Blind
+                    | Detector::FleetDrip
+                    | Detector::TemplateDrift
+                    | Detector::Health,
+                    f,
+                )),
+                _,
+            ) => f.words.clone(),
             (Some((Detector::Contradiction, f)), _) => contradiction_title(name, f),
             (Some((Detector::FanOut, f)), _) => {
                 format!("{} {} contacted", f.observed.value, f.observed.unit)

@@ -162,7 +162,8 @@ const fn is_comparison(detector: Detector) -> bool {
         | Detector::Contradiction
         | Detector::Blind
         | Detector::FleetDrip
-        | Detector::TemplateDrift => false,
+        | Detector::TemplateDrift
+        | Detector::Health => false,
     }
 }
 
@@ -381,7 +382,7 @@ mod tests {
     fn what_is_observed_and_not_estimated_takes_no_feedback() {
         let without = Detector::ALL.into_iter().filter(|detector| !is_comparison(*detector));
         let codes: Vec<&str> = without.map(Detector::code).collect();
-        assert_eq!(codes, ["D12", "P", "D10", "B", "D14", "T"]);
+        assert_eq!(codes, ["D12", "P", "D10", "B", "D14", "T", "H"]);
     }
 
     fn some_detector() -> impl Strategy<Value = Detector> {

@@ -29,7 +29,8 @@ pub struct Incident {
     pub origin: Attribution,
     /// The session: its given id, or the executor and the time of its first event; where later sessions of an
     /// executor without given ones have part in it, the first of them. `"*"` for many
-    /// sessions together (a fleet drip, a template drift); for a blind source its name.
+    /// sessions together (a fleet drip, a template drift); for a blind source its name; for Egret itself what it is
+    /// about, such as `"target pager"`.
     pub session: SmolStr,
     /// The registrable domain, or the address where there is no name. For findings about many
     /// destinations together (rate bursts, blocked probes): `"*"`.
@@ -244,11 +245,13 @@ pub enum Detector {
     FanOut,
     /// D16: much is told in the paths of requests for what is not there.
     NotFound,
+    /// H: Egret itself cannot do its work.
+    Health,
 }
 
 impl Detector {
     /// All detectors.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NewDestination,
         Self::UploadSize,
         Self::RateBurst,
@@ -267,6 +270,7 @@ impl Detector {
         Self::TemplateDrift,
         Self::FanOut,
         Self::NotFound,
+        Self::Health,
     ];
 
     /// The short code.
@@ -290,6 +294,7 @@ impl Detector {
             Self::TemplateDrift => "T",
             Self::FanOut => "D15",
             Self::NotFound => "D16",
+            Self::Health => "H",
         }
     }
 
@@ -314,6 +319,7 @@ impl Detector {
             Self::TemplateDrift => "template drift",
             Self::FanOut => "fan-out",
             Self::NotFound => "not-found requests",
+            Self::Health => "egret itself",
         }
     }
 }

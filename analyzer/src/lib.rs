@@ -11,10 +11,10 @@
 //! service that many share (`tenancy` tells whose that is); `explain` writes it out, and `earlier` lets an incident
 //! go on from the sessions before. What they find is put
 //! into a dossier in `hold`, where `feedback` lets count what analysts judged benign. `blind`
-//! watches the sources themselves, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
+//! watches the sources themselves, `health` the other parts of Egret, and `drops` the places at which many sessions leave something. When a session ends, `teach` adds integer counts to a delta
 //! (`learned`) and its score to the `calibration` of thresholds; when an epoch ends, the deltas
 //! become the next frozen `baseline`, which is all that scoring reads. What incidents are one story, `roll_up`
-//! tells of any set of them.
+//! tells of any set of them; where one stands after each change, `life`.
 //!
 //! What must not be here: state that one executor's events share with another's within an epoch,
 //! maps with random order, and floating-point numbers in anything that is merged.
@@ -40,6 +40,7 @@ mod form5;
 mod form7;
 mod gaps;
 mod hash;
+mod health;
 mod histogram;
 mod hold;
 mod hyperloglog;
@@ -49,6 +50,7 @@ mod join;
 mod label_model;
 mod learned;
 mod leave;
+mod life;
 mod moments;
 mod observers;
 mod partition;
@@ -81,12 +83,14 @@ pub use config::{AnalyzerConfig, ConfigProblem, RawAnalyzer};
 pub use detect::policy::is_private_address;
 pub use engine::{Engine, EngineSummary, FrozenBaseline};
 pub use feedback::{Feedback, FeedbackSet};
+pub use health::{Complaint, Health};
 pub use incident::{
     AlertId, ChangeBy, ChangeKind, Detector, Evidence, Explanation, Finding, GapSeen, Incident,
     IncidentChange, IncidentStatus, JudgedBenign, Level, Normal, Observed, Quantity, Severity,
     Stage, Tail, Technique,
 };
 pub use join::{Joined, join_into};
+pub use life::{IsClosed, Signal};
 pub use roll_up::{Member, Names, RollUp, RollUps, Story, StrongestDetector, roll_up, roll_up_new};
 pub use snapshot::RestoreError;
 pub use suppression::Suppression;

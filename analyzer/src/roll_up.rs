@@ -68,7 +68,7 @@ pub enum Story {
         /// The kind of executor. `None`: those of no known kind.
         template: Option<SmolStr>,
     },
-    /// A source that does not see.
+    /// A source that does not see, or another part of Egret that cannot do its work.
     Source {
         /// Its name.
         source: SmolStr,
@@ -80,7 +80,8 @@ impl Story {
     pub fn of(incident: &Incident) -> Self {
         let Incident { origin, destination, explanation, .. } = incident;
         let findings = &explanation.findings;
-        if findings.first().is_some_and(|finding| finding.detector == Detector::Blind) {
+        let strongest = findings.first().map(|finding| finding.detector);
+        if matches!(strongest, Some(Detector::Blind | Detector::Health)) {
             return Self::Source { source: incident.session.clone() };
         }
         let (executor, template) = (origin.executor.clone(), origin.template.clone());

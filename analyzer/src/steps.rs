@@ -53,11 +53,12 @@ pub(crate) fn techniques(case: &Case<'_>) -> Vec<Technique> {
             Detector::OddCertificate => {
                 add(("T1587.003", "Develop Capabilities: Digital Certificates"));
             }
-            // Being new is no technique, nor is being blind; many sessions together have their own.
+            // Being new is no technique, nor is being blind or unwell; many sessions together have their own.
             Detector::NewDestination
             | Detector::Blind
             | Detector::FleetDrip
-            | Detector::TemplateDrift => {}
+            | Detector::TemplateDrift
+            | Detector::Health => {}
         }
     }
     techniques

@@ -609,7 +609,7 @@ export interface components {
          * @description A detector, by its code in DETECTION terms.
          * @enum {string}
          */
-        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "direct_address" | "odd_certificate" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip" | "template_drift" | "fan_out" | "not_found";
+        Detector: "new_destination" | "upload_size" | "rate_burst" | "slow_drip" | "beacon" | "dns_tunnel" | "blocked_probes" | "foreign_tenant" | "direct_address" | "odd_certificate" | "sensitive_content" | "policy" | "contradiction" | "blind" | "fleet_drip" | "template_drift" | "fan_out" | "not_found" | "health";
         /** @description A DNS question and what came of it. */
         DnsExchange: {
             /**
@@ -983,7 +983,8 @@ export interface components {
             /**
              * @description The session: its given id, or the executor and the time of its first event; where later sessions of an
              *     executor without given ones have part in it, the first of them. `"*"` for many
-             *     sessions together (a fleet drip, a template drift); for a blind source its name.
+             *     sessions together (a fleet drip, a template drift); for a blind source its name; for Egret itself what it is
+             *     about, such as `"target pager"`.
              */
             session: string;
             /** @description How urgent it is. */

@@ -28,6 +28,7 @@ export const DETECTOR_NAMES: Record<Detector, string> = {
   template_drift: 'Template drift',
   fan_out: 'Fan-out',
   not_found: 'Not-found requests',
+  health: 'Egret itself',
 };
 
 /** The person behind a change; nothing for the engine. */
