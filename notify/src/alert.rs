@@ -1,11 +1,72 @@
 //! What every receiver is told of an alert, under the names that we give it.
 
 use std::net::IpAddr;
+use std::ops::Deref;
 
 use egret_analyzer::{Detector, Incident, IncidentChange, Severity};
 use egret_event::Timestamp;
-use egret_store::Delivery;
+use egret_store::{Delivery, Gathered};
 use serde_json::{Value, json};
+
+/// What is told: a delivery, and where people find its incident.
+#[derive(Debug, Clone)]
+pub(crate) struct Alert {
+    delivery: Delivery,
+    /// The incident's page in the dashboard. `None`: nobody said where that is.
+    pub(crate) page: Option<String>,
+}
+
+impl Alert {
+    /// As a target is told of it: `page` is where the dashboard is, `least` the severity that it has at least.
+    pub(crate) fn of(mut delivery: Delivery, page: Option<&str>, least: Option<Severity>) -> Self {
+        let page = told_as(&mut delivery.change, page, least);
+        Self { delivery, page }
+    }
+
+    /// How many incidents it tells of beside its own.
+    pub(crate) fn others(&self) -> u64 {
+        self.gathered.as_ref().map_or(0, |gathered| gathered.incidents.saturating_sub(1))
+    }
+
+    /// The same in words, with what is known of them all: `120 incidents since …: 3 critical, 117 high; most at …`.
+    pub(crate) fn gathered_words(&self) -> Option<String> {
+        let gathered = self.gathered.as_ref().filter(|gathered| gathered.incidents > 1)?;
+        let list = |counts: &mut dyn Iterator<Item = String>| counts.collect::<Vec<_>>().join(", ");
+        let severities = &mut gathered.severities.iter();
+        let severities =
+            list(&mut severities.map(|(one, count)| format!("{count} {}", one.word())));
+        let destinations = &mut gathered.destinations.iter();
+        let destinations = list(&mut destinations.map(|(name, count)| format!("{name} ({count})")));
+        let Gathered { incidents, since, .. } = gathered;
+        Some(format!("{incidents} incidents since {since}: {severities}; most at {destinations}"))
+    }
+}
+
+/// Makes a change as severe as it is to be told, and says where the incident's page is.
+pub(crate) fn told_as(
+    change: &mut IncidentChange,
+    page: Option<&str>,
+    least: Option<Severity>,
+) -> Option<String> {
+    let incident = &mut change.incident;
+    incident.severity = least.map_or(incident.severity, |least| incident.severity.max(least));
+    page.map(|page| format!("{page}/incidents/{}", incident.id))
+}
+
+impl Deref for Alert {
+    type Target = Delivery;
+
+    fn deref(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+#[cfg(test)]
+impl From<Delivery> for Alert {
+    fn from(delivery: Delivery) -> Self {
+        Self::of(delivery, None, None)
+    }
+}
 
 /// The product, as receivers that ask for one are told.
 pub(crate) const VENDOR: &str = "Egret";
@@ -60,9 +121,14 @@ pub(crate) const fn outcome(incident: &Incident) -> &'static str {
     }
 }
 
-/// What happened, in a sentence.
-pub(crate) fn sentence(change: &IncidentChange) -> String {
-    format!("Incident {}: {}", change.kind.word(), change.incident.title)
+/// What happened, in a sentence. What it tells of beside its incident comes first: titles are long.
+pub(crate) fn sentence(alert: &Alert) -> String {
+    let change = &alert.change;
+    let one = format!("ncident {}: {}", change.kind.word(), change.incident.title);
+    match alert.gathered.as_ref().map(|gathered| gathered.incidents) {
+        Some(incidents @ 2..) => format!("{incidents} incidents, the gravest of them: i{one}"),
+        _ => format!("I{one}"),
+    }
 }
 
 /// Milliseconds since the epoch.
@@ -71,14 +137,16 @@ pub(crate) fn millis(at: Timestamp) -> i64 {
 }
 
 /// All of an alert, under our own names: for formats that have a place for what they do not know.
-pub(crate) fn whole(delivery: &Delivery) -> Value {
-    let change = &delivery.change;
+pub(crate) fn whole(alert: &Alert) -> Value {
+    let change = &alert.change;
     json!({
-        "alert": delivery.alert,
+        "alert": alert.alert,
         "change": change.kind,
         "by": change.by,
         "number": change.number,
         "incident": change.incident,
-        "roll_up": delivery.roll_up,
+        "roll_up": alert.roll_up,
+        "gathered": alert.gathered,
+        "page": alert.page,
     })
 }

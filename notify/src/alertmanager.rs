@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, IncidentChange, Severity};
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use crate::alert::{host, rule, rule_name};
+use crate::alert::{Alert, host, rule, rule_name};
 use crate::config::Wrong;
 use crate::heartbeat::{Beat, WORDS};
 use crate::http::{HttpClient, below, check_url};
@@ -71,28 +70,29 @@ impl AlertmanagerConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let change = &delivery.change;
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        let change = &alert.change;
         let own = change.incident.severity;
         let is_over = change.kind == ChangeKind::Closed;
         let all = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         let alerts = all.into_iter().map(|severity| {
             let ends =
                 if severity == own && !is_over { now + COUNTS_FOR } else { now - CLOCKS_DIFFER };
-            alert(change, severity, ends)
+            stated(change, alert.page.as_deref(), severity, ends)
         });
         self.post(alerts.collect(), now).await
     }
 
-    /// Says again what still counts.
+    /// Says again what still counts: changes, and the pages of their incidents.
     pub(crate) async fn post_again(
         &self,
-        changes: &[IncidentChange],
+        changes: &[(IncidentChange, Option<String>)],
         now: Timestamp,
     ) -> Result<(), Failure> {
         for some in changes.chunks(AT_ONCE) {
-            let alerts =
-                some.iter().map(|change| alert(change, change.incident.severity, now + COUNTS_FOR));
+            let alerts = some.iter().map(|(change, page)| {
+                stated(change, page.as_deref(), change.incident.severity, now + COUNTS_FOR)
+            });
             self.post(alerts.collect(), now).await?;
         }
         Ok(())
@@ -119,8 +119,13 @@ impl AlertmanagerConfig {
     }
 }
 
-/// The alert about an incident, as one of this severity, until `ends`.
-fn alert(change: &IncidentChange, severity: Severity, ends: Timestamp) -> Value {
+/// What an alert states about an incident, as one of this severity, until `ends`.
+fn stated(
+    change: &IncidentChange,
+    page: Option<&str>,
+    severity: Severity,
+    ends: Timestamp,
+) -> Value {
     let incident = &change.incident;
     let origin = &incident.origin;
     let mut labels = Map::new();
@@ -154,5 +159,14 @@ fn alert(change: &IncidentChange, severity: Severity, ends: Timestamp) -> Value 
     });
     // Nothing may end before it starts.
     let starts = incident.opened_at.min(ends);
-    json!({ "labels": labels, "annotations": annotations, "startsAt": starts, "endsAt": ends })
+    let mut stated = json!({
+        "labels": labels,
+        "annotations": annotations,
+        "startsAt": starts,
+        "endsAt": ends,
+    });
+    if let Some(page) = page {
+        stated["generatorURL"] = page.into();
+    }
+    stated
 }

@@ -6,10 +6,8 @@
 
 use std::fmt::Write;
 
-use egret_store::Delivery;
-
 use crate::alert::{
-    PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
+    Alert, PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
     source_address,
 };
 use crate::pairs::{Pairs, longest_value};
@@ -19,8 +17,8 @@ use crate::text::{bounded, visible};
 const MAX_SENTENCE_BYTES: usize = 1023;
 
 /// The alert in one line of at most `room` bytes, of which there are a thousand or more.
-pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
-    let change = &delivery.change;
+pub(crate) fn cef(alert: &Alert, room: usize) -> String {
+    let change = &alert.change;
     let incident = &change.incident;
     let (origin, observed) = (&incident.origin, &incident.observed);
     let mut out = String::from("CEF:0");
@@ -30,7 +28,7 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
     }
     _ = write!(out, "|{}|", of_ten(incident.severity));
     let mut extension = Pairs::behind(&mut out, ' ', escape_value, room);
-    extension.value("externalId", delivery.alert);
+    extension.value("externalId", alert.alert);
     extension.value("rt", millis(change.at));
     extension.value("start", millis(incident.first_seen));
     extension.value("end", millis(incident.last_seen));
@@ -57,7 +55,7 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
     let techniques: Vec<&str> =
         incident.explanation.techniques.iter().map(|technique| technique.id.as_str()).collect();
     custom(&mut extension, 6, "techniques", &techniques.join(","));
-    if let Some(roll_up) = &delivery.roll_up {
+    if let Some(roll_up) = &alert.roll_up {
         extension.value("cn1Label", "incidents of the roll-up");
         extension.value("cn1", roll_up.incidents);
         if roll_up.repeats {
@@ -67,7 +65,7 @@ pub(crate) fn cef(delivery: &Delivery, room: usize) -> String {
         extension.value("flexString2Label", "roll-up");
         extension.value("flexString2", roll_up.id);
     }
-    extension.sentence("msg", &sentence(change), room, MAX_SENTENCE_BYTES);
+    extension.sentence("msg", &sentence(alert), room, MAX_SENTENCE_BYTES);
     out
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use egret_analyzer::Severity;
+use egret_event::{SmolStr, Timestamp};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::NotifyError;
@@ -13,11 +15,12 @@ use crate::email::{EmailConfig, RawEmail};
 use crate::file::{FileConfig, RawFile};
 use crate::link::Channel;
 use crate::pagerduty::{PagerDutyConfig, RawPagerDuty};
+use crate::quiet::{self, Maintenance};
 use crate::sentinel::{RawSentinel, SentinelConfig};
 use crate::slack::{RawSlack, SlackConfig};
 use crate::splunk::{RawSplunk, SplunkConfig};
 use crate::syslog::SyslogConfig;
-use crate::target::{Only, Wants, raw_target};
+use crate::target::{Calls, Only, Wants, raw_target};
 use crate::webhook::{RawWebhook, WebhookConfig};
 
 /// The `[notify]` section as written: every key optional, unknown keys refused.
@@ -26,6 +29,28 @@ use crate::webhook::{RawWebhook, WebhookConfig};
 pub struct RawNotify {
     /// Who is told.
     pub targets: Vec<RawTarget>,
+    /// Times in which somebody works on executors, and their incidents call nobody.
+    pub maintenance: Vec<RawMaintenance>,
+    /// The time zone of `quiet` hours, such as `Europe/Berlin`. Default `UTC`.
+    pub time_zone: Option<String>,
+}
+
+/// A `[[notify.maintenance]]` entry. What opened in that time, and is still open, is told when it is over.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawMaintenance {
+    /// When it begins, such as `2026-12-01T20:00:00Z`.
+    pub from: Timestamp,
+    /// When it is over.
+    pub until: Timestamp,
+    /// The targets that are left alone. Default: those that are messages to people (Slack, PagerDuty, mail).
+    pub targets: Option<Vec<String>>,
+    /// Only about incidents of these network segments. Default: of any.
+    pub segments: Option<Vec<SmolStr>>,
+    /// Only about incidents of these kinds of executors. Default: of any.
+    pub templates: Option<Vec<SmolStr>>,
+    /// Only about incidents of executors that work for these. Default: for any.
+    pub tenants: Option<Vec<SmolStr>>,
 }
 
 /// A `[[notify.targets]]` entry.
@@ -142,8 +167,19 @@ pub struct Target {
     /// Whether it is also told of what repeats another incident of the same roll-up.
     pub repeats: bool,
     pub(crate) only: Only,
+    pub(crate) calls: Calls,
     pub(crate) heartbeat: Option<Duration>,
+    /// Where the dashboard is, for links to it.
+    pub(crate) page: Option<String>,
     pub(crate) channel: Channel,
+}
+
+impl Target {
+    /// With links to the dashboard at `origin`, such as `https://egret.example.org`.
+    #[must_use]
+    pub fn linking_to(self, origin: Option<&str>) -> Self {
+        Self { page: origin.map(str::to_owned), ..self }
+    }
 }
 
 impl RawNotify {
@@ -153,9 +189,14 @@ impl RawNotify {
     /// # Errors
     /// The first key that cannot be used, with the cure.
     pub fn check(&self) -> Result<Vec<Target>, NotifyError> {
+        let zone = quiet::zone_named(self.time_zone.as_deref().unwrap_or("UTC"));
+        let zone = zone.map_err(|problem| NotifyError::Config {
+            key: "notify.time_zone".to_owned(),
+            problem,
+        })?;
         let mut checked: Vec<Target> = Vec::with_capacity(self.targets.len());
         for (index, raw) in self.targets.iter().enumerate() {
-            let target = raw.check().map_err(|wrong| wrong.at(index))?;
+            let target = raw.check(&zone).map_err(|wrong| wrong.at(index))?;
             if let Some(first) = checked.iter().position(|other| other.name == target.name) {
                 let problem = format!(
                     "{:?} is the name of targets[{first}] already: rename one",
@@ -165,40 +206,80 @@ impl RawNotify {
             }
             checked.push(target);
         }
+        for (index, raw) in self.maintenance.iter().enumerate() {
+            raw.apply(&mut checked).map_err(|Wrong { key, problem }| NotifyError::Config {
+                key: format!("notify.maintenance[{index}].{key}"),
+                problem,
+            })?;
+        }
         Ok(checked)
     }
 }
 
+impl RawMaintenance {
+    /// Lets the targets that it is for be left alone.
+    fn apply(&self, targets: &mut [Target]) -> Result<(), Wrong> {
+        if self.until <= self.from {
+            return Err(Wrong::new("until", "is not after from".to_owned()));
+        }
+        let is_unknown = |name: &&String| targets.iter().all(|target| target.name != **name);
+        if let Some(name) = self.targets.iter().flatten().find(is_unknown) {
+            let problem = format!("{name:?} is the name of no target");
+            return Err(Wrong::new("targets", problem));
+        }
+        let only = Only {
+            segments: self.segments.clone(),
+            templates: self.templates.clone(),
+            tenants: self.tenants.clone(),
+            techniques: None,
+        };
+        let work = Maintenance { from: self.from, until: self.until, only: only.check()? };
+        for target in targets {
+            let is_meant = match &self.targets {
+                Some(names) => names.contains(&target.name),
+                None => target.channel.wakes_people(),
+            };
+            if is_meant {
+                target.calls.quiet.maintenance.push(work.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
 impl RawTarget {
-    fn check(&self) -> Result<Target, Wrong> {
+    fn check(&self, zone: &TimeZone) -> Result<Target, Wrong> {
         let ((name, wants), channel) = match self {
-            Self::Syslog(raw) => (raw.wants()?, Channel::Syslog(SyslogConfig::check(raw)?)),
-            Self::Webhook(raw) => (raw.wants()?, Channel::Webhook(WebhookConfig::check(raw)?)),
-            Self::Splunk(raw) => (raw.wants()?, Channel::Splunk(SplunkConfig::check(raw)?)),
-            Self::Elastic(raw) => (raw.wants()?, Channel::Elastic(ElasticConfig::check(raw)?)),
-            Self::Sentinel(raw) => (raw.wants()?, Channel::Sentinel(SentinelConfig::check(raw)?)),
-            Self::Slack(raw) => (raw.wants()?, Channel::Slack(SlackConfig::check(raw)?)),
+            Self::Syslog(raw) => (raw.wants(zone)?, Channel::Syslog(SyslogConfig::check(raw)?)),
+            Self::Webhook(raw) => (raw.wants(zone)?, Channel::Webhook(WebhookConfig::check(raw)?)),
+            Self::Splunk(raw) => (raw.wants(zone)?, Channel::Splunk(SplunkConfig::check(raw)?)),
+            Self::Elastic(raw) => (raw.wants(zone)?, Channel::Elastic(ElasticConfig::check(raw)?)),
+            Self::Sentinel(raw) => {
+                (raw.wants(zone)?, Channel::Sentinel(SentinelConfig::check(raw)?))
+            }
+            Self::Slack(raw) => (raw.wants(zone)?, Channel::Slack(SlackConfig::check(raw)?)),
             Self::Pagerduty(raw) => {
-                (raw.wants()?, Channel::PagerDuty(PagerDutyConfig::check(raw)?))
+                (raw.wants(zone)?, Channel::PagerDuty(PagerDutyConfig::check(raw)?))
             }
             Self::Alertmanager(raw) => {
-                (raw.wants()?, Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
+                (raw.wants(zone)?, Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
             }
-            Self::Email(raw) => (raw.wants()?, Channel::Email(EmailConfig::check(raw)?)),
-            Self::File(raw) => (raw.wants()?, Channel::File(FileConfig::check(raw)?)),
+            Self::Email(raw) => (raw.wants(zone)?, Channel::Email(EmailConfig::check(raw)?)),
+            Self::File(raw) => (raw.wants(zone)?, Channel::File(FileConfig::check(raw)?)),
         };
         let fits = (1..=64).contains(&name.len());
         if !fits || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
             let problem = format!("{name:?} is not 1 to 64 letters, digits, -, _ or .");
             return Err(Wrong::new("name", problem));
         }
-        let Wants { min_severity, repeats, only, heartbeat } = wants;
+        let Wants { min_severity, repeats, only, calls, heartbeat } = wants;
         if heartbeat.is_some() && channel.wakes_people() {
             let problem =
                 "would be a message to people each time: give it to another kind of target";
             return Err(Wrong::new("heartbeat", problem.to_owned()));
         }
-        Ok(Target { name: name.to_owned(), min_severity, repeats, only, heartbeat, channel })
+        let (name, page) = (name.to_owned(), None);
+        Ok(Target { name, min_severity, repeats, only, calls, heartbeat, page, channel })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use egret_analyzer::Signal;
 use egret_event::{EventId, Timestamp};
 use egret_store::{Delivery, DeliveryState, Store, StoreError};
 use metrics::{counter, gauge, histogram};
@@ -10,9 +11,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::alert::{Alert, told_as};
+use crate::at_most::Room;
 use crate::heartbeat::{self, Wellness};
 use crate::link::{Failure, Link};
 use crate::schedule::{LONGEST_RETRY_AFTER, PATIENCE, SHORTEST_OUTAGE, probe_pause, wait_after};
+use crate::target::Calls;
 use crate::{NotifyError, Target};
 
 /// Most alerts taken from the outbox at once: a few, since each may take seconds to deliver.
@@ -82,6 +86,10 @@ fn describe_metrics() {
     metrics::describe_counter!("egret_notify_failed_total", "Attempts that failed");
     metrics::describe_counter!("egret_notify_dead_total", "Alerts given up");
     metrics::describe_counter!(
+        "egret_notify_gathered_total",
+        "Alerts told by another one, because the target is called only so often"
+    );
+    metrics::describe_counter!(
         "egret_notify_heartbeats_total",
         "Heartbeats taken, failed, and withheld because egret was not well"
     );
@@ -98,6 +106,9 @@ fn describe_metrics() {
 struct Courier {
     store: Store,
     name: String,
+    calls: Calls,
+    /// Where the dashboard is.
+    page: Option<String>,
     link: Link,
     now: fn() -> Timestamp,
     /// Since when, and for how many probes, the target could not be reached.
@@ -125,6 +136,8 @@ impl Courier {
         Self {
             store,
             name: target.name,
+            calls: target.calls,
+            page: target.page,
             link: Link::new(target.channel),
             now,
             outage: None,
@@ -166,17 +179,48 @@ impl Courier {
         if let Some(pause) = self.held() {
             return Ok(Next::Pause(pause));
         }
-        let (name, now) = (self.name.clone(), (self.now)());
-        let due = self.ask(move |store| store.outbox_due(&name, now, MAX_DUE)).await?;
-        let next = if due.is_empty() {
-            Next::Pause(self.until_next().await?)
-        } else {
-            self.deliver_all(due, stop).await?;
-            Next::Continue
+        let (due, room_at) = self.due().await?;
+        let next = match (due.is_empty(), room_at) {
+            (false, _) => {
+                self.deliver_all(due, stop).await?;
+                Next::Continue
+            }
+            (true, Some(at)) => Next::Pause(self.bounded(at)),
+            (true, None) => Next::Pause(self.until_next().await?),
         };
         self.show_waiting().await?;
         self.store_recovered();
         Ok(next)
+    }
+
+    /// What is to be delivered now; where the target may not be called at the moment, until when. What is more than
+    /// it may be told of one by one is gathered.
+    async fn due(&self) -> Result<(Vec<Delivery>, Option<Timestamp>), StoreError> {
+        let (name, now) = (self.name.clone(), (self.now)());
+        let Some(at_most) = self.calls.at_most else {
+            let due = self.ask(move |store| store.outbox_due(&name, now, MAX_DUE)).await?;
+            return Ok((due, None));
+        };
+        self.ask(move |store| {
+            let told = store.outbox_told(&name, now - at_most.per, at_most.alerts)?;
+            let waiting_since = store.outbox_waiting_since(&name, now)?;
+            let room = waiting_since.map(|since| at_most.room(&told, since, now));
+            match room {
+                Some(Room::For(room)) => {
+                    let others = store.outbox_gather(&name, now, room)?;
+                    counter!("egret_notify_gathered_total", "target" => name.clone())
+                        .increment(others);
+                    let mut due = store.outbox_due(&name, now, MAX_DUE)?;
+                    keep_raising(&mut due, room);
+                    Ok((due, None))
+                }
+                Some(Room::NotBefore(at)) => {
+                    Ok((store.outbox_due_ends(&name, now, MAX_DUE)?, Some(at)))
+                }
+                None => Ok((store.outbox_due(&name, now, MAX_DUE)?, None)),
+            }
+        })
+        .await
     }
 
     /// Tells the target again of what is not closed, where it wants that and it is time.
@@ -191,6 +235,12 @@ impl Courier {
         self.again_at = Some(now + period);
         let name = self.name.clone();
         let standing = self.ask(move |store| store.outbox_standing(&name)).await?;
+        let page = self.page.as_deref();
+        let told = |mut change| {
+            let page = told_as(&mut change, page, self.calls.raise_to);
+            (change, page)
+        };
+        let standing: Vec<_> = standing.into_iter().map(told).collect();
         match self.link.send_again(&standing, now).await {
             Ok(()) => {}
             Err(Failure::Unreachable(error)) => {
@@ -220,9 +270,13 @@ impl Courier {
     async fn until_next(&self) -> Result<Duration, StoreError> {
         let name = self.name.clone();
         let next = self.ask(move |store| store.outbox_next(&name)).await?;
-        let next = next.into_iter().chain(self.again_at).min();
-        let pause = next.map_or(LONGEST_PAUSE, |next| next.since((self.now)()));
-        Ok(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+        Ok(next.map_or_else(|| self.bounded(Timestamp::MAX), |next| self.bounded(next)))
+    }
+
+    /// The pause until a time, or until the target is to be told again.
+    fn bounded(&self, until: Timestamp) -> Duration {
+        let until = self.again_at.map_or(until, |again| again.min(until));
+        until.since((self.now)()).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
     }
 
     async fn deliver_all(
@@ -256,8 +310,9 @@ impl Courier {
         delivery: &Delivery,
         stop: &watch::Receiver<bool>,
     ) -> Option<DeliveryState> {
+        let alert = Alert::of(delivery.clone(), self.page.as_deref(), self.calls.raise_to);
         let sent = tokio::select! {
-            sent = self.link.send(delivery, (self.now)()) => sent,
+            sent = self.link.send(&alert, (self.now)()) => sent,
             () = stopped_for(STOP_PATIENCE, stop.clone()) => return None,
         };
         let at = (self.now)();
@@ -411,12 +466,21 @@ impl Courier {
     }
 
     async fn show_waiting(&self) -> Result<(), StoreError> {
-        let counts = self.ask(Store::outbox_counts).await?;
-        let own = counts.iter().find(|(target, _, _)| *target == self.name);
-        let waiting = own.map_or(0, |(_, waiting, _)| *waiting);
+        let name = self.name.clone();
+        let waiting = self.ask(move |store| store.outbox_waiting(&name)).await?;
         gauge!("egret_notify_waiting", "target" => self.name.clone()).set(waiting as f64);
         Ok(())
     }
+}
+
+/// Keeps at most `room` alerts that call for somebody.
+fn keep_raising(due: &mut Vec<Delivery>, mut room: usize) {
+    due.retain(|delivery| {
+        let raises = delivery.change.kind.signal() == Some(Signal::Raise);
+        let fits = !raises || room > 0;
+        room -= usize::from(raises && fits);
+        fits
+    });
 }
 
 /// Whether to stop. A sender that is gone can no longer say so: that counts as saying it.

@@ -3,12 +3,11 @@
 //! Source: the ECS field reference, 8.17. What that has no field for stands below `egret`, with the names that
 //! the incident has there.
 
-use egret_store::Delivery;
 use serde_json::{Value, json};
 
 use crate::alert::{
-    PRODUCT, VENDOR, VERSION, host, of_ten, outcome, rule, rule_name, sentence, source_address,
-    whole,
+    Alert, PRODUCT, VENDOR, VERSION, host, of_ten, outcome, rule, rule_name, sentence,
+    source_address, whole,
 };
 use crate::heartbeat::{Beat, RULE, WORDS};
 
@@ -16,8 +15,8 @@ use crate::heartbeat::{Beat, RULE, WORDS};
 const ECS_VERSION: &str = "8.17.0";
 
 /// The document.
-pub(crate) fn ecs(delivery: &Delivery) -> Value {
-    let change = &delivery.change;
+pub(crate) fn ecs(alert: &Alert) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
     let (origin, observed) = (&incident.origin, &incident.observed);
     let source = source_address(incident);
@@ -27,7 +26,7 @@ pub(crate) fn ecs(delivery: &Delivery) -> Value {
     let mut document = json!({
         "@timestamp": change.at,
         "ecs": { "version": ECS_VERSION },
-        "message": sentence(change),
+        "message": sentence(alert),
         "event": {
             "kind": "alert",
             "category": ["network", "intrusion_detection"],
@@ -36,7 +35,7 @@ pub(crate) fn ecs(delivery: &Delivery) -> Value {
             "provider": PRODUCT,
             "module": PRODUCT,
             "dataset": "egret.alert",
-            "id": delivery.alert.to_string(),
+            "id": alert.alert.to_string(),
             "severity": of_ten(incident.severity),
             "risk_score": risk(incident.score),
             "reason": incident.explanation.summary,
@@ -59,8 +58,9 @@ pub(crate) fn ecs(delivery: &Delivery) -> Value {
             "ip": source.iter().chain(&incident.addresses).collect::<Vec<_>>(),
             "hosts": incident.hosts,
         },
-        "egret": whole(delivery),
+        "egret": whole(alert),
     });
+    set(&mut document, "event", "url", alert.page.as_ref());
     set(&mut document, "source", "ip", source);
     set(&mut document, "destination", "ip", destination);
     set(&mut document, "destination", "port", incident.ports.first());

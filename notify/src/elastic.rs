@@ -6,11 +6,11 @@
 use std::path::PathBuf;
 
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
+use crate::alert::Alert;
 use crate::config::Wrong;
 use crate::ecs::{ecs, ecs_heartbeat};
 use crate::heartbeat::Beat;
@@ -74,9 +74,9 @@ impl ElasticConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let action = json!({ "create": { "_id": delivery.alert.to_string() } });
-        self.create(action, ecs(delivery), now).await
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        let action = json!({ "create": { "_id": alert.alert.to_string() } });
+        self.create(action, ecs(alert), now).await
     }
 
     pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use lettre::message::header::{self, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::authentication::Credentials;
@@ -16,7 +15,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{rule, rule_name};
+use crate::alert::{Alert, rule, rule_name};
 use crate::config::Wrong;
 use crate::http::check_timeout;
 use crate::link::Failure;
@@ -116,11 +115,11 @@ impl EmailConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let message = self.message(delivery, now).map_err(|error| {
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        let message = self.message(alert, now).map_err(|error| {
             Failure::Rejected(format!("no mail can be made of the alert: {error}"))
         })?;
-        note(|| format!("> {} (SMTP): {}", self.server, subject(delivery)));
+        note(|| format!("> {} (SMTP): {}", self.server, subject(alert)));
         match self.transport.send(message).await {
             Ok(answer) => {
                 let said = answer.message().collect::<Vec<_>>().join(" ");
@@ -140,21 +139,17 @@ impl EmailConfig {
         }
     }
 
-    fn message(
-        &self,
-        delivery: &Delivery,
-        now: Timestamp,
-    ) -> Result<Message, lettre::error::Error> {
+    fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, lettre::error::Error> {
         let id = |of: String| format!("<{of}@{}>", self.domain);
-        let thread = id(format!("egret-incident-{}", delivery.change.incident.id));
+        let thread = id(format!("egret-incident-{}", alert.change.incident.id));
         let since_epoch = now.since(Timestamp::default());
         let mut builder = Message::builder()
             .from(self.from.clone())
             .date(UNIX_EPOCH + since_epoch)
-            .message_id(Some(id(format!("egret-alert-{}", delivery.alert))))
+            .message_id(Some(id(format!("egret-alert-{}", alert.alert))))
             .in_reply_to(thread.clone())
             .references(thread)
-            .subject(subject(delivery))
+            .subject(subject(alert))
             // RFC 3834: nobody's absence notice is wanted.
             .raw_header(HeaderValue::new(
                 HeaderName::new_from_ascii_str("Auto-Submitted"),
@@ -164,7 +159,7 @@ impl EmailConfig {
             builder = builder.to(to.clone());
         }
         let part = SinglePart::builder().header(header::ContentType::TEXT_PLAIN);
-        builder.singlepart(part.body(text(delivery)))
+        builder.singlepart(part.body(text(alert)))
     }
 }
 
@@ -213,16 +208,21 @@ fn credentials(raw: &RawEmail) -> Result<Option<Credentials>, Wrong> {
     Ok(Some(Credentials::new(user.clone(), password.reveal().to_owned())))
 }
 
-fn subject(delivery: &Delivery) -> String {
-    let change = &delivery.change;
+fn subject(alert: &Alert) -> String {
+    let change = &alert.change;
     let severity = change.incident.severity.word();
-    let subject = format!("[egret] {severity} {}: {}", change.kind.word(), change.incident.title);
+    let others = match alert.others() {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    let (kind, title) = (change.kind.word(), &change.incident.title);
+    let subject = format!("[egret] {severity} {kind}{others}: {title}");
     bounded(&subject, MAX_SUBJECT_BYTES, visible)
 }
 
 /// What the mail says.
-fn text(delivery: &Delivery) -> String {
-    let change = &delivery.change;
+fn text(alert: &Alert) -> String {
+    let change = &alert.change;
     let incident = &change.incident;
     let line = |text: &str| bounded(text, MAX_TEXT_BYTES, visible);
     let explanation = &incident.explanation;
@@ -243,13 +243,19 @@ fn text(delivery: &Delivery) -> String {
         line(&incident.session),
         line(&incident.destination),
     ));
-    if let Some(roll_up) = delivery.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {
+    if let Some(roll_up) = alert.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {
         text.push_str(&format!(
             "Of one story: {} incidents in {} sessions since {}\n",
             roll_up.incidents, roll_up.sessions, roll_up.first_opened_at
         ));
     }
-    text.push_str(&format!("Incident: {}\nAlert: {}\n", incident.id, delivery.alert));
+    if let Some(words) = alert.gathered_words() {
+        text.push_str(&format!("Told with it: {}\n", line(&words)));
+    }
+    if let Some(page) = &alert.page {
+        text.push_str(&format!("Page: {page}\n"));
+    }
+    text.push_str(&format!("Incident: {}\nAlert: {}\n", incident.id, alert.alert));
     text
 }
 

@@ -4,8 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use egret_store::Delivery;
-
+use crate::alert::Alert;
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
 use crate::heartbeat::Beat;
@@ -44,8 +43,8 @@ impl FileConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery) -> Result<(), Failure> {
-        self.write(self.format.text(delivery)).await
+    pub(crate) async fn send(&self, alert: &Alert) -> Result<(), Failure> {
+        self.write(self.format.text(alert)).await
     }
 
     pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {

@@ -2,11 +2,11 @@
 
 use egret_analyzer::{ChangeBy, Incident};
 use egret_event::{EventId, Timestamp};
-use egret_store::{AlertRollUp, Delivery};
+use egret_store::{AlertRollUp, Gathered};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::alert::VERSION;
+use crate::alert::{Alert, VERSION};
 use crate::config::Wrong;
 use crate::ecs::{ecs, ecs_heartbeat};
 use crate::heartbeat::Beat;
@@ -63,11 +63,11 @@ impl Format {
     }
 
     /// The document.
-    pub(crate) fn document(&self, delivery: &Delivery) -> Value {
+    pub(crate) fn document(&self, alert: &Alert) -> Value {
         match self {
-            Self::Egret => serde_json::to_value(Payload::of(delivery)).expect("it has string keys"),
-            Self::Ecs => ecs(delivery),
-            Self::Ocsf(version) => ocsf(delivery, version),
+            Self::Egret => serde_json::to_value(Payload::of(alert)).expect("it has string keys"),
+            Self::Ecs => ecs(alert),
+            Self::Ocsf(version) => ocsf(alert, version),
         }
     }
 
@@ -86,12 +86,10 @@ impl Format {
     }
 
     /// The document as text; Egret's own with its fields in their order.
-    pub(crate) fn text(&self, delivery: &Delivery) -> String {
+    pub(crate) fn text(&self, alert: &Alert) -> String {
         match self {
-            Self::Egret => {
-                serde_json::to_string(&Payload::of(delivery)).expect("it has string keys")
-            }
-            Self::Ecs | Self::Ocsf(_) => self.document(delivery).to_string(),
+            Self::Egret => serde_json::to_string(&Payload::of(alert)).expect("it has string keys"),
+            Self::Ecs | Self::Ocsf(_) => self.document(alert).to_string(),
         }
     }
 }
@@ -112,20 +110,27 @@ struct Data<'a> {
     incident: &'a Incident,
     /// `None`: an older release queued it.
     roll_up: Option<&'a AlertRollUp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gathered: Option<&'a Gathered>,
+    /// Where people find the incident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<&'a str>,
 }
 
 impl<'a> Payload<'a> {
-    fn of(delivery: &'a Delivery) -> Self {
-        let change = &delivery.change;
+    fn of(alert: &'a Alert) -> Self {
+        let change = &alert.change;
         Self {
             r#type: format!("incident.{}", change.kind.word()),
             timestamp: change.at,
             data: Data {
-                alert: delivery.alert,
+                alert: alert.alert,
                 by: &change.by,
                 number: change.number,
                 incident: &change.incident,
-                roll_up: delivery.roll_up.as_ref(),
+                roll_up: alert.roll_up.as_ref(),
+                gathered: alert.gathered.as_ref(),
+                page: alert.page.as_deref(),
             },
         }
     }

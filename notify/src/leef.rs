@@ -4,10 +4,8 @@
 //! separated by `^`, as the header says. The format has no escapes: a `^` inside a value is spelled out as
 //! what cannot be seen is.
 
-use egret_store::Delivery;
-
 use crate::alert::{
-    PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
+    Alert, PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
     source_address,
 };
 use crate::pairs::Pairs;
@@ -19,8 +17,8 @@ const MAX_SENTENCE_BYTES: usize = 1023;
 const SEPARATOR: char = '^';
 
 /// The alert in one line of at most `room` bytes, of which there are a thousand or more.
-pub(crate) fn leef(delivery: &Delivery, room: usize) -> String {
-    let change = &delivery.change;
+pub(crate) fn leef(alert: &Alert, room: usize) -> String {
+    let change = &alert.change;
     let incident = &change.incident;
     let (origin, observed) = (&incident.origin, &incident.observed);
     let rule = rule(incident);
@@ -36,7 +34,7 @@ pub(crate) fn leef(delivery: &Delivery, room: usize) -> String {
     attributes.value("dstBytes", observed.down_bytes);
     attributes.text("identHostName", &origin.executor);
     attributes.maybe_text("dstHost", host(incident));
-    attributes.value("alert", delivery.alert);
+    attributes.value("alert", alert.alert);
     attributes.value("incident", incident.id);
     attributes.value("change", change.kind.word());
     attributes.value("outcome", outcome(incident));
@@ -48,12 +46,12 @@ pub(crate) fn leef(delivery: &Delivery, room: usize) -> String {
     let techniques: Vec<&str> =
         incident.explanation.techniques.iter().map(|technique| technique.id.as_str()).collect();
     attributes.maybe("techniques", Some(techniques.join(",")).filter(|ids| !ids.is_empty()));
-    if let Some(roll_up) = &delivery.roll_up {
+    if let Some(roll_up) = &alert.roll_up {
         attributes.value("rollUp", roll_up.id);
         attributes.value("rollUpIncidents", roll_up.incidents);
         attributes.value("repeats", roll_up.repeats);
     }
-    attributes.sentence("msg", &sentence(change), room, MAX_SENTENCE_BYTES);
+    attributes.sentence("msg", &sentence(alert), room, MAX_SENTENCE_BYTES);
     out
 }
 

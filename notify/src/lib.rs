@@ -12,6 +12,7 @@
 
 mod alert;
 mod alertmanager;
+mod at_most;
 mod cef;
 mod config;
 mod deliver;
@@ -27,6 +28,7 @@ mod link;
 mod ocsf;
 mod pagerduty;
 mod pairs;
+mod quiet;
 mod route;
 #[cfg(test)]
 #[path = "../tests/receivers/sample.rs"]
@@ -46,7 +48,8 @@ mod webhook;
 
 pub use alertmanager::RawAlertmanager;
 pub use config::{
-    Facility, RawNotify, RawSyslog, RawTarget, SyslogFormat, SyslogTransport, Target,
+    Facility, RawMaintenance, RawNotify, RawSyslog, RawTarget, SyslogFormat, SyslogTransport,
+    Target,
 };
 pub use deliver::run;
 pub use elastic::RawElastic;
@@ -55,10 +58,11 @@ pub use file::RawFile;
 pub use format::JsonFormat;
 pub use heartbeat::Wellness;
 pub use pagerduty::RawPagerDuty;
-pub use route::{route, targets_for};
+pub use route::{about_target, route, targets_for};
 pub use sentinel::RawSentinel;
 pub use slack::RawSlack;
 pub use splunk::RawSplunk;
+pub use target::RawAtMost;
 pub use try_out::{Tried, try_out};
 pub use webhook::RawWebhook;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use egret_analyzer::IncidentChange;
 use egret_event::Timestamp;
-use egret_store::Delivery;
 
+use crate::alert::Alert;
 use crate::alertmanager::{AlertmanagerConfig, POST_AGAIN};
 use crate::elastic::ElasticConfig;
 use crate::email::EmailConfig;
@@ -100,22 +100,18 @@ impl Link {
     }
 
     /// Makes one attempt, in bounded time. `now` is the time of the attempt.
-    pub(crate) async fn send(
-        &mut self,
-        delivery: &Delivery,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
+    pub(crate) async fn send(&mut self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
         match self {
-            Self::Syslog(link) => link.send(delivery).await,
-            Self::Webhook(config) => config.send(delivery, now).await,
-            Self::Splunk(config) => config.send(delivery, now).await,
-            Self::Elastic(config) => config.send(delivery, now).await,
-            Self::Sentinel(link) => link.send(delivery, now).await,
-            Self::Slack(config) => config.send(delivery, now).await,
-            Self::PagerDuty(config) => config.send(delivery, now).await,
-            Self::Alertmanager(config) => config.send(delivery, now).await,
-            Self::Email(config) => config.send(delivery, now).await,
-            Self::File(config) => config.send(delivery).await,
+            Self::Syslog(link) => link.send(alert).await,
+            Self::Webhook(config) => config.send(alert, now).await,
+            Self::Splunk(config) => config.send(alert, now).await,
+            Self::Elastic(config) => config.send(alert, now).await,
+            Self::Sentinel(link) => link.send(alert, now).await,
+            Self::Slack(config) => config.send(alert, now).await,
+            Self::PagerDuty(config) => config.send(alert, now).await,
+            Self::Alertmanager(config) => config.send(alert, now).await,
+            Self::Email(config) => config.send(alert, now).await,
+            Self::File(config) => config.send(alert).await,
         }
     }
 
@@ -142,10 +138,11 @@ impl Link {
         }
     }
 
-    /// Tells it again of the last state of each incident that it was told of and that is not closed.
+    /// Tells it again of the last state of each incident that it was told of and that is not closed, with the
+    /// incident's page.
     pub(crate) async fn send_again(
         &self,
-        changes: &[IncidentChange],
+        changes: &[(IncidentChange, Option<String>)],
         now: Timestamp,
     ) -> Result<(), Failure> {
         match self {

@@ -4,11 +4,10 @@
 //! receiver may be told any of these. What the class has no attribute for stands in `unmapped`.
 
 use egret_analyzer::{ChangeKind, Severity, Tail};
-use egret_store::Delivery;
 use serde_json::{Value, json};
 
 use crate::alert::{
-    PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address, whole,
+    Alert, PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address, whole,
 };
 use crate::ecs::risk;
 use crate::heartbeat::{Beat, WORDS};
@@ -25,8 +24,8 @@ const HOSTNAME: u8 = 1;
 const MAX_STRING_BYTES: usize = 65_535;
 
 /// The event, as version `version` of the schema has it.
-pub(crate) fn ocsf(delivery: &Delivery, version: &str) -> Value {
-    let change = &delivery.change;
+pub(crate) fn ocsf(alert: &Alert, version: &str) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
     let explanation = &incident.explanation;
     let (activity, status) = standing(change.kind);
@@ -40,11 +39,11 @@ pub(crate) fn ocsf(delivery: &Delivery, version: &str) -> Value {
         "time": millis(change.at),
         "start_time": millis(incident.first_seen),
         "end_time": millis(incident.last_seen),
-        "message": text(&sentence(change)),
+        "message": text(&sentence(alert)),
         "confidence_score": risk(incident.score).round() as i64,
         "metadata": {
             "version": version,
-            "uid": delivery.alert.to_string(),
+            "uid": alert.alert.to_string(),
             "log_name": "egret alert",
             "product": { "vendor_name": VENDOR, "name": PRODUCT, "version": VERSION },
         },
@@ -60,17 +59,20 @@ pub(crate) fn ocsf(delivery: &Delivery, version: &str) -> Value {
             "analytic": {
                 "uid": rule(incident),
                 "name": rule_name(incident),
-                "type_id": analytic(delivery),
+                "type_id": analytic(alert),
             },
         },
         "evidences": [{
-            "src_endpoint": source(delivery),
-            "dst_endpoint": destination(delivery),
+            "src_endpoint": source(alert),
+            "dst_endpoint": destination(alert),
             "connection_info": { "direction_id": 2 },
         }],
-        "observables": observables(delivery),
-        "unmapped": whole(delivery),
+        "observables": observables(alert),
+        "unmapped": whole(alert),
     });
+    if let Some(page) = &alert.page {
+        event["finding_info"]["src_url"] = page.as_str().into();
+    }
     if !explanation.techniques.is_empty() {
         let attack = |technique: &egret_analyzer::Technique| {
             json!({
@@ -144,16 +146,16 @@ const fn severity(severity: Severity) -> u8 {
 }
 
 /// The kind of analytic: a rule, or statistics.
-fn analytic(delivery: &Delivery) -> u8 {
-    let strongest = delivery.change.incident.explanation.findings.first();
+fn analytic(alert: &Alert) -> u8 {
+    let strongest = alert.change.incident.explanation.findings.first();
     match strongest.map(|finding| finding.tail) {
         Some(Tail::Rule) => 1,
         _ => 3,
     }
 }
 
-fn source(delivery: &Delivery) -> Value {
-    let incident = &delivery.change.incident;
+fn source(alert: &Alert) -> Value {
+    let incident = &alert.change.incident;
     let mut source = json!({ "name": text(&incident.origin.executor) });
     if let Some(address) = source_address(incident) {
         source["ip"] = json!(address);
@@ -161,8 +163,8 @@ fn source(delivery: &Delivery) -> Value {
     source
 }
 
-fn destination(delivery: &Delivery) -> Value {
-    let incident = &delivery.change.incident;
+fn destination(alert: &Alert) -> Value {
+    let incident = &alert.change.incident;
     let mut destination = json!({ "name": text(&incident.destination) });
     if let Some(address) = incident.addresses.first() {
         destination["ip"] = json!(address);
@@ -176,8 +178,8 @@ fn destination(delivery: &Delivery) -> Value {
     destination
 }
 
-fn observables(delivery: &Delivery) -> Vec<Value> {
-    let incident = &delivery.change.incident;
+fn observables(alert: &Alert) -> Vec<Value> {
+    let incident = &alert.change.incident;
     let address = |name: &str, address: &std::net::IpAddr| json!({ "name": name, "type_id": IP_ADDRESS, "value": address });
     let own = source_address(incident);
     let own = own.iter().map(|own| address("evidences.src_endpoint.ip", own));

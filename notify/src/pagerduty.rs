@@ -8,12 +8,11 @@ use std::path::PathBuf;
 
 use egret_analyzer::{ChangeKind, Severity};
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::alert::{PRODUCT, host, rule, rule_name, sentence};
+use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence};
 use crate::config::Wrong;
 use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
@@ -74,8 +73,8 @@ impl PagerDutyConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let mut event = event(delivery);
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        let mut event = event(alert);
         event["routing_key"] = json!(self.routing_key.reveal());
         let request = self
             .client
@@ -102,19 +101,19 @@ const fn action(kind: ChangeKind) -> &'static str {
 }
 
 /// The event, without the key.
-fn event(delivery: &Delivery) -> Value {
-    let change = &delivery.change;
+fn event(alert: &Alert) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
     let text = |text: &str| bounded(text, MAX_DETAIL_BYTES, visible);
     let explanation = &incident.explanation;
     let steps: Vec<_> = explanation.next_steps.iter().map(|step| text(step)).collect();
     let techniques: Vec<_> = explanation.techniques.iter().map(|technique| &technique.id).collect();
-    json!({
+    let mut event = json!({
         "event_action": action(change.kind),
         "dedup_key": incident.id.to_string(),
         "client": PRODUCT,
         "payload": {
-            "summary": bounded(&sentence(change), MAX_SUMMARY_BYTES, visible),
+            "summary": bounded(&sentence(alert), MAX_SUMMARY_BYTES, visible),
             "source": text(&incident.origin.executor),
             "severity": severity(incident.severity),
             "timestamp": change.at,
@@ -122,7 +121,7 @@ fn event(delivery: &Delivery) -> Value {
             "group": incident.origin.template.as_deref().map(text),
             "class": rule_name(incident),
             "custom_details": {
-                "alert": delivery.alert.to_string(),
+                "alert": alert.alert.to_string(),
                 "rule": rule(incident),
                 "score": incident.score,
                 "summary": text(&explanation.summary),
@@ -132,10 +131,16 @@ fn event(delivery: &Delivery) -> Value {
                 "tenant": incident.origin.tenant.as_deref().map(text),
                 "host": host(incident).map(text),
                 "sent_bytes": incident.observed.up_bytes,
-                "roll_up": delivery.roll_up,
+                "roll_up": alert.roll_up,
+                "told_with_it": alert.gathered_words().as_deref().map(text),
             },
         },
-    })
+    });
+    if let Some(page) = &alert.page {
+        event["client_url"] = page.as_str().into();
+        event["links"] = json!([{ "href": page, "text": "Open the incident in Egret" }]);
+    }
+    event
 }
 
 const fn severity(severity: Severity) -> &'static str {

@@ -1,28 +1,62 @@
 //! Who is told of what.
 
-use egret_analyzer::{ChangeKind, Incident, IncidentChange};
+use egret_analyzer::{ChangeKind, Detector, Incident, IncidentChange, Signal};
+use egret_event::Timestamp;
 use egret_store::{Addressee, OutboxEntry};
 
 use crate::Target;
 
-/// The targets that want an alert about such a change of `incident`. Whether it is a repeat, the store knows
-/// when it writes the change.
-pub fn targets_for(targets: &[Target], incident: &Incident, kind: ChangeKind) -> Vec<Addressee> {
+/// What an incident of Egret's own is about where it is about a target: that target is not told of it.
+pub fn about_target(name: &str) -> String {
+    format!("target {name}")
+}
+
+/// The targets that want an alert about such a change of `incident` at `now`. Whether it is a repeat, and whether
+/// they need to know, the store finds when it writes the change.
+pub fn targets_for(
+    targets: &[Target],
+    incident: &Incident,
+    kind: ChangeKind,
+    now: Timestamp,
+) -> Vec<Addressee> {
+    let Some(signal) = kind.signal() else { return Vec::new() };
     targets
         .iter()
-        .filter(|target| is_told(kind) && incident.severity >= target.min_severity)
-        .filter(|target| target.only.has(incident))
-        .map(|target| Addressee { target: target.name.clone(), repeats: target.repeats })
+        .filter(|target| incident.severity >= target.min_severity)
+        .filter(|target| target.only.has(incident) && !is_about(incident, target))
+        .map(|target| addressee(target, incident, signal, now))
         .collect()
 }
 
-/// The outbox entries that tell the targets of `changes`, in the order of the changes.
-pub fn route(targets: &[Target], changes: &[IncidentChange]) -> Vec<OutboxEntry> {
-    changes.iter().flat_map(|change| entries(targets, change)).collect()
+fn addressee(target: &Target, incident: &Incident, signal: Signal, now: Timestamp) -> Addressee {
+    let calls = &target.calls;
+    Addressee {
+        target: target.name.clone(),
+        repeats: target.repeats,
+        not_before: match signal {
+            Signal::Raise => calls.quiet.until(incident, now),
+            Signal::TakenOn | Signal::Over => None,
+        },
+        untaken_for: calls.unacknowledged_for,
+        is_selective: calls.is_selective(),
+    }
 }
 
-fn entries(targets: &[Target], change: &IncidentChange) -> Vec<OutboxEntry> {
-    let addressees = targets_for(targets, &change.incident, change.kind);
+/// Whether an incident says that the target takes no alerts.
+fn is_about(incident: &Incident, target: &Target) -> bool {
+    let strongest = incident.explanation.findings.first();
+    strongest.is_some_and(|finding| finding.detector == Detector::Health)
+        && incident.session == about_target(&target.name)
+}
+
+/// The outbox entries that tell the targets of `changes`, in the order of the changes.
+pub fn route(targets: &[Target], changes: &[IncidentChange], now: Timestamp) -> Vec<OutboxEntry> {
+    changes.iter().flat_map(|change| entries(targets, change, now)).collect()
+}
+
+fn entries(targets: &[Target], change: &IncidentChange, now: Timestamp) -> Vec<OutboxEntry> {
+    let Some(signal) = change.kind.signal() else { return Vec::new() };
+    let addressees = targets_for(targets, &change.incident, change.kind, now);
     if addressees.is_empty() {
         return Vec::new();
     }
@@ -31,30 +65,18 @@ fn entries(targets: &[Target], change: &IncidentChange) -> Vec<OutboxEntry> {
         alert: change.alert_id(),
         incident: change.incident.id,
         to,
+        signal,
+        severity: change.incident.severity,
         body: body.clone(),
     };
     addressees.into_iter().map(entry).collect()
-}
-
-/// Whether a kind of change is sent outward. The end of a session asks nothing of anybody; comments,
-/// and what could not be seen, are for those who work on the incident.
-fn is_told(kind: ChangeKind) -> bool {
-    match kind {
-        ChangeKind::Opened
-        | ChangeKind::Grew
-        | ChangeKind::Acknowledged
-        | ChangeKind::Closed
-        | ChangeKind::Reopened
-        | ChangeKind::Resumed => true,
-        ChangeKind::Obscured | ChangeKind::Ended | ChangeKind::Commented => false,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::RawNotify;
-    use crate::sample::{change, incident};
+    use crate::sample::{AT, change, incident};
     use egret_analyzer::{Severity, Technique};
 
     fn targets() -> Vec<Target> {
@@ -69,7 +91,7 @@ mod tests {
         let grave = Incident { severity: Severity::Critical, ..incident("b") };
         let changes =
             [change(ChangeKind::Opened, 0, incident("a")), change(ChangeKind::Grew, 1, grave)];
-        let entries = route(&targets(), &changes);
+        let entries = route(&targets(), &changes, AT);
         let told: Vec<_> = entries.iter().map(|e| (e.to.target.as_str(), e.incident)).collect();
         let [a, b] = [&changes[0], &changes[1]].map(|change| change.incident.id);
         assert_eq!(told, [("all", a), ("all", b), ("pager", b)]);
@@ -86,7 +108,7 @@ mod tests {
                 "[[targets]]\nkind = 'syslog'\nname = 'a'\naddress = 'l.example:514'\n{line}\n"
             );
             let targets = toml::from_str::<RawNotify>(&lines).unwrap().check().unwrap();
-            !targets_for(&targets, incident, ChangeKind::Opened).is_empty()
+            !targets_for(&targets, incident, ChangeKind::Opened, AT).is_empty()
         };
         let mut one = incident("a");
         one.origin.tenant = Some("acme".into());
@@ -125,7 +147,8 @@ mod tests {
             (ChangeKind::Ended, false),
             (ChangeKind::Commented, false),
         ] {
-            assert_eq!(!targets_for(&targets(), &incident("a"), kind).is_empty(), told, "{kind:?}");
+            let is_told = !targets_for(&targets(), &incident("a"), kind, AT).is_empty();
+            assert_eq!(is_told, told, "{kind:?}");
         }
     }
 }

@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 
-use crate::alert::{host, of_ten, rule, rule_name, sentence, source_address};
+use crate::alert::{Alert, host, of_ten, rule, rule_name, sentence, source_address};
 use crate::config::Wrong;
 use crate::heartbeat::{Beat, RULE, WORDS};
 use crate::http::{HttpClient, below, check_url};
@@ -115,12 +114,8 @@ impl SentinelLink {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(
-        &mut self,
-        delivery: &Delivery,
-        now: Timestamp,
-    ) -> Result<(), Failure> {
-        self.tell(record(delivery), now).await
+    pub(crate) async fn send(&mut self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        self.tell(record(alert), now).await
     }
 
     pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
@@ -185,17 +180,17 @@ fn form_encoded(any: &Url, form: &[(&str, &str)]) -> String {
 }
 
 /// The alert as a row of the table.
-fn record(delivery: &Delivery) -> Value {
-    let change = &delivery.change;
+fn record(alert: &Alert) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
     let techniques: Vec<_> =
         incident.explanation.techniques.iter().map(|technique| &technique.id).collect();
     json!({
         "TimeGenerated": change.at,
-        "AlertId": delivery.alert.to_string(),
+        "AlertId": alert.alert.to_string(),
         "IncidentId": incident.id.to_string(),
         "Change": change.kind.word(),
-        "Message": sentence(change),
+        "Message": sentence(alert),
         "Severity": incident.severity.word(),
         "SeverityNumber": of_ten(incident.severity),
         "Score": incident.score,
@@ -217,9 +212,9 @@ fn record(delivery: &Delivery) -> Value {
         "FirstSeen": incident.first_seen,
         "LastSeen": incident.last_seen,
         "Techniques": techniques,
-        "RollUpId": delivery.roll_up.as_ref().map(|roll_up| roll_up.id.to_string()),
-        "RollUpIncidents": delivery.roll_up.as_ref().map(|roll_up| roll_up.incidents),
-        "Repeats": delivery.roll_up.as_ref().map(|roll_up| roll_up.repeats),
+        "RollUpId": alert.roll_up.as_ref().map(|roll_up| roll_up.id.to_string()),
+        "RollUpIncidents": alert.roll_up.as_ref().map(|roll_up| roll_up.incidents),
+        "Repeats": alert.roll_up.as_ref().map(|roll_up| roll_up.repeats),
         "Incident": incident,
     })
 }
@@ -237,7 +232,7 @@ mod tests {
         let columns = table["properties"]["schema"]["columns"].as_array().unwrap();
         let mut columns: Vec<_> = columns.iter().map(|one| one["name"].as_str().unwrap()).collect();
         columns.sort_unstable();
-        let record = record(&delivery(&change(ChangeKind::Opened, 0, incident("a"))));
+        let record = record(&delivery(&change(ChangeKind::Opened, 0, incident("a"))).into());
         let names: Vec<_> = record.as_object().unwrap().keys().collect();
         assert_eq!(names, columns);
     }

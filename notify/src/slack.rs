@@ -7,12 +7,11 @@ use std::path::PathBuf;
 
 use egret_analyzer::{ChangeKind, Severity};
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::alert::{rule_name, sentence};
+use crate::alert::{Alert, rule_name, sentence};
 use crate::config::Wrong;
 use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
@@ -72,24 +71,28 @@ impl SlackConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
         let url = Url::parse(self.url.reveal());
         let url = url.map_err(|error| Failure::Rejected(error.to_string()))?;
         let request = self
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
-            .body(message(delivery).to_string());
+            .body(message(alert).to_string());
         self.client.send(request, None, now).await?.judge(&NEVER).map(drop)
     }
 }
 
 /// The message.
-fn message(delivery: &Delivery) -> Value {
-    let change = &delivery.change;
+fn message(alert: &Alert) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
-    let sentence = sentence(change);
-    let header = format!("{} {}", mark(delivery), incident.title);
+    let sentence = sentence(alert);
+    let others = match alert.others() {
+        0 => String::new(),
+        others => format!("{others} more, and "),
+    };
+    let header = format!("{} {others}{}", mark(alert), incident.title);
     let mut blocks = vec![json!({ "type": "header", "text": plain(&header, MAX_HEADER_BYTES) })];
     let origin = &incident.origin;
     let named = |name: &str, value: &str| {
@@ -106,9 +109,12 @@ fn message(delivery: &Delivery) -> Value {
     ];
     fields.extend(origin.template.as_deref().map(|template| named("Template", template)));
     fields.extend(origin.tenant.as_deref().map(|tenant| named("Tenant", tenant)));
-    if let Some(roll_up) = delivery.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {
+    if let Some(roll_up) = alert.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {
         let story = format!("{} incidents, {} sessions", roll_up.incidents, roll_up.sessions);
         fields.push(named("Of one story", &story));
+    }
+    if let Some(words) = alert.gathered_words() {
+        fields.push(named("Told with it", &words));
     }
     blocks.push(json!({ "type": "section", "fields": fields }));
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Reopened) {
@@ -119,15 +125,19 @@ fn message(delivery: &Delivery) -> Value {
         text.extend(lines);
         blocks.push(json!({ "type": "section", "text": plain_text(&text) }));
     }
-    let ids = format!("incident {} · alert {}", incident.id, delivery.alert);
+    let ids = format!("incident {} · alert {}", incident.id, alert.alert);
     blocks.push(json!({ "type": "context", "elements": [plain(&ids, MAX_FIELD_BYTES)] }));
+    if let Some(page) = &alert.page {
+        let link = format!("<{}|Open the incident in Egret>", escaped(page));
+        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": link } }));
+    }
     // Shown in notifications, where there are no blocks; it is the one text that Slack looks into.
     json!({ "text": escaped(&bounded(&sentence, MAX_SUMMARY_BYTES, visible)), "blocks": blocks })
 }
 
 /// How urgent it is, at a glance.
-fn mark(delivery: &Delivery) -> &'static str {
-    match (delivery.change.kind, delivery.change.incident.severity) {
+fn mark(alert: &Alert) -> &'static str {
+    match (alert.change.kind, alert.change.incident.severity) {
         (ChangeKind::Closed, _) => "✅",
         (_, Severity::Critical) => "🔴",
         (_, Severity::High) => "🟠",

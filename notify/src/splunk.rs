@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use egret_event::{EventId, HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::alert::Alert;
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
 use crate::heartbeat::Beat;
@@ -93,9 +93,9 @@ impl SplunkConfig {
     }
 
     /// Makes one attempt.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        let change = &delivery.change;
-        let document = self.format.document(delivery);
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        let change = &alert.change;
+        let document = self.format.document(alert);
         let executor = &change.incident.origin.executor;
         self.tell(self.event(change.at, executor, &document), now).await
     }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use egret_analyzer::{Incident, Severity};
 use egret_event::{HumanDuration, SmolStr};
+use serde::{Deserialize, Serialize};
 
+use crate::at_most::AtMost;
 use crate::config::Wrong;
+use crate::quiet::Quiet;
 
 /// What a target wants to be told of.
 #[derive(Debug, Clone)]
@@ -14,8 +17,63 @@ pub(crate) struct Wants {
     pub(crate) min_severity: Severity,
     pub(crate) repeats: bool,
     pub(crate) only: Only,
+    pub(crate) calls: Calls,
     /// The time between two heartbeats. `None`: it gets none.
     pub(crate) heartbeat: Option<Duration>,
+}
+
+/// When a target is called, and how urgent it is made to be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Calls {
+    /// Only about what nobody took on for so long.
+    pub(crate) unacknowledged_for: Option<Duration>,
+    /// As at least so severe.
+    pub(crate) raise_to: Option<Severity>,
+    pub(crate) quiet: Quiet,
+    pub(crate) at_most: Option<AtMost>,
+}
+
+impl Calls {
+    /// Whether there is anything that the target is not told of by itself.
+    pub(crate) fn is_selective(&self) -> bool {
+        self.unacknowledged_for.is_some() || self.at_most.is_some() || self.quiet.is_any()
+    }
+}
+
+/// How often a target is called, as written.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawAtMost {
+    /// So many alerts, 1 to 1000.
+    pub alerts: u32,
+    /// In any span of this length, `1m` to `24h`.
+    pub per: HumanDuration,
+}
+
+impl RawAtMost {
+    pub(crate) fn check(self) -> Result<AtMost, Wrong> {
+        let wrong = |problem: &str| Err(Wrong::new("at_most", problem.to_owned()));
+        let (alerts, per) = (self.alerts, self.per.0);
+        if !(1..=1000).contains(&alerts) {
+            return wrong("its alerts are not 1 to 1000");
+        }
+        if !(Duration::from_secs(60)..=Duration::from_secs(86_400)).contains(&per) {
+            return wrong("its per is not between 1m and 24h");
+        }
+        Ok(AtMost { alerts: alerts as usize, per })
+    }
+}
+
+/// How long nobody may have taken an incident on, checked.
+pub(crate) fn check_patience(patience: Option<HumanDuration>) -> Result<Option<Duration>, Wrong> {
+    match patience {
+        Some(HumanDuration(patience))
+            if !(Duration::from_secs(10)..=Duration::from_secs(7 * 86_400)).contains(&patience) =>
+        {
+            Err(Wrong::new("unacknowledged_for", "is not between 10s and 7d".to_owned()))
+        }
+        patience => Ok(patience.map(|patience| patience.0)),
+    }
 }
 
 /// Between two heartbeats, in order that they are neither a burden nor of no use.
@@ -117,13 +175,39 @@ macro_rules! raw_target {
             pub tenants: Option<Vec<egret_event::SmolStr>>,
             /// Only incidents with one of these techniques of ATT&CK, sub-techniques included. Default: with any.
             pub techniques: Option<Vec<egret_event::SmolStr>>,
+            /// Only incidents that nobody acknowledged or closed for so long, `10s` to `7d`: an escalation.
+            pub unacknowledged_for: Option<egret_event::HumanDuration>,
+            /// Incidents are told as at least so severe. Default: as severe as they are.
+            pub raise_to: Option<egret_analyzer::Severity>,
+            /// Hours in which it is left alone, such as `["22:00-07:00", "sat-sun 00:00-24:00"]`, in
+            /// `notify.time_zone`. What opened then, and is still open, is told when they are over.
+            pub quiet: Option<Vec<String>>,
+            /// Incidents of this severity or above are told in `quiet` hours too. Default `critical`.
+            pub quiet_except: Option<egret_analyzer::Severity>,
+            /// How often it is called at most: what is more is told as one, with the number of incidents.
+            pub at_most: Option<crate::target::RawAtMost>,
             /// Tell it so often that Egret is well, `10s` to `1h`; when that stops, something is wrong. Default: never.
             pub heartbeat: Option<egret_event::HumanDuration>,
             $($(#[$about_field])* pub $field: $type,)*
         }
 
         impl $name {
-            pub(crate) fn wants(&self) -> Result<(&str, crate::target::Wants), crate::config::Wrong> {
+            pub(crate) fn wants(
+                &self,
+                zone: &jiff::tz::TimeZone,
+            ) -> Result<(&str, crate::target::Wants), crate::config::Wrong> {
+                let hours = self.quiet.iter().flatten();
+                let hours = hours.map(|text| crate::quiet::Hours::parse(text, zone));
+                let calls = crate::target::Calls {
+                    unacknowledged_for: crate::target::check_patience(self.unacknowledged_for)?,
+                    raise_to: self.raise_to,
+                    quiet: crate::quiet::Quiet {
+                        hours: hours.collect::<Result<_, _>>()?,
+                        except: Some(self.quiet_except.unwrap_or(egret_analyzer::Severity::Critical)),
+                        maintenance: Vec::new(),
+                    },
+                    at_most: self.at_most.map(crate::target::RawAtMost::check).transpose()?,
+                };
                 let only = crate::target::Only {
                     segments: self.segments.clone(),
                     templates: self.templates.clone(),
@@ -134,6 +218,7 @@ macro_rules! raw_target {
                     min_severity: self.min_severity.unwrap_or(egret_analyzer::Severity::Low),
                     repeats: self.repeats.unwrap_or(true),
                     only: only.check()?,
+                    calls,
                     heartbeat: crate::target::check_heartbeat(self.heartbeat)?,
                 };
                 Ok((&self.name, wants))

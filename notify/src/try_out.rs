@@ -8,6 +8,7 @@ use egret_event::{Attribution, EventId, NamedBy, SmolStr, Timestamp};
 use egret_store::Delivery;
 
 use crate::Target;
+use crate::alert::Alert;
 use crate::link::{Failure, Link};
 use crate::transcript;
 
@@ -47,8 +48,10 @@ pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
             attempts: 0,
             last_error: None,
             roll_up: None,
+            gathered: None,
         };
-        let (sent, conversation) = transcript::of(link.send(&delivery, now())).await;
+        let alert = Alert::of(delivery, target.page.as_deref(), target.calls.raise_to);
+        let (sent, conversation) = transcript::of(link.send(&alert, now())).await;
         let outcome = sent.map_err(|failure| match failure {
             Failure::Unreachable(error) => format!("the target cannot be reached: {error}"),
             Failure::Refused { error, .. } => {

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use egret_event::{HumanDuration, Timestamp};
-use egret_store::Delivery;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 
+use crate::alert::Alert;
 use crate::config::Wrong;
 use crate::format::{Format, JsonFormat};
 use crate::heartbeat::Beat;
@@ -83,8 +83,8 @@ impl WebhookConfig {
     }
 
     /// Makes one attempt, signed for the time `now`.
-    pub(crate) async fn send(&self, delivery: &Delivery, now: Timestamp) -> Result<(), Failure> {
-        self.post(&format!("msg_{}", delivery.alert), self.format.text(delivery), now).await
+    pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
+        self.post(&format!("msg_{}", alert.alert), self.format.text(alert), now).await
     }
 
     pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {

@@ -17,9 +17,9 @@ pub use query::{
 };
 pub use rows::{
     Action, Addressee, AlertRollUp, Committed, Delivery, DeliveryState, DestinationRow,
-    ExecutorRow, FeedbackMatches, HistoryEntry, IncidentDetail, IncidentMatches, IncidentRow,
-    IncidentVerdict, OutboxEntry, Pruned, Recovery, Role, Series, SeriesPoint, TokenRow,
-    VerdictRow, WriteUnit,
+    ExecutorRow, FeedbackMatches, Gathered, HistoryEntry, IncidentDetail, IncidentMatches,
+    IncidentRow, IncidentVerdict, OutboxEntry, Pruned, Recovery, Role, Series, SeriesPoint,
+    TokenRow, VerdictRow, WriteUnit,
 };
 pub use sqlite::SqliteStore;
 
@@ -260,6 +260,57 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let Self::Sqlite(store) = self;
         store.outbox_due(target, now, limit)
+    }
+
+    /// The same, of those that call for nobody: that somebody took an incident on, or that it is over.
+    pub fn outbox_due_ends(
+        &self,
+        target: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_due_ends(target, now, limit)
+    }
+
+    /// When `target` was called after `since`, newest first, the last `most` times: by alerts that it took.
+    pub fn outbox_told(
+        &self,
+        target: &str,
+        since: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_told(target, since, most)
+    }
+
+    /// Since when an alert that calls for somebody is due for `target`. `None`: none is.
+    pub fn outbox_waiting_since(
+        &self,
+        target: &str,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_waiting_since(target, now)
+    }
+
+    /// Lets one alert tell of all that is due for `target`, where that is more than it has `room` for: of the
+    /// gravest incident, with the number of all of them ([`Delivery::gathered`]). Says how many alerts end with it;
+    /// each of their incidents counts as not told of by itself.
+    pub fn outbox_gather(
+        &self,
+        target: &str,
+        now: Timestamp,
+        room: usize,
+    ) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_gather(target, now, room)
+    }
+
+    /// How many alerts wait for `target`.
+    pub fn outbox_waiting(&self, target: &str) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_waiting(target)
     }
 
     /// When the next attempt for `target` is due. `None`: nothing waits.

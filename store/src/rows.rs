@@ -1,10 +1,11 @@
 //! What goes into the store and what comes out of it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use egret_analyzer::{
     ChangeBy, ChangeKind, Feedback, FrozenBaseline, Incident, IncidentChange, IncidentStatus,
-    RollUp,
+    RollUp, Severity, Signal,
 };
 use egret_event::{Event, EventId, InputPosition, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub struct Committed {
     /// Alerts that were new and were not queued, because they repeat what was told of their roll-up and
     /// their target wants no repeats.
     pub repeats: u64,
+    /// Alerts that were new and were not queued, because their target need not know: of the end of what it was
+    /// not told of, or of what somebody has taken on.
+    pub unneeded: u64,
 }
 
 /// Where to go on after a restart.
@@ -283,6 +287,26 @@ pub struct Addressee {
     /// Whether it is also told of what repeats another incident of the same roll-up
     /// ([`AlertRollUp::repeats`]).
     pub repeats: bool,
+    /// It is left alone until then: quiet hours, maintenance.
+    pub not_before: Option<Timestamp>,
+    /// It is told only of what nobody took on for so long, and from then on of all that happens to it.
+    pub untaken_for: Option<Duration>,
+    /// Whether there is anything that it is not told of by itself: it hears of the end of an incident only
+    /// where it was told of it before.
+    pub is_selective: bool,
+}
+
+impl Addressee {
+    /// One that is told of everything at once.
+    pub fn of_all(target: impl Into<String>) -> Self {
+        Self {
+            target: target.into(),
+            repeats: true,
+            not_before: None,
+            untaken_for: None,
+            is_selective: false,
+        }
+    }
 }
 
 /// What an alert says of its incident's roll-up, as it was then; of more than a thousand incidents at least
@@ -314,6 +338,10 @@ pub struct OutboxEntry {
     pub incident: EventId,
     /// Who is told.
     pub to: Addressee,
+    /// What they are to hear.
+    pub signal: Signal,
+    /// The incident's severity.
+    pub severity: Severity,
     /// The [`IncidentChange`] as JSON.
     pub body: String,
 }
@@ -335,6 +363,21 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// The incident's roll-up. `None`: an older release queued it.
     pub roll_up: Option<AlertRollUp>,
+    /// What it stands for beside itself. `None`: nothing.
+    pub gathered: Option<Gathered>,
+}
+
+/// What one alert tells of, where there were more than its target is to be told of one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathered {
+    /// How many incidents, that of the alert itself included: it is of the gravest.
+    pub incidents: u64,
+    /// How many of them are of each severity that there is, gravest first.
+    pub severities: Vec<(Severity, u64)>,
+    /// The destinations of most of them, at most five.
+    pub destinations: Vec<(SmolStr, u64)>,
+    /// When the first of them was to be told.
+    pub since: Timestamp,
 }
 
 /// What became of a delivery.

@@ -172,7 +172,7 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         require_token: false,
         now,
         stream: broadcast::channel(4).0,
-        targets: Arc::new(|_, _| vec![Addressee { target: "siem".to_owned(), repeats: true }]),
+        targets: Arc::new(|_, _| vec![Addressee::of_all("siem")]),
         wake_outbox: Arc::new(Notify::new()),
         register: Arc::new(move |registration| {
             registrations.registrations.lock().unwrap().push(registration.clone());

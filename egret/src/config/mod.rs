@@ -119,12 +119,15 @@ struct Problem {
 }
 
 fn check(raw: &RawConfig) -> Result<Config, Problem> {
+    let api = raw.api.check().map_err(Problem::of)?;
+    let targets = raw.notify.check().map_err(Problem::of)?;
+    let page = api.public_origin.as_deref();
     Ok(Config {
         collector: raw.collector.check().map_err(Problem::of)?,
         analyzer: raw.analyzer.check().map_err(Problem::of)?,
         store: raw.store.check(),
-        targets: raw.notify.check().map_err(Problem::of)?,
-        api: raw.api.check().map_err(Problem::of)?,
+        targets: targets.into_iter().map(|target| target.linking_to(page)).collect(),
+        api,
     })
 }
 

@@ -77,7 +77,7 @@ fn api_state(serve: Serve) -> ApiState {
         now: clock::now,
         stream,
         targets: Arc::new(move |incident, kind| {
-            egret_notify::targets_for(&targets, incident, kind)
+            egret_notify::targets_for(&targets, incident, kind, clock::now())
         }),
         wake_outbox,
         register: Arc::new(move |registration| attribution.register(registration)),

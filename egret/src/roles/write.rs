@@ -66,7 +66,7 @@ impl Writer {
     /// Writes until it succeeds: the queues behind fill up meanwhile, files and logs wait, and
     /// live capture counts what it drops. `false`: told to give up.
     fn write(&self, unit: &Write) -> bool {
-        let alerts = egret_notify::route(&self.targets, &unit.changes);
+        let alerts = egret_notify::route(&self.targets, &unit.changes, (self.now)());
         let mut reported = None;
         loop {
             match self.try_write(unit, &alerts) {
@@ -121,6 +121,7 @@ impl Writer {
         metrics::counter!("egret_store_repeated_events_total").increment(committed.repeated_events);
         metrics::counter!("egret_alerts_queued_total").increment(committed.alerts);
         metrics::counter!("egret_alerts_repeats_total").increment(committed.repeats);
+        metrics::counter!("egret_alerts_unneeded_total").increment(committed.unneeded);
         Ok(())
     }
 

@@ -4,9 +4,9 @@ use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use egret_analyzer::Severity;
-use egret_store::{AlertRollUp, Delivery};
+use egret_store::AlertRollUp;
 
-use crate::alert::{PRODUCT, VENDOR, VERSION, host, millis, rule, sentence, source_address};
+use crate::alert::{Alert, PRODUCT, VENDOR, VERSION, host, millis, rule, sentence, source_address};
 use crate::cef::cef;
 use crate::config::SyslogFormat;
 use crate::heartbeat::{Beat, RULE, WORDS};
@@ -42,8 +42,8 @@ pub(super) struct Header {
 impl Header {
     /// The message that tells of a change, at most `max_bytes` (2048 or more) long. Only its
     /// sentence is ever cut: header and structured data are always whole, or all other values of CEF and LEEF.
-    pub(super) fn message(&self, delivery: &Delivery, max_bytes: usize) -> String {
-        let change = &delivery.change;
+    pub(super) fn message(&self, alert: &Alert, max_bytes: usize) -> String {
+        let change = &alert.change;
         let Self { hostname, app_name, process_id, .. } = self;
         let priority = self.facility * 8 + level(change.incident.severity);
         // At most six digits of a second are allowed; three are what collectors expect.
@@ -51,13 +51,13 @@ impl Header {
         let mut message = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} ALERT ");
         let room = max_bytes.saturating_sub(message.len());
         match self.format {
-            SyslogFormat::Rfc5424 => self.structured_data(delivery, &mut message),
-            SyslogFormat::Cef => return message + NO_DATA + &cef(delivery, room - NO_DATA.len()),
-            SyslogFormat::Leef => return message + NO_DATA + &leef(delivery, room - NO_DATA.len()),
+            SyslogFormat::Rfc5424 => self.structured_data(alert, &mut message),
+            SyslogFormat::Cef => return message + NO_DATA + &cef(alert, room - NO_DATA.len()),
+            SyslogFormat::Leef => return message + NO_DATA + &leef(alert, room - NO_DATA.len()),
         }
         message.push(' ');
         message.push(BOM);
-        let sentence = sentence(change);
+        let sentence = sentence(alert);
         let room = max_bytes.saturating_sub(message.len());
         message.push_str(&bounded(&sentence, room, visible));
         message
@@ -89,12 +89,12 @@ impl Header {
         }
     }
 
-    fn structured_data(&self, delivery: &Delivery, out: &mut String) {
-        let change = &delivery.change;
+    fn structured_data(&self, alert: &Alert, out: &mut String) {
+        let change = &alert.change;
         let incident = &change.incident;
         let origin = &incident.origin;
         let mut element = Element::open(self.enterprise_number, out);
-        element.value("id", delivery.alert);
+        element.value("id", alert.alert);
         element.value("incident", incident.id);
         element.value("change", change.kind.word());
         element.value("rule", rule(incident));
@@ -116,7 +116,7 @@ impl Header {
         element.text("destination", &incident.destination);
         element.maybe("host", host(incident));
         element.value("up_bytes", incident.observed.up_bytes);
-        if let Some(roll_up) = &delivery.roll_up {
+        if let Some(roll_up) = &alert.roll_up {
             element.roll_up(roll_up);
         }
         element.close();
@@ -189,6 +189,7 @@ mod tests {
     use crate::sample::{self, AT, change, hostile, incident};
     use egret_analyzer::{ChangeKind, Incident, IncidentChange};
     use egret_event::EventId;
+    use egret_store::Delivery;
     use proptest::prelude::*;
 
     fn header() -> Header {
@@ -203,7 +204,7 @@ mod tests {
     }
 
     fn message(change: &IncidentChange, max_bytes: usize) -> String {
-        header().message(&delivery(change), max_bytes)
+        header().message(&delivery(change).into(), max_bytes)
     }
 
     /// The second incident of a roll-up.
@@ -338,7 +339,7 @@ mod tests {
             repeats: false,
         };
         let longest_delivery = Delivery { roll_up: Some(most), ..delivery(&change) };
-        let written = longest.message(&longest_delivery, 2048);
+        let written = longest.message(&longest_delivery.into(), 2048);
         let (params, sentence) = parse(&written);
         assert_eq!(params.len(), 20);
         assert!(sentence.len() > 100 && written.len() <= 2048, "{}", written.len());

@@ -6,12 +6,12 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use egret_store::Delivery;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
+use crate::alert::Alert;
 use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
 use crate::heartbeat::Beat;
 use crate::link::Failure;
@@ -168,12 +168,12 @@ impl SyslogLink {
         Self { config, wire }
     }
 
-    pub(crate) async fn send(&mut self, delivery: &Delivery) -> Result<(), Failure> {
+    pub(crate) async fn send(&mut self, alert: &Alert) -> Result<(), Failure> {
         let max_bytes = match &self.wire {
             Wire::Udp(_) => MAX_DATAGRAM_BYTES,
             Wire::Stream(_) => MAX_STREAM_BYTES,
         };
-        let message = self.config.header.message(delivery, max_bytes);
+        let message = self.config.header.message(alert, max_bytes);
         self.write(&message).await
     }
 

@@ -96,10 +96,10 @@ impl Outbox {
 
     /// Puts alerts about changes into the outbox, as the pipeline does, and wakes the delivery.
     pub(crate) fn put(&self, changes: &[IncidentChange]) {
-        let alerts = route(&self.targets, changes);
+        let alerts = route(&self.targets, changes, now());
         let unit = WriteUnit { changes, alerts: &alerts, now: now(), ..WriteUnit::default() };
         let written = self.store.commit(&unit).unwrap();
-        let fates = written.alerts + written.repeats;
+        let fates = written.alerts + written.repeats + written.unneeded;
         assert_eq!(fates, alerts.len() as u64, "an alert was there before");
         self.wake.notify_one();
     }

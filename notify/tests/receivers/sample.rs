@@ -82,6 +82,7 @@ pub(crate) fn delivery(change: &IncidentChange) -> Delivery {
         attempts: 0,
         last_error: None,
         roll_up: None,
+        gathered: None,
     }
 }
 

@@ -1,10 +1,6 @@
-//! What happens to incidents: changes by the engine and by people.
-//!
-//! The engine owns what an incident says, people own where it stands. There is one exception: an
-//! incident that notably grows after somebody closed it, or goes on in a later session, is open again,
-//! because what they judged is no longer all there is.
+//! What happens to incidents: changes by the engine and by people, by the table of the analyzer's `life`.
 
-use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange, RollUp};
+use egret_analyzer::{ChangeBy, ChangeKind, IncidentChange, IsClosed, RollUp, Signal};
 use egret_event::{EventId, SmolStr, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -54,6 +50,7 @@ pub(super) fn apply(
     db: &Connection,
     change: &IncidentChange,
     hidden: Hidden,
+    now: Timestamp,
 ) -> Result<(Applied, Option<RollUp>), StoreError> {
     let missed = change.incident.explanation.missed();
     let words = match change.kind {
@@ -69,7 +66,7 @@ pub(super) fn apply(
     keep_evidence(db, change)?;
     let is_hidden = hidden.suppressed_by.or(hidden.judged_like).is_some();
     let mut says_no_more = false;
-    if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Resumed) {
+    if change.kind.signal() == Some(Signal::Raise) {
         let goes_on = change.kind == ChangeKind::Resumed;
         let is_reopened = reopen_if_closed(db, change)?;
         says_no_more = goes_on && !is_reopened && roll_ups::is_told(db, change.incident.id)?;
@@ -77,8 +74,9 @@ pub(super) fn apply(
             roll_up = roll_ups::decide_told(db, &change.incident)?;
         }
     }
-    if change.kind == ChangeKind::Closed {
+    if change.kind.signal() == Some(Signal::Over) {
         close(db, change.incident.id)?;
+        outbox::let_go(db, change.incident.id, now)?;
     }
     let applied = match says_no_more {
         _ if is_hidden => Applied::Suppressed,
@@ -257,9 +255,13 @@ impl SqliteStore {
                 incident: row.incident.clone(),
             };
             record(db, &change, (comment, action.verdict))?;
+            let signal = kind.signal();
+            if matches!(signal, Some(Signal::TakenOn | Signal::Over)) {
+                outbox::let_go(db, id, now)?;
+            }
             let is_hidden = row.suppressed_by.or(row.judged_like).is_some();
-            if kind != ChangeKind::Commented && !is_hidden {
-                tell(db, &change, now, targets)?;
+            if let Some(signal) = signal.filter(|_| !is_hidden) {
+                tell(db, (&change, signal), now, targets)?;
             }
             Ok((row, Some(change)))
         })
@@ -322,28 +324,19 @@ fn step(
     status: IncidentStatus,
     says_more: bool,
 ) -> Result<Option<(ChangeKind, IncidentStatus)>, StoreError> {
-    use IncidentStatus::{Acknowledged, Closed, Open};
-    let wanted = match (kind, status) {
-        (ChangeKind::Acknowledged, Closed) => {
-            let reason = "the incident is closed: reopen it before acknowledging it";
-            return Err(StoreError::BadQuery(reason.to_owned()));
-        }
-        (ChangeKind::Acknowledged, _) => Acknowledged,
-        (ChangeKind::Closed, _) => Closed,
-        (ChangeKind::Reopened, _) => Open,
-        (ChangeKind::Commented, _) => status,
-        (
-            ChangeKind::Opened
-            | ChangeKind::Grew
-            | ChangeKind::Obscured
-            | ChangeKind::Ended
-            | ChangeKind::Resumed,
-            _,
-        ) => {
-            let reason = "only the engine opens, grows and ends incidents";
-            return Err(StoreError::BadQuery(reason.to_owned()));
-        }
-    };
+    let refused = |reason: &str| StoreError::BadQuery(reason.to_owned());
+    if !matches!(
+        kind,
+        ChangeKind::Acknowledged
+            | ChangeKind::Closed
+            | ChangeKind::Reopened
+            | ChangeKind::Commented
+    ) {
+        return Err(refused("only the engine opens, grows and ends incidents"));
+    }
+    let wanted = status
+        .after(kind)
+        .map_err(|IsClosed| refused("the incident is closed: reopen it before acknowledging it"))?;
     Ok(match (wanted == status, says_more) {
         (false, _) => Some((kind, wanted)),
         (true, true) => Some((ChangeKind::Commented, status)),
@@ -389,7 +382,7 @@ fn next_number(db: &Connection, id: EventId) -> Result<u32, StoreError> {
 
 fn tell(
     db: &Connection,
-    change: &IncidentChange,
+    (change, signal): (&IncidentChange, Signal),
     now: Timestamp,
     targets: &[Addressee],
 ) -> Result<(), StoreError> {
@@ -400,6 +393,8 @@ fn tell(
             alert: change.alert_id(),
             incident: change.incident.id,
             to: to.clone(),
+            signal,
+            severity: change.incident.severity,
             body: body.clone(),
         };
         outbox::queue(db, &entry, roll_up.as_ref(), now)?;

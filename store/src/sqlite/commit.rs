@@ -93,7 +93,7 @@ fn write_changes(
             suppressed_by: active.iter().find(|s| s.matches(incident, unit.now)).map(|s| s.id),
             judged_like: judged.prevents(incident, unit.now),
         };
-        let (applied, near) = apply(db, change, hidden)?;
+        let (applied, near) = apply(db, change, hidden, unit.now)?;
         committed.changes += u64::from(applied != Applied::Repeat);
         // Read now, so that what an alert says does not depend on what else is in the unit.
         let is_told = matches!(applied, Applied::New | Applied::Again);
@@ -121,6 +121,7 @@ fn write_changes(
                 match outbox::queue(db, alert, roll_up.as_ref(), unit.now)? {
                     Queued::New => committed.alerts += 1,
                     Queued::Unwanted => committed.repeats += 1,
+                    Queued::NotNeeded => committed.unneeded += 1,
                     Queued::Before => {}
                 }
             }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::incidents;
+use super::outbox;
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
 use crate::{FeedbackMatches, IncidentRow, StoreError};
@@ -141,7 +142,7 @@ fn mark(db: &Connection, destination: &str, now: Timestamp) -> Result<(), StoreE
     for (id, like) in alike {
         mark.execute([Stored(id), Stored(like)])?;
     }
-    Ok(())
+    outbox::let_go_hidden(db, now)
 }
 
 /// Everything that counts.

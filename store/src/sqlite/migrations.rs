@@ -5,13 +5,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::roll_ups;
 
 /// Every migration, oldest first. The file's `user_version` says how many it has had.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_baselines.sql"),
     include_str!("migrations/0003_suppressed.sql"),
     include_str!("migrations/0004_verdicts.sql"),
     include_str!("migrations/0005_destinations.sql"),
     include_str!("migrations/0006_roll_ups.sql"),
+    include_str!("migrations/0007_outbox.sql"),
 ];
 
 /// Marks a file as Egret's ("EGRT"), so that another program's database is never written to.

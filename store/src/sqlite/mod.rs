@@ -22,6 +22,7 @@ mod events;
 mod executors;
 mod feedback;
 mod filter;
+mod gather;
 mod incidents;
 mod migrations;
 mod open;

@@ -2,14 +2,20 @@
 //!
 //! Per target, alerts of one incident leave strictly in the order in which they were queued: one
 //! that waits for its next attempt holds up the later ones of its incident, and no others.
+//!
+//! An alert may be queued for later: its target has quiet hours, or is called only where nobody took the incident on.
+//! Until its time has come it is *held*. A later alert of the incident takes its place and its time; when somebody
+//! takes the incident on, or it is over, it is let go. What a target was not told of, it is not told the end of.
 
-use egret_analyzer::IncidentChange;
+use egret_analyzer::{IncidentChange, IncidentStatus, Signal};
 use egret_event::{EventId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::SqliteStore;
 use super::filter::Filter;
+use super::incidents::status_number;
+use super::roll_ups::VISIBLE;
 use super::stored::{Stored, from_json, to_json, unsigned};
 use crate::{AlertRollUp, Delivery, DeliveryState, OutboxEntry, StoreError};
 
@@ -17,6 +23,13 @@ use crate::{AlertRollUp, Delivery, DeliveryState, OutboxEntry, StoreError};
 const WAITING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+pub(super) const GATHERED: i64 = 3;
+const NOT_NEEDED: i64 = 4;
+
+/// What targets are to hear, as the table numbers it.
+const RAISE: i64 = 0;
+const TAKEN_ON: i64 = 1;
+const OVER: i64 = 2;
 
 /// Most incidents that a target is told of again.
 const MAX_STANDING: i64 = 1000;
@@ -24,12 +37,15 @@ const MAX_STANDING: i64 = 1000;
 /// Most dead letters returned at once; the counts tell of all.
 const MAX_DEAD_LETTERS: usize = 1000;
 
-const COLUMNS: &str = "alert, target, body, queued_at, attempts, error, roll_up";
+const COLUMNS: &str = "alert, target, body, queued_at, attempts, error, roll_up, gathered";
 
 /// Holds for alerts (as `o`) that no earlier alert of the same incident holds up.
 const FIRST_OF_ITS_INCIDENT: &str = "NOT EXISTS (SELECT 1 FROM outbox earlier
     WHERE earlier.target = o.target AND earlier.incident = o.incident AND earlier.state = 0
         AND earlier.seq < o.seq)";
+
+/// Holds for alerts whose time has not come at `?1`, and of which nothing was tried.
+const IS_HELD: &str = "state = 0 AND held = 1 AND attempts = 0 AND due_at > ?1";
 
 /// What became of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +55,8 @@ pub(super) enum Queued {
     Before,
     /// It repeats what was told, and the target wants no repeats.
     Unwanted,
+    /// It is the end of what the target was not told of, or somebody has taken it on already.
+    NotNeeded,
 }
 
 /// Queues an alert about an incident of a roll-up.
@@ -51,18 +69,114 @@ pub(super) fn queue(
     if roll_up.is_some_and(|roll_up| roll_up.repeats) && !entry.to.repeats {
         return Ok(Queued::Unwanted);
     }
+    let Some(due_at) = due_at(db, entry, now)? else { return Ok(Queued::NotNeeded) };
     let insert = "INSERT OR IGNORE INTO outbox
-                      (alert, incident, target, body, queued_at, due_at, roll_up)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)";
+                      (alert, incident, target, body, queued_at, due_at, roll_up, signal, rank, held)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6 > ?5)";
     let new = db.prepare_cached(insert)?.execute(params![
         Stored(entry.alert),
         Stored(entry.incident),
         entry.to.target,
         entry.body,
         Stored(now),
+        Stored(due_at),
         roll_up.map(|roll_up| to_json("roll-up", roll_up)).transpose()?,
+        signal_number(entry.signal),
+        entry.severity as i64,
     ])?;
     Ok(if new == 1 { Queued::New } else { Queued::Before })
+}
+
+/// When the target is to be told. `None`: it need not be.
+fn due_at(
+    db: &Connection,
+    entry: &OutboxEntry,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let to = &entry.to;
+    if !to.is_selective {
+        return Ok(Some(now));
+    }
+    let knows = knows(db, entry, now)?;
+    if entry.signal != Signal::Raise {
+        return Ok(knows.then_some(now));
+    }
+    let mut due_at = to.not_before.map_or(now, |until| until.max(now));
+    if let Some(patience) = to.untaken_for.filter(|_| !knows) {
+        if is_taken_on(db, entry.incident)? {
+            return Ok(None);
+        }
+        due_at = due_at.max(now + patience);
+    }
+    Ok(Some(match take_place_of_held(db, entry, now)? {
+        Some(held) => due_at.min(held),
+        None => due_at,
+    }))
+}
+
+/// Whether the target was told of the incident by an alert of its own, or is being told.
+fn knows(db: &Connection, entry: &OutboxEntry, now: Timestamp) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM outbox WHERE target = ?2 AND incident = ?3 AND signal = 0
+            AND state IN (0, 1) AND NOT ({IS_HELD}))"
+    );
+    let values = params![Stored(now), entry.to.target, Stored(entry.incident)];
+    Ok(db.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?)
+}
+
+fn is_taken_on(db: &Connection, incident: EventId) -> Result<bool, StoreError> {
+    let sql = "SELECT status FROM incidents WHERE id = ?1";
+    let status: Option<i64> =
+        db.prepare_cached(sql)?.query_row([Stored(incident)], |row| row.get(0)).optional()?;
+    Ok(status.is_some_and(|status| status != status_number(IncidentStatus::Open)))
+}
+
+/// Lets go the alerts of the incident that are held for the target, and says when the first of them was to be told.
+fn take_place_of_held(
+    db: &Connection,
+    entry: &OutboxEntry,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let sql =
+        format!("SELECT min(due_at) FROM outbox WHERE incident = ?2 AND target = ?3 AND {IS_HELD}");
+    let values = params![Stored(now), Stored(entry.incident), entry.to.target];
+    let first: Option<Stored<Timestamp>> =
+        db.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
+    if first.is_some() {
+        let sql = format!(
+            "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1
+             WHERE incident = ?2 AND target = ?3 AND {IS_HELD}"
+        );
+        db.prepare_cached(&sql)?.execute(values)?;
+    }
+    Ok(first.map(|at| at.0))
+}
+
+/// Lets go what is held about an incident: somebody has taken it on, or it is over.
+pub(super) fn let_go(db: &Connection, incident: EventId, now: Timestamp) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE incident = ?2 AND {IS_HELD}"
+    );
+    db.prepare_cached(&sql)?.execute(params![Stored(now), Stored(incident)])?;
+    Ok(())
+}
+
+/// The same of all incidents that are hidden.
+pub(super) fn let_go_hidden(db: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE {IS_HELD}
+            AND incident IN (SELECT id FROM incidents WHERE NOT ({VISIBLE}))"
+    );
+    db.prepare_cached(&sql)?.execute([Stored(now)])?;
+    Ok(())
+}
+
+const fn signal_number(signal: Signal) -> i64 {
+    match signal {
+        Signal::Raise => RAISE,
+        Signal::TakenOn => TAKEN_ON,
+        Signal::Over => OVER,
+    }
 }
 
 impl SqliteStore {
@@ -73,9 +187,27 @@ impl SqliteStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
+        self.due((target, now, limit), "1")
+    }
+
+    /// The same, of those that call for nobody; see [`crate::Store::outbox_due_ends`].
+    pub fn outbox_due_ends(
+        &self,
+        target: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.due((target, now, limit), "signal <> 0")
+    }
+
+    fn due(
+        &self,
+        (target, now, limit): (&str, Timestamp, usize),
+        holds: &str,
+    ) -> Result<Vec<Delivery>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox o
-             WHERE target = ?1 AND state = 0 AND due_at <= ?2 AND {FIRST_OF_ITS_INCIDENT}
+             WHERE target = ?1 AND state = 0 AND due_at <= ?2 AND {holds} AND {FIRST_OF_ITS_INCIDENT}
              ORDER BY seq LIMIT ?3"
         );
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -83,6 +215,13 @@ impl SqliteStore {
         let mut statement = db.prepare_cached(&sql)?;
         let rows = statement.query_map(params![target, Stored(now), limit], Raw::read)?;
         rows.map(|raw| raw?.into_delivery()).collect()
+    }
+
+    /// How many alerts wait for a target.
+    pub fn outbox_waiting(&self, target: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox WHERE target = ?1 AND state = 0";
+        let db = self.reader();
+        Ok(db.prepare_cached(sql)?.query_row([target], |row| row.get(0).map(unsigned))?)
     }
 
     /// When the next attempt for `target` is due. `None`: nothing waits.
@@ -210,6 +349,7 @@ struct Raw {
     attempts: u32,
     error: Option<String>,
     roll_up: Option<String>,
+    gathered: Option<String>,
 }
 
 impl Raw {
@@ -222,6 +362,7 @@ impl Raw {
             attempts: row.get(4)?,
             error: row.get(5)?,
             roll_up: row.get(6)?,
+            gathered: row.get(7)?,
         })
     }
 
@@ -234,6 +375,7 @@ impl Raw {
             attempts: self.attempts,
             last_error: self.error,
             roll_up: self.roll_up.map(|text| from_json("roll-up", &text)).transpose()?,
+            gathered: self.gathered.map(|text| from_json("gathered alerts", &text)).transpose()?,
         })
     }
 }

@@ -142,7 +142,7 @@ fn member(row: &Row<'_>, story: Story) -> Result<Member, StoreError> {
     })
 }
 
-fn severity_from(number: i64) -> Result<Severity, StoreError> {
+pub(super) fn severity_from(number: i64) -> Result<Severity, StoreError> {
     let all = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
     let found = all.into_iter().find(|severity| *severity as i64 == number);
     found.ok_or_else(|| StoreError::Damaged {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::incidents;
+use super::outbox;
 use super::stored::{Stored, from_json, to_json};
 use super::writer::Memory;
 use crate::{IncidentMatches, StoreError};
@@ -47,6 +48,7 @@ impl SqliteStore {
             for id in &matching {
                 mark.execute([Stored(*id), Stored(suppression.id)])?;
             }
+            outbox::let_go_hidden(db, suppression.created_at)?;
             Ok(matching.len() as u64)
         })
     }

@@ -435,13 +435,15 @@ pub(super) fn alert(change: &IncidentChange, target: &str) -> OutboxEntry {
         alert: change.alert_id(),
         incident: change.incident.id,
         to: told_all(target),
+        signal: change.kind.signal().unwrap(),
+        severity: change.incident.severity,
         body: serde_json::to_string(change).unwrap(),
     }
 }
 
 /// A target that wants every alert.
 pub(super) fn told_all(target: &str) -> Addressee {
-    Addressee { target: target.into(), repeats: true }
+    Addressee::of_all(target)
 }
 
 pub(super) fn suppression(n: u128, destination: &str) -> Suppression {

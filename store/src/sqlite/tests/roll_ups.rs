@@ -47,7 +47,7 @@ fn list(made: &SqliteStore, query: &IncidentQuery) -> Vec<(String, u64)> {
 
 /// Writes a change and tells of it: the SIEM of everything, the pager of no repeats.
 fn tell(made: &Made, change: &IncidentChange) -> Committed {
-    let pager = Addressee { target: "pager".into(), repeats: false };
+    let pager = Addressee { repeats: false, ..Addressee::of_all("pager") };
     let alerts = [told_all("siem"), pager].map(|to| crate::OutboxEntry { to, ..alert(change, "") });
     let unit = WriteUnit {
         changes: std::slice::from_ref(change),
@@ -233,7 +233,7 @@ fn whoever_was_called_is_not_called_again_about_one_story_and_the_siem_gets_each
 fn in_one_transaction_the_first_is_told_and_the_others_repeat_it() {
     let made = store();
     let changes = [nth(1, "bad.example"), nth(2, "bad.example"), nth(3, "bad.example")];
-    let pager = || Addressee { target: "pager".into(), repeats: false };
+    let pager = || Addressee { repeats: false, ..Addressee::of_all("pager") };
     let entry = |change| crate::OutboxEntry { to: pager(), ..alert(change, "") };
     let alerts: Vec<_> = changes.iter().map(entry).collect();
     let unit = WriteUnit { changes: &changes, alerts: &alerts, now: at(0), ..WriteUnit::default() };
@@ -309,7 +309,7 @@ fn what_people_do_with_a_repeat_is_not_told_to_whom_was_not_told_of_it() {
     tell(&made, &nth(2, "bad.example"));
     let action =
         Action { by: "ana".into(), kind: ChangeKind::Acknowledged, comment: None, verdict: None };
-    let pager = [Addressee { target: "pager".into(), repeats: false }];
+    let pager = [Addressee { repeats: false, ..Addressee::of_all("pager") }];
     for n in [1, 2] {
         made.act(id(n), &action, at(9), &pager).unwrap();
     }
@@ -333,8 +333,20 @@ fn a_file_of_an_older_release_is_filled_in() {
              ALTER TABLE incidents DROP COLUMN detector;
              ALTER TABLE incidents DROP COLUMN session;
              ALTER TABLE incidents DROP COLUMN told;
-             ALTER TABLE outbox DROP COLUMN roll_up;
              PRAGMA user_version = 5;",
+        )?;
+        for index in [
+            "raised", "told", "held", "leading", "ended", "waiting", "waiting_by_incident",
+        ] {
+            db.execute_batch(&format!("DROP INDEX outbox_{index}"))?;
+        }
+        for column in ["roll_up", "signal", "rank", "held", "leads", "led_by", "gathered"] {
+            db.execute_batch(&format!("ALTER TABLE outbox DROP COLUMN {column}"))?;
+        }
+        db.execute_batch(
+            "CREATE INDEX outbox_waiting ON outbox (target, seq) WHERE state = 0;
+             CREATE INDEX outbox_waiting_by_incident ON outbox (target, incident, seq) WHERE state = 0;
+             CREATE INDEX outbox_delivered ON outbox (ended_at) WHERE state = 1;",
         )?;
         Ok(())
     })
