@@ -1,5 +1,6 @@
 //! Claims about the SQLite store, on real files.
 
+mod calls;
 mod commit;
 mod events;
 mod executors;
