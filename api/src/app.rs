@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange};
-use egret_event::{ExecutorRegistration, Timestamp};
+use egret_event::{EventId, ExecutorRegistration, SmolStr, Timestamp};
 use egret_store::{Addressee, Store, StoreError};
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
@@ -25,6 +25,34 @@ const MAX_STREAMS: usize = 64;
 /// The targets that want an alert about such a change of an incident.
 pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<Addressee> + Send + Sync;
 
+/// What a receiver of alerts told back: somebody did something to an incident there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The incident.
+    pub incident: EventId,
+    /// What they did.
+    pub kind: ChangeKind,
+    /// Who did it.
+    pub by: SmolStr,
+    /// The targets that it may have been told by.
+    pub targets: Vec<String>,
+}
+
+/// Why what came from a receiver is not heard; the text says it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum NotHeard {
+    #[error("{0}")]
+    NobodyListens(String),
+    #[error("{0}")]
+    NotSigned(String),
+    #[error("{0}")]
+    Malformed(String),
+}
+
+/// Reads a message of PagerDuty's with its signature. `None`: it concerns no incident.
+pub type Hear = dyn Fn(&str, &[u8]) -> Result<Option<Heard>, NotHeard> + Send + Sync;
+
 /// What the API needs from its surroundings.
 #[derive(Clone)]
 pub struct ApiState {
@@ -40,6 +68,8 @@ pub struct ApiState {
     pub stream: broadcast::Sender<Arc<IncidentChange>>,
     /// The targets that want an alert about such a change.
     pub targets: Arc<TargetsOf>,
+    /// What PagerDuty tells back.
+    pub hear: Arc<Hear>,
     /// Told after something was put into the outbox.
     pub wake_outbox: Arc<Notify>,
     /// Told of every registration, after it is stored.

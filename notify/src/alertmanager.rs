@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egret_analyzer::{ChangeKind, IncidentChange, Severity};
+use egret_analyzer::{IncidentChange, Severity, Signal};
 use egret_event::{HumanDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -73,7 +73,7 @@ impl AlertmanagerConfig {
     pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
         let change = &alert.change;
         let own = change.incident.severity;
-        let is_over = change.kind == ChangeKind::Closed;
+        let is_over = change.kind.signal() == Some(Signal::Over);
         let all = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
         let alerts = all.into_iter().map(|severity| {
             let ends =

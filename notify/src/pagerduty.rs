@@ -6,10 +6,11 @@
 
 use std::path::PathBuf;
 
-use egret_analyzer::{ChangeKind, Severity};
+use egret_analyzer::{Severity, Signal};
 use egret_event::{HumanDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
+use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence};
@@ -35,6 +36,11 @@ raw_target! {
         pub routing_key_file: Option<PathBuf>,
         /// The environment variable that holds the integration key.
         pub routing_key_env: Option<String>,
+        /// A file that holds the secret of the webhook subscription which tells Egret what is done there. Without
+        /// it, nothing is heard of that.
+        pub webhook_secret_file: Option<PathBuf>,
+        /// The environment variable that holds it.
+        pub webhook_secret_env: Option<String>,
         /// Where to POST. Default `https://events.pagerduty.com/v2/enqueue`; the EU has its own.
         pub url: Option<String>,
         /// Whether `url` may lead to an address of a private network. Default `false`.
@@ -51,6 +57,8 @@ raw_target! {
 pub(crate) struct PagerDutyConfig {
     url: Url,
     routing_key: Token,
+    /// What PagerDuty signs with, where it tells back.
+    webhook_key: Option<hmac::Key>,
     client: HttpClient,
 }
 
@@ -65,11 +73,23 @@ impl PagerDutyConfig {
             what: "the service's integration key",
         };
         let routing_key = source.read_as(Token::parse)?;
+        let source = SecretSource {
+            file: ("webhook_secret_file", raw.webhook_secret_file.as_deref()),
+            env: ("webhook_secret_env", raw.webhook_secret_env.as_deref()),
+            what: "the secret of the webhook subscription",
+        };
+        let webhook_secret = source.is_given().then(|| source.read_as(Token::parse)).transpose()?;
+        let as_key = |secret: Token| hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
         Ok(Self {
             url,
             routing_key,
+            webhook_key: webhook_secret.map(as_key),
             client: HttpClient::build(raw.timeout, raw.ca.as_deref(), allow_private)?,
         })
+    }
+
+    pub(crate) fn webhook_key(&self) -> Option<&hmac::Key> {
+        self.webhook_key.as_ref()
     }
 
     /// Makes one attempt.
@@ -86,17 +106,11 @@ impl PagerDutyConfig {
 }
 
 /// What PagerDuty is to do with its incident.
-const fn action(kind: ChangeKind) -> &'static str {
-    match kind {
-        ChangeKind::Acknowledged => "acknowledge",
-        ChangeKind::Closed => "resolve",
-        ChangeKind::Opened
-        | ChangeKind::Grew
-        | ChangeKind::Reopened
-        | ChangeKind::Resumed
-        | ChangeKind::Obscured
-        | ChangeKind::Ended
-        | ChangeKind::Commented => "trigger",
+const fn action(signal: Option<Signal>) -> &'static str {
+    match signal {
+        Some(Signal::TakenOn) => "acknowledge",
+        Some(Signal::Over) => "resolve",
+        Some(Signal::Raise) | None => "trigger",
     }
 }
 
@@ -109,7 +123,7 @@ fn event(alert: &Alert) -> Value {
     let steps: Vec<_> = explanation.next_steps.iter().map(|step| text(step)).collect();
     let techniques: Vec<_> = explanation.techniques.iter().map(|technique| &technique.id).collect();
     let mut event = json!({
-        "event_action": action(change.kind),
+        "event_action": action(change.kind.signal()),
         "dedup_key": incident.id.to_string(),
         "client": PRODUCT,
         "payload": {

@@ -30,16 +30,22 @@ pub fn targets_for(
 
 fn addressee(target: &Target, incident: &Incident, signal: Signal, now: Timestamp) -> Addressee {
     let calls = &target.calls;
-    Addressee {
-        target: target.name.clone(),
+    let to = Addressee {
         repeats: target.repeats,
-        not_before: match signal {
-            Signal::Raise => calls.quiet.until(incident, now),
-            Signal::TakenOn | Signal::Over => None,
-        },
-        untaken_for: calls.unacknowledged_for,
         is_selective: calls.is_selective(),
+        ..Addressee::of_all(&target.name)
+    };
+    if signal != Signal::Raise {
+        return to;
     }
+    // Nobody can take on at night what they are told of in the morning.
+    let after_quiet = |at| calls.quiet.until(incident, at);
+    let not_before = after_quiet(now);
+    let if_untaken_at = calls.unacknowledged_for.map(|patience| {
+        let at = not_before.unwrap_or(now) + patience;
+        after_quiet(at).unwrap_or(at)
+    });
+    Addressee { not_before, if_untaken_at, ..to }
 }
 
 /// Whether an incident says that the target takes no alerts.

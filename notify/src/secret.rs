@@ -30,6 +30,11 @@ pub(crate) struct SecretSource<'a> {
 }
 
 impl SecretSource<'_> {
+    /// Whether the configuration names one.
+    pub(crate) fn is_given(&self) -> bool {
+        self.file.1.is_some() || self.env.1.is_some()
+    }
+
     /// Reads it as what `parse` makes of it. No error quotes it.
     pub(crate) fn read_as<T>(
         self,

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use egret_analyzer::{ChangeKind, Severity};
+use egret_analyzer::{ChangeKind, Severity, Signal};
 use egret_event::{HumanDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -137,8 +137,8 @@ fn message(alert: &Alert) -> Value {
 
 /// How urgent it is, at a glance.
 fn mark(alert: &Alert) -> &'static str {
-    match (alert.change.kind, alert.change.incident.severity) {
-        (ChangeKind::Closed, _) => "✅",
+    match (alert.change.kind.signal(), alert.change.incident.severity) {
+        (Some(Signal::Over), _) => "✅",
         (_, Severity::Critical) => "🔴",
         (_, Severity::High) => "🟠",
         (_, Severity::Medium) => "🟡",

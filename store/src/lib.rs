@@ -307,6 +307,12 @@ impl Store {
         store.outbox_gather(target, now, room)
     }
 
+    /// The incidents that `target` was told of, or is to be told of, by alerts about another one: at most 100,000.
+    pub fn outbox_led(&self, incident: EventId, target: &str) -> Result<Vec<EventId>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_led(incident, target)
+    }
+
     /// How many alerts wait for `target`.
     pub fn outbox_waiting(&self, target: &str) -> Result<u64, StoreError> {
         let Self::Sqlite(store) = self;

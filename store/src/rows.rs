@@ -1,7 +1,6 @@
 //! What goes into the store and what comes out of it.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use egret_analyzer::{
     ChangeBy, ChangeKind, Feedback, FrozenBaseline, Incident, IncidentChange, IncidentStatus,
@@ -289,8 +288,8 @@ pub struct Addressee {
     pub repeats: bool,
     /// It is left alone until then: quiet hours, maintenance.
     pub not_before: Option<Timestamp>,
-    /// It is told only of what nobody took on for so long, and from then on of all that happens to it.
-    pub untaken_for: Option<Duration>,
+    /// It is told only of what nobody has taken on by then, and from then on of all that happens to it.
+    pub if_untaken_at: Option<Timestamp>,
     /// Whether there is anything that it is not told of by itself: it hears of the end of an incident only
     /// where it was told of it before.
     pub is_selective: bool,
@@ -303,7 +302,7 @@ impl Addressee {
             target: target.into(),
             repeats: true,
             not_before: None,
-            untaken_for: None,
+            if_untaken_at: None,
             is_selective: false,
         }
     }

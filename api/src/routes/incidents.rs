@@ -319,7 +319,7 @@ async fn act_on_one(app: Shared, id: EventId, action: Action) -> Outcome<JsonBod
 
 /// Lets `acts` happen, and tells whoever takes feedback when they have changed any: once, because it reads
 /// all that counts.
-fn telling_once<T>(outside: &ApiState, acts: impl FnOnce(&mut bool) -> T) -> T {
+pub(crate) fn telling_once<T>(outside: &ApiState, acts: impl FnOnce(&mut bool) -> T) -> T {
     let mut changed_feedback = false;
     let acted = acts(&mut changed_feedback);
     if changed_feedback {
@@ -329,7 +329,7 @@ fn telling_once<T>(outside: &ApiState, acts: impl FnOnce(&mut bool) -> T) -> T {
 }
 
 /// Carries out an action and tells the live stream and the outbox of it.
-fn act(
+pub(crate) fn act(
     outside: &ApiState,
     id: EventId,
     action: &Action,

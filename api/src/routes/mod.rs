@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod executors;
 pub(crate) mod health;
 pub(crate) mod incidents;
+pub(crate) mod receive;
 pub(crate) mod roll_ups;
 pub(crate) mod series;
 pub(crate) mod session;
@@ -66,7 +67,10 @@ fn register() -> OpenApiRouter<Shared> {
 }
 
 fn open() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(session::log_in)).routes(routes!(session::log_out))
+    OpenApiRouter::new()
+        .routes(routes!(session::log_in))
+        .routes(routes!(session::log_out))
+        .routes(routes!(receive::hear_pagerduty))
 }
 
 fn probes() -> OpenApiRouter<Shared> {

@@ -10,6 +10,7 @@ mod incidents;
 mod limits;
 mod observed;
 mod problems;
+mod receive;
 mod roll_ups;
 mod stream;
 mod suppressions;

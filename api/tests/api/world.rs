@@ -14,7 +14,8 @@ use egret_analyzer::{
     Quantity, Severity, Stage, Tail,
 };
 use egret_api::{
-    ApiConfig, ApiState, ProblemDocument, SourceState, SourceStatus, Status, new_token, router,
+    ApiConfig, ApiState, Heard, NotHeard, ProblemDocument, SourceState, SourceStatus, Status,
+    new_token, router,
 };
 use egret_event::{
     Attribution, Destination, Event, EventId, ExecutorRegistration, Fact, FlowInterval, FlowPhase,
@@ -172,6 +173,16 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         require_token: false,
         now,
         stream: broadcast::channel(4).0,
+        hear: Arc::new(|signature, body| match signature {
+            "deaf" => Err(NotHeard::NobodyListens("no target listens".to_owned())),
+            "v1=good" => Ok(serde_json::from_slice(body).ok().map(|(incident, kind)| Heard {
+                incident,
+                kind,
+                by: "Jo (PagerDuty)".into(),
+                targets: vec!["pager".to_owned()],
+            })),
+            _ => Err(NotHeard::NotSigned("the signature is wrong".to_owned())),
+        }),
         targets: Arc::new(|_, _| vec![Addressee::of_all("siem")]),
         wake_outbox: Arc::new(Notify::new()),
         register: Arc::new(move |registration| {

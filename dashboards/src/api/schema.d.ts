@@ -316,6 +316,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/receive/pagerduty": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hears of what was done to an incident in PagerDuty (webhook version 3): acknowledged, resolved, or nobody's
+         *     again. The signature takes the place of a token. Where the alert told of many incidents, all of them are
+         *     acknowledged, because whoever was called knows of all.
+         */
+        post: operations["hear_pagerduty"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/roll-ups": {
         parameters: {
             query?: never;
@@ -2632,6 +2653,47 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
+            };
+            /** @description What is wrong */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    hear_pagerduty: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description `v1=` and HMAC-SHA256 of the body, in hex */
+                "X-PagerDuty-Signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description It was heard */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It concerns no incident */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What is wrong */
             default: {

@@ -76,6 +76,10 @@ fn api_state(serve: Serve) -> ApiState {
         require_token: serve.require_token,
         now: clock::now,
         stream,
+        hear: {
+            let targets = Arc::clone(&targets);
+            Arc::new(move |signature, body| hear(&targets, signature, body))
+        },
         targets: Arc::new(move |incident, kind| {
             egret_notify::targets_for(&targets, incident, kind, clock::now())
         }),
@@ -92,6 +96,30 @@ fn api_state(serve: Serve) -> ApiState {
         },
         status: Arc::new(move || board.status(clock::now(), target_status(&counted))),
     }
+}
+
+/// What PagerDuty tells back, in the words of the API.
+fn hear(
+    targets: &[Target],
+    signature: &str,
+    body: &[u8],
+) -> Result<Option<egret_api::Heard>, egret_api::NotHeard> {
+    use egret_api::NotHeard as Refusal;
+    let refused = |refusal: egret_notify::NotHeard| {
+        let text = refusal.to_string();
+        match refusal {
+            egret_notify::NotHeard::NobodyListens => Refusal::NobodyListens(text),
+            egret_notify::NotHeard::NotSigned => Refusal::NotSigned(text),
+            egret_notify::NotHeard::Malformed => Refusal::Malformed(text),
+        }
+    };
+    let heard = egret_notify::hear(targets, signature, body).map_err(refused)?;
+    Ok(heard.map(|egret_notify::Heard { incident, kind, by, targets }| egret_api::Heard {
+        incident,
+        kind,
+        by,
+        targets,
+    }))
 }
 
 /// Tells the engine what people judged benign. Read while the channel is held: of two changes at the same

@@ -7,6 +7,7 @@ mod alertmanager;
 mod certificates;
 mod ecs;
 mod email;
+mod escalation;
 mod heartbeat;
 mod http;
 mod outbox;

@@ -104,6 +104,11 @@ impl Outbox {
         self.wake.notify_one();
     }
 
+    /// Tells the delivery that there is something new.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
     pub(crate) fn start(&self) -> Running {
         self.start_by(now)
     }

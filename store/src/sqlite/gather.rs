@@ -17,6 +17,9 @@ use crate::{Gathered, StoreError};
 /// Most destinations named.
 const MOST_DESTINATIONS: i64 = 5;
 
+/// Most incidents told by one alert that are said.
+const MOST_LED: i64 = 100_000;
+
 /// Holds for alerts (as `o`) that are due for the target `?1` at `?2`, call for somebody, lead no others, and
 /// before which no alert of the same incident has to leave by itself.
 const RAISES: &str =
@@ -59,6 +62,21 @@ impl SqliteStore {
             .query_row(params![target, Stored(now)], |row| row.get(0))
             .optional()?;
         Ok(first.map(|at| at.0))
+    }
+
+    /// Incidents that `target` was told of by alerts about another one; see [`crate::Store::outbox_led`].
+    pub fn outbox_led(&self, incident: EventId, target: &str) -> Result<Vec<EventId>, StoreError> {
+        let sql = "SELECT DISTINCT incident FROM outbox
+            WHERE state = 3 AND incident <> ?1 AND led_by IN (
+                SELECT alert FROM outbox
+                WHERE target = ?2 AND incident = ?1 AND signal = 0 AND gathered IS NOT NULL)
+            ORDER BY seq LIMIT ?3";
+        let db = self.reader();
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map(params![Stored(incident), target, MOST_LED], |row| {
+            row.get::<_, Stored<EventId>>(0)
+        })?;
+        rows.map(|id| Ok(id?.0)).collect()
     }
 
     /// Gathers what is due for `target` where that is more than `room`; see [`crate::Store::outbox_gather`].

@@ -102,11 +102,11 @@ fn due_at(
         return Ok(knows.then_some(now));
     }
     let mut due_at = to.not_before.map_or(now, |until| until.max(now));
-    if let Some(patience) = to.untaken_for.filter(|_| !knows) {
+    if let Some(escalates_at) = to.if_untaken_at.filter(|_| !knows) {
         if is_taken_on(db, entry.incident)? {
             return Ok(None);
         }
-        due_at = due_at.max(now + patience);
+        due_at = due_at.max(escalates_at);
     }
     Ok(Some(match take_place_of_held(db, entry, now)? {
         Some(held) => due_at.min(held),
@@ -241,7 +241,7 @@ impl SqliteStore {
     pub fn outbox_standing(&self, target: &str) -> Result<Vec<IncidentChange>, StoreError> {
         // Beside max() the other columns are those of the row that has it.
         let sql = "SELECT body, max(seq) AS last FROM outbox WHERE target = ?1 AND state = 1
-            GROUP BY incident HAVING body ->> '$.kind' <> 'closed'
+            GROUP BY incident HAVING signal <> 2
             ORDER BY last DESC LIMIT ?2";
         let db = self.reader();
         let mut statement = db.prepare_cached(sql)?;

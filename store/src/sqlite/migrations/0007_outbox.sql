@@ -14,6 +14,7 @@ UPDATE outbox SET signal = CASE body ->> '$.kind' WHEN 'acknowledged' THEN 1 WHE
 CREATE INDEX outbox_raised ON outbox (target, incident) WHERE signal = 0;
 CREATE INDEX outbox_told ON outbox (target, ended_at) WHERE state = 1 AND signal = 0;
 CREATE INDEX outbox_leading ON outbox (target) WHERE state = 0 AND leads;
+CREATE INDEX outbox_led ON outbox (led_by) WHERE state = 3;
 CREATE INDEX outbox_held ON outbox (incident) WHERE state = 0 AND held = 1;
 
 DROP INDEX outbox_delivered;

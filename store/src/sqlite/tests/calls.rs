@@ -1,7 +1,5 @@
 //! Targets that are people: when they are called, what they need not hear, and what is told as one.
 
-use std::time::Duration;
-
 use egret_analyzer::{ChangeKind, Incident, IncidentChange, Severity};
 
 use super::made::{Made, alert, at, change, incident, store};
@@ -9,10 +7,10 @@ use crate::{Action, Addressee, Committed, DeliveryState, Gathered, OutboxEntry, 
 
 const PAGER: &str = "pager";
 
-/// Called about what nobody took on for 600 s.
-fn second_line() -> Addressee {
-    let untaken_for = Some(Duration::from_secs(600));
-    Addressee { untaken_for, is_selective: true, ..Addressee::of_all(PAGER) }
+/// Called about what nobody took on for 600 s, from a second on.
+fn second_line(second: u64) -> Addressee {
+    let if_untaken_at = Some(at(second + 600));
+    Addressee { if_untaken_at, is_selective: true, ..Addressee::of_all(PAGER) }
 }
 
 /// Left alone until second 1000.
@@ -90,9 +88,9 @@ fn grows(n: u128, number: u32, second: u64) -> IncidentChange {
 #[test]
 fn what_nobody_takes_on_is_escalated_once_as_it_is_by_then() {
     let made = store();
-    made.tell(&opens(1, 0), second_line());
+    made.tell(&opens(1, 0), second_line(0));
     assert_eq!(made.outbox_next(PAGER).unwrap(), Some(at(600)));
-    made.tell(&grows(1, 1, 500), second_line());
+    made.tell(&grows(1, 1, 500), second_line(500));
     assert_eq!(made.calls(599), []);
     assert_eq!(
         made.take_all(600),
@@ -100,10 +98,10 @@ fn what_nobody_takes_on_is_escalated_once_as_it_is_by_then() {
         "the time of the first, the last state"
     );
     // Who was called hears at once what happens to it then.
-    made.tell(&grows(1, 2, 700), second_line());
-    made.acts(1, ChangeKind::Acknowledged, 800, second_line());
+    made.tell(&grows(1, 2, 700), second_line(700));
+    made.acts(1, ChangeKind::Acknowledged, 800, second_line(800));
     assert_eq!(made.take_all(800), [(1, ChangeKind::Grew), (1, ChangeKind::Acknowledged)]);
-    made.acts(1, ChangeKind::Closed, 900, second_line());
+    made.acts(1, ChangeKind::Closed, 900, second_line(900));
     assert_eq!(made.take_all(900), [(1, ChangeKind::Closed)]);
 }
 
@@ -111,14 +109,14 @@ fn what_nobody_takes_on_is_escalated_once_as_it_is_by_then() {
 fn what_is_taken_on_in_time_is_not_escalated_and_its_end_is_not_told() {
     let made = store();
     for (n, kind) in [(1, ChangeKind::Acknowledged), (2, ChangeKind::Closed)] {
-        made.tell(&opens(n, 0), second_line());
-        made.acts(n, kind, 300, second_line());
+        made.tell(&opens(n, 0), second_line(0));
+        made.acts(n, kind, 300, second_line(300));
     }
-    assert_eq!(made.tell(&grows(1, 1, 400), second_line()).unneeded, 1, "somebody has it");
+    assert_eq!(made.tell(&grows(1, 1, 400), second_line(400)).unneeded, 1, "somebody has it");
     assert_eq!(made.calls(5000), []);
     // It is nobody's again: the time counts from now.
-    made.acts(1, ChangeKind::Reopened, 1000, second_line());
-    made.tell(&grows(2, 1, 1100), second_line());
+    made.acts(1, ChangeKind::Reopened, 1000, second_line(1000));
+    made.tell(&grows(2, 1, 1100), second_line(1100));
     assert_eq!(made.calls(1599), []);
     assert_eq!(made.take_all(1600), [(1, ChangeKind::Reopened)]);
     assert_eq!(made.take_all(1700), [(2, ChangeKind::Grew)], "it grew after it was closed");
@@ -127,8 +125,8 @@ fn what_is_taken_on_in_time_is_not_escalated_and_its_end_is_not_told() {
 #[test]
 fn the_engine_ends_an_escalation_too() {
     let made = store();
-    made.tell(&opens(1, 0), second_line());
-    made.tell(&step(1, ChangeKind::Closed, (1, 300), Severity::High), second_line());
+    made.tell(&opens(1, 0), second_line(0));
+    made.tell(&step(1, ChangeKind::Closed, (1, 300), Severity::High), second_line(300));
     assert_eq!(made.calls(5000), []);
     assert_eq!(made.outbox_waiting(PAGER).unwrap(), 0);
 }
@@ -159,9 +157,9 @@ fn what_a_suppression_or_a_verdict_hides_meanwhile_is_let_go() {
 #[test]
 fn what_is_due_but_not_delivered_yet_is_no_longer_let_go() {
     let made = store();
-    made.tell(&opens(1, 0), second_line());
+    made.tell(&opens(1, 0), second_line(0));
     // It may be on its way when somebody takes the incident on: both are told, in their order.
-    made.acts(1, ChangeKind::Acknowledged, 601, second_line());
+    made.acts(1, ChangeKind::Acknowledged, 601, second_line(601));
     assert_eq!(made.take_all(602), [(1, ChangeKind::Opened), (1, ChangeKind::Acknowledged)]);
 }
 

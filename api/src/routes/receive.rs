@@ -1,0 +1,91 @@
+//! What receivers of alerts tell back.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use egret_analyzer::ChangeKind;
+use egret_event::EventId;
+use egret_store::{Action, StoreError};
+
+use super::incidents::{act, telling_once};
+use crate::app::{ApiState, Heard, NotHeard, Shared};
+use crate::problem::{Kind, Outcome, Problem};
+
+/// Where PagerDuty signs its webhooks.
+const SIGNATURE: &str = "x-pagerduty-signature";
+
+/// Hears of what was done to an incident in PagerDuty (webhook version 3): acknowledged, resolved, or nobody's
+/// again. The signature takes the place of a token. Where the alert told of many incidents, all of them are
+/// acknowledged, because whoever was called knows of all.
+#[utoipa::path(
+    post, path = "/v1/receive/pagerduty", tag = "receivers", security(()),
+    params(("X-PagerDuty-Signature" = String, Header, description = "`v1=` and HMAC-SHA256 of the body, in hex")),
+    request_body(content = Object, content_type = "application/json"),
+    responses(
+        (status = 202, description = "It was heard"),
+        (status = 204, description = "It concerns no incident")
+    )
+)]
+pub(crate) async fn hear_pagerduty(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Outcome<StatusCode> {
+    let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
+    let heard = (app.outside.hear)(signature.unwrap_or_default(), &body);
+    let heard = heard.map_err(|refusal| {
+        let kind = match refusal {
+            NotHeard::NobodyListens(_) => Kind::NotFound,
+            NotHeard::NotSigned(_) => Kind::Unauthenticated,
+            NotHeard::Malformed(_) => Kind::BadBody,
+        };
+        Problem::new(kind, refusal.to_string())
+    })?;
+    let Some(heard) = heard else { return Ok(StatusCode::NO_CONTENT) };
+    let own = heard.clone();
+    let is_known = app.ask(move |outside| carry_out(outside, &own, own.incident, own.kind)).await?;
+    if !is_known {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    if matches!(heard.kind, ChangeKind::Acknowledged | ChangeKind::Closed) {
+        // There may be very many, and the sender does not wait long.
+        tokio::spawn(async move { acknowledge_others(&app, heard).await });
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Takes on the incidents that were told by the same alert, one after the other.
+async fn acknowledge_others(app: &Shared, heard: Heard) {
+    let (incident, targets) = (heard.incident, heard.targets.clone());
+    let led = app.ask(move |outside| {
+        let led = targets.iter().map(|target| outside.store.outbox_led(incident, target));
+        Ok(led.collect::<Result<Vec<_>, _>>()?.concat())
+    });
+    let led = led.await;
+    let mut failed = u64::from(led.is_err());
+    for id in led.unwrap_or_default() {
+        let heard = heard.clone();
+        let done = app.ask(move |outside| carry_out(outside, &heard, id, ChangeKind::Acknowledged));
+        failed += u64::from(done.await.is_err());
+    }
+    if failed > 0 {
+        tracing::error!(%incident, failed, "incidents told by one alert could not be acknowledged");
+    }
+}
+
+/// Does to an incident what was done there. `false`: it is none of ours, or not so that this could be done.
+fn carry_out(
+    outside: &ApiState,
+    heard: &Heard,
+    incident: EventId,
+    kind: ChangeKind,
+) -> Result<bool, StoreError> {
+    let action = Action { by: heard.by.clone(), kind, comment: None, verdict: None };
+    let acted =
+        telling_once(outside, |changed_feedback| act(outside, incident, &action, changed_feedback));
+    match acted {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotFound { .. } | StoreError::BadQuery(_)) => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
