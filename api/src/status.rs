@@ -31,7 +31,7 @@ pub struct Status {
     pub sources: Vec<SourceStatus>,
     /// The stages behind the sources, in the order in which events pass them.
     pub stages: Vec<StageStatus>,
-    /// The alert targets, in the order of the configuration.
+    /// The alert targets, in the order of the configuration; then those that are no longer there and have alerts.
     pub targets: Vec<TargetStatus>,
 }
 
@@ -94,4 +94,8 @@ pub struct TargetStatus {
     pub waiting: u64,
     /// Alerts that were given up.
     pub dead: u64,
+    /// Since when it took nothing that was sent to it. `None`: it took the last, or nothing was sent since the start.
+    pub failing_since: Option<Timestamp>,
+    /// What the last failure was.
+    pub error: Option<String>,
 }

@@ -16,6 +16,7 @@ use crate::at_most::Room;
 use crate::heartbeat::{self, Wellness};
 use crate::link::{Failure, Link};
 use crate::schedule::{LONGEST_RETRY_AFTER, PATIENCE, SHORTEST_OUTAGE, probe_pause, wait_after};
+use crate::standing::Standings;
 use crate::target::Calls;
 use crate::{NotifyError, Target};
 
@@ -31,9 +32,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long the attempt under way may still take once delivery is told to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What is delivered, and what that needs.
+pub struct Deliveries {
+    /// Where the outbox is.
+    pub store: Store,
+    /// Who is told.
+    pub targets: Vec<Target>,
+    /// Notified when the outbox got something new.
+    pub wake: Arc<Notify>,
+    /// Whether Egret is well: targets with a heartbeat are told so as long as it is.
+    pub wellness: Wellness,
+    /// Where it is noted how the targets are doing.
+    pub standings: Standings,
+    /// The wall clock.
+    pub now: fn() -> Timestamp,
+}
+
 /// Delivers what is in the outbox, each target on its own task, until `stop` turns true.
-/// `wake` is notified when the outbox got something new; `now` is the wall clock. Targets with a heartbeat are told
-/// that all is well as long as `wellness` has no reason against it.
 ///
 /// On `stop` the attempt under way is finished, for three seconds at most; what was not delivered
 /// by then stays in the outbox and is delivered after the next start.
@@ -41,13 +56,10 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`NotifyError::BrokeOff`] where a task panicked. Receivers and stores that fail are waited for.
 pub async fn run(
-    store: Store,
-    targets: Vec<Target>,
-    wake: Arc<Notify>,
-    wellness: Wellness,
+    deliveries: Deliveries,
     mut stop: watch::Receiver<bool>,
-    now: fn() -> Timestamp,
 ) -> Result<(), NotifyError> {
+    let Deliveries { store, targets, wake, wellness, standings, now } = deliveries;
     describe_metrics();
     let (woken, wakes) = watch::channel(());
     let mut couriers = JoinSet::new();
@@ -56,7 +68,7 @@ pub async fn run(
             let wellness = Arc::clone(&wellness);
             couriers.spawn(heartbeat::run(target.clone(), every, wellness, stop.clone(), now));
         }
-        let courier = Courier::new(store.clone(), target, now);
+        let courier = Courier::new(store.clone(), target, standings.clone(), now);
         couriers.spawn(courier.run(wakes.clone(), stop.clone()));
     }
     tokio::select! {
@@ -110,6 +122,7 @@ struct Courier {
     /// Where the dashboard is.
     page: Option<String>,
     link: Link,
+    standings: Standings,
     now: fn() -> Timestamp,
     /// Since when, and for how many probes, the target could not be reached.
     outage: Option<(Timestamp, u32)>,
@@ -132,13 +145,14 @@ enum Next {
 }
 
 impl Courier {
-    fn new(store: Store, target: Target, now: fn() -> Timestamp) -> Self {
+    fn new(store: Store, target: Target, standings: Standings, now: fn() -> Timestamp) -> Self {
         Self {
             store,
             name: target.name,
             calls: target.calls,
             page: target.page,
             link: Link::new(target.channel),
+            standings,
             now,
             outage: None,
             held_until: None,
@@ -172,6 +186,7 @@ impl Courier {
     /// Delivers what is due, and says when to look again.
     async fn round(&mut self, stop: &watch::Receiver<bool>) -> Result<Next, StoreError> {
         self.write_down().await?;
+        self.show_waiting().await?;
         if let Some(pause) = self.held() {
             return Ok(Next::Pause(pause));
         }
@@ -188,7 +203,6 @@ impl Courier {
             (true, Some(at)) => Next::Pause(self.bounded(at)),
             (true, None) => Next::Pause(self.until_next().await?),
         };
-        self.show_waiting().await?;
         self.store_recovered();
         Ok(next)
     }
@@ -319,10 +333,13 @@ impl Courier {
         let failure = match sent {
             Ok(()) => {
                 self.reached();
+                self.standings.took(&self.name);
                 return Some(DeliveryState::Delivered { at });
             }
             Err(failure) => failure,
         };
+        let is_off = matches!(failure, Failure::Gone(_));
+        self.standings.failed(&self.name, at, failure.error(), is_off);
         counter!("egret_notify_failed_total", "target" => self.name.clone()).increment(1);
         match failure {
             Failure::Unreachable(error) => {

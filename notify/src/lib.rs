@@ -39,6 +39,7 @@ mod secret;
 mod sentinel;
 mod slack;
 mod splunk;
+mod standing;
 mod syslog;
 mod target;
 mod text;
@@ -52,7 +53,7 @@ pub use config::{
     Facility, RawMaintenance, RawNotify, RawSyslog, RawTarget, SyslogFormat, SyslogTransport,
     Target,
 };
-pub use deliver::run;
+pub use deliver::{Deliveries, run};
 pub use elastic::RawElastic;
 pub use email::{EmailTls, RawEmail};
 pub use file::RawFile;
@@ -64,6 +65,7 @@ pub use route::{about_target, route, targets_for};
 pub use sentinel::RawSentinel;
 pub use slack::RawSlack;
 pub use splunk::RawSplunk;
+pub use standing::{Standing, Standings};
 pub use target::RawAtMost;
 pub use try_out::{Tried, try_out};
 pub use webhook::RawWebhook;

@@ -24,7 +24,9 @@ pub use rows::{
 pub use sqlite::SqliteStore;
 
 pub use egret_analyzer::IncidentStatus;
-use egret_analyzer::{Feedback, FrozenBaseline, IncidentChange, RollUp, Suppression};
+use egret_analyzer::{
+    Detector, Feedback, FrozenBaseline, Incident, IncidentChange, RollUp, Suppression,
+};
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
 /// A store. A closed set: SQLite for one machine; ClickHouse joins it when users outgrow that.
@@ -95,6 +97,12 @@ impl Store {
     pub fn incident(&self, id: EventId) -> Result<Option<IncidentDetail>, StoreError> {
         let Self::Sqlite(store) = self;
         store.incident(id)
+    }
+
+    /// The incidents that a detector has most to do with and that are not closed: at most 1,000.
+    pub fn standing_incidents(&self, detector: Detector) -> Result<Vec<Incident>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.standing_incidents(detector)
     }
 
     /// Carries out what a person wants done with an incident, and returns it as it is then

@@ -10,6 +10,7 @@ mod evaluation;
 mod exporters;
 mod faults;
 mod hostile;
+mod itself;
 mod ledger;
 mod monitoring;
 mod overload;

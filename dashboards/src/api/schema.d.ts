@@ -1751,7 +1751,7 @@ export interface components {
             started_at: components["schemas"]["Timestamp"];
             /** @description Why the store cannot be written, if it cannot. */
             store_error?: string | null;
-            /** @description The alert targets, in the order of the configuration. */
+            /** @description The alert targets, in the order of the configuration; then those that are no longer there and have alerts. */
             targets: components["schemas"]["TargetStatus"][];
             /** @description Egret's version. */
             version: string;
@@ -1888,6 +1888,9 @@ export interface components {
              * @description Alerts that were given up.
              */
             dead: number;
+            /** @description What the last failure was. */
+            error?: string | null;
+            failing_since?: components["schemas"]["Timestamp"] | null;
             /** @description Its configured name. */
             name: string;
             /**

@@ -1,5 +1,6 @@
 //! `egret run`: all roles in one process.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -10,7 +11,7 @@ use egret_analyzer::{AnalyzerConfig, Engine};
 use egret_api::SourceState;
 use egret_collector::AttributionTable;
 use egret_event::{InputPosition, Timestamp};
-use egret_store::Store;
+use egret_store::{Store, StoreError};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -23,6 +24,7 @@ use crate::roles::analyze::{self, Analyze};
 use crate::roles::board::Board;
 use crate::roles::collect::{self, Collect, ToEngine};
 use crate::roles::serve::{self, Serve};
+use crate::roles::watchdog::{self, Watchdog};
 use crate::roles::write::{self, Writer};
 use crate::roles::{ENGINE_QUEUE, WRITE_QUEUE};
 
@@ -65,6 +67,7 @@ pub struct Running {
     threads: Vec<thread::JoinHandle<()>>,
     served: tokio::task::JoinHandle<Result<()>>,
     ticking: tokio::task::JoinHandle<()>,
+    watching: tokio::task::JoinHandle<Result<(), StoreError>>,
 }
 
 impl Running {
@@ -90,30 +93,28 @@ impl Running {
         let (to_engine, engine_queue) = mpsc::channel(ENGINE_QUEUE);
         let (to_store, store_queue) = mpsc::channel(WRITE_QUEUE);
         let unread_files = collect::unread_files(&sources, &positions);
+        let watchdog =
+            Watchdog::new(&board, &store, directory_of(&config.store.path), to_store.clone());
+        let analyze = Analyze {
+            engine,
+            positions: positions.clone(),
+            unread_files: unread_files.clone(),
+            feedback,
+            board: Arc::clone(&board),
+            now: clock::now,
+        };
+        let writer = Writer {
+            store: store.clone(),
+            targets: Arc::clone(&targets),
+            board: Arc::clone(&board),
+            stream: stream.clone(),
+            wake_outbox: Arc::clone(&wake_outbox),
+            give_up: Arc::clone(&give_up),
+            now: clock::now,
+        };
         let mut threads = vec![
-            {
-                let analyze = Analyze {
-                    engine,
-                    positions: positions.clone(),
-                    unread_files: unread_files.clone(),
-                    feedback,
-                    board: Arc::clone(&board),
-                    now: clock::now,
-                };
-                named("analyze", move || analyze::run(analyze, engine_queue, &to_store))?
-            },
-            {
-                let writer = Writer {
-                    store: store.clone(),
-                    targets: Arc::clone(&targets),
-                    board: Arc::clone(&board),
-                    stream: stream.clone(),
-                    wake_outbox: Arc::clone(&wake_outbox),
-                    give_up: Arc::clone(&give_up),
-                    now: clock::now,
-                };
-                named("write", move || write::run(&writer, store_queue))?
-            },
+            named("analyze", move || analyze::run(analyze, engine_queue, &to_store))?,
+            named("write", move || write::run(&writer, store_queue))?,
         ];
         let collect = Collect {
             sources,
@@ -126,6 +127,7 @@ impl Running {
         };
         threads.extend(collect::run(collect, &to_engine));
         let ticking = tokio::spawn(tick(to_engine, stopped.clone()));
+        let watching = tokio::spawn(watchdog::run(watchdog, stopped.clone()));
         let serve = Serve {
             store: store.clone(),
             targets,
@@ -141,7 +143,7 @@ impl Running {
         };
         let served = tokio::spawn(serve::run(serve, listener));
         tracing::info!(%address, "the dashboard and the API are at http://{address}/");
-        Ok(Self { board, store, address, stop, give_up, threads, served, ticking })
+        Ok(Self { board, store, address, stop, give_up, threads, served, ticking, watching })
     }
 
     /// Runs until SIGINT or SIGTERM, then ends in order.
@@ -195,6 +197,7 @@ impl Running {
         }
         let _ = self.stop.send(true);
         self.ticking.await.context("the ticker failed")?;
+        self.watching.await.context("the watchdog failed")??;
         let give_up = Arc::clone(&self.give_up);
         let threads = std::mem::take(&mut self.threads);
         let joined = tokio::task::spawn_blocking(move || {
@@ -225,6 +228,11 @@ impl Running {
     fn some_source_has_read(&self) -> bool {
         self.board.sources().iter().any(|source| source.ledger.read().received > 0)
     }
+}
+
+fn directory_of(file: &Path) -> &Path {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    directory.unwrap_or(Path::new("."))
 }
 
 fn named(name: &str, body: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>> {

@@ -7,6 +7,7 @@ use egret_analyzer::EngineSummary;
 use egret_api::{SourceState, SourceStatus, StageStatus, Status, TargetStatus};
 use egret_collector::{SourceConfig, Trouble};
 use egret_event::{Ledger, SmolStr, Timestamp};
+use egret_notify::Standings;
 
 /// How the parts are doing. Written by each of them, read by the API and by `egret demo`.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Board {
     store_error: Mutex<Option<String>>,
     /// The accounts of the stages behind the sources.
     pub stages: Stages,
+    /// How the alert targets are doing.
+    pub standings: Standings,
     /// Batches sent to the engine and not yet observed.
     pub queued_batches: AtomicU64,
     /// Messages sent to the store and not yet committed.
@@ -96,6 +99,7 @@ impl Board {
             engine: Mutex::new(engine),
             store_error: Mutex::new(None),
             stages: Stages::default(),
+            standings: Standings::default(),
             queued_batches: AtomicU64::new(0),
             queued_writes: AtomicU64::new(0),
         }

@@ -4,6 +4,8 @@
 //! sources ──EventBatch──▶ analyze ──Write──▶ write ──▶ store ──▶ API, outbox
 //! ```
 //!
+//! `watchdog` looks at all of them, and writes incidents about Egret itself into the same store.
+//!
 //! Every queue is bounded. A full one makes files and logs wait (`WhenFull::Block`) and makes live
 //! capture drop its newest events and count them (`WhenFull::DropNewest`).
 
@@ -12,6 +14,7 @@ pub mod board;
 pub mod collect;
 pub mod merge;
 pub mod serve;
+pub mod watchdog;
 pub mod write;
 
 /// Batches between the sources and the engine: at 512 events each, about 10 MiB at most.

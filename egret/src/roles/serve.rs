@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use egret_analyzer::{Feedback, IncidentChange};
 use egret_api::{ApiConfig, ApiState, TargetStatus};
 use egret_collector::AttributionTable;
-use egret_notify::Target;
+use egret_event::SmolStr;
+use egret_notify::{Deliveries, Standings, Target};
 use egret_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -47,17 +48,18 @@ pub struct Serve {
 
 /// Serves on `listener` until told to stop, then finishes what is under way.
 pub async fn run(serve: Serve, listener: TcpListener) -> Result<()> {
-    let deliveries = tokio::spawn(egret_notify::run(
-        serve.store.clone(),
-        serve.targets.to_vec(),
-        Arc::clone(&serve.wake_outbox),
-        {
+    let deliveries = Deliveries {
+        store: serve.store.clone(),
+        targets: serve.targets.to_vec(),
+        wake: Arc::clone(&serve.wake_outbox),
+        wellness: {
             let board = Arc::clone(&serve.board);
             Arc::new(move || board.status(clock::now(), Vec::new()).not_ready())
         },
-        serve.stop.clone(),
-        clock::now,
-    ));
+        standings: serve.board.standings.clone(),
+        now: clock::now,
+    };
+    let deliveries = tokio::spawn(egret_notify::run(deliveries, serve.stop.clone()));
     let pruning = tokio::spawn(prune(serve.store.clone(), serve.stop.clone()));
     let stop = serve.stop.clone();
     egret_api::serve(listener, api_state(serve), stop).await.context("the API stopped")?;
@@ -68,6 +70,7 @@ pub async fn run(serve: Serve, listener: TcpListener) -> Result<()> {
 
 fn api_state(serve: Serve) -> ApiState {
     let Serve { store, targets, board, stream, wake_outbox, attribution, metrics, .. } = serve;
+    let names = target_names(&targets);
     let tell_feedback = serve.tell_feedback;
     let [counted, judged] = [store.clone(), store.clone()];
     ApiState {
@@ -94,7 +97,9 @@ fn api_state(serve: Serve) -> ApiState {
                 metrics.render()
             })
         },
-        status: Arc::new(move || board.status(clock::now(), target_status(&counted))),
+        status: Arc::new(move || {
+            board.status(clock::now(), target_status(&counted, &names, &board.standings))
+        }),
     }
 }
 
@@ -138,15 +143,32 @@ fn tell_judged(store: &Store, tell: &watch::Sender<Vec<Feedback>>) {
     });
 }
 
-fn target_status(store: &Store) -> Vec<TargetStatus> {
+fn target_names(targets: &[Target]) -> Vec<SmolStr> {
+    targets.iter().map(|target| target.name.as_str().into()).collect()
+}
+
+/// The targets in their order, then those that are configured no more and still have alerts.
+fn target_status(store: &Store, names: &[SmolStr], standings: &Standings) -> Vec<TargetStatus> {
     let counts = store.outbox_counts().unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot count the alerts that wait");
         Vec::new()
     });
-    counts
-        .into_iter()
-        .map(|(name, waiting, dead)| TargetStatus { name: name.into(), waiting, dead })
-        .collect()
+    let standings = standings.read();
+    let status = |name: &SmolStr| {
+        let counts = counts.iter().find(|(target, _, _)| name == target);
+        let (waiting, dead) = counts.map_or((0, 0), |(_, waiting, dead)| (*waiting, *dead));
+        let standing = standings.get(name.as_str());
+        TargetStatus {
+            name: name.clone(),
+            waiting,
+            dead,
+            failing_since: standing.and_then(|standing| standing.failing_since),
+            error: standing.and_then(|standing| standing.error.clone()),
+        }
+    };
+    let left = counts.iter().map(|(name, _, _)| SmolStr::from(name.as_str()));
+    let left: Vec<_> = left.filter(|name| !names.contains(name)).collect();
+    names.iter().chain(&left).map(status).collect()
 }
 
 async fn prune(store: Store, mut stop: watch::Receiver<bool>) {

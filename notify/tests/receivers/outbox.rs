@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use egret_analyzer::IncidentChange;
 use egret_event::Timestamp;
-use egret_notify::{NotifyError, RawNotify, Target, route, run};
+use egret_notify::{Deliveries, NotifyError, RawNotify, Standings, Target, route, run};
 use egret_store::{RawStore, Store, WriteUnit};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
@@ -65,6 +65,8 @@ pub(crate) struct Outbox {
     wake: Arc<Notify>,
     /// Why Egret is not well.
     pub(crate) reasons: Arc<Mutex<Vec<String>>>,
+    /// How the targets are doing.
+    pub(crate) standings: Standings,
     dir: TempDir,
 }
 
@@ -84,7 +86,8 @@ impl Outbox {
         let store = Store::open(&RawStore { path, ..RawStore::default() }.check()).unwrap();
         let toml = toml.replace("DIR", dir.path().to_str().unwrap());
         let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
-        Self { store, targets, wake: Arc::default(), reasons: Arc::default(), dir }
+        let (wake, reasons, standings) = Default::default();
+        Self { store, targets, wake, reasons, standings, dir }
     }
 
     /// The same outbox after a restart, with its targets as `toml` has them now.
@@ -119,8 +122,9 @@ impl Outbox {
         let (store, targets, wake) = (self.store.clone(), self.targets.clone(), self.wake.clone());
         let reasons = Arc::clone(&self.reasons);
         let wellness = Arc::new(move || reasons.lock().unwrap().clone());
-        let delivery = run(store, targets, wake, wellness, stopped, clock);
-        Running { stop, task: tokio::spawn(delivery) }
+        let standings = self.standings.clone();
+        let deliveries = Deliveries { store, targets, wake, wellness, standings, now: clock };
+        Running { stop, task: tokio::spawn(run(deliveries, stopped)) }
     }
 
     /// Path of the store's file.

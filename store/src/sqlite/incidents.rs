@@ -1,6 +1,6 @@
 //! Reading incidents: a page of those that match, or one with its history.
 
-use egret_analyzer::ChangeBy;
+use egret_analyzer::{ChangeBy, Detector, Incident};
 use egret_event::{EventId, Timestamp, clean_name};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -72,7 +72,22 @@ impl Raw {
     }
 }
 
+/// Most incidents of one detector that are returned at once.
+const MAX_STANDING: i64 = 1000;
+
 impl SqliteStore {
+    /// The incidents that a detector has most to do with and that are not closed; see
+    /// [`crate::Store::standing_incidents`].
+    pub fn standing_incidents(&self, detector: Detector) -> Result<Vec<Incident>, StoreError> {
+        let sql = "SELECT body FROM incidents WHERE detector = ?1 AND status <> ?2 LIMIT ?3";
+        let closed = status_number(IncidentStatus::Closed);
+        let values = params![roll_ups::detector_key(detector)?, closed, MAX_STANDING];
+        let db = self.reader();
+        let mut statement = db.prepare_cached(sql)?;
+        let rows = statement.query_map(values, |row| row.get::<_, String>(0))?;
+        rows.map(|body| from_json("incident", &body?)).collect()
+    }
+
     /// Incidents that match, one page; see [`crate::Store::incidents`].
     ///
     /// # Errors

@@ -210,7 +210,7 @@ pub(super) fn story_key(story: &Story) -> Result<String, StoreError> {
     to_json("story", story)
 }
 
-fn detector_key(detector: Detector) -> Result<String, StoreError> {
+pub(super) fn detector_key(detector: Detector) -> Result<String, StoreError> {
     to_json("detector", &detector)
 }
 

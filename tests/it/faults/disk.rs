@@ -72,6 +72,12 @@ fn a_full_disk_is_told_of_and_caught_up_with_once_there_is_space() {
     let disk = Disk::mount(folder.path().join("disk"));
     let mut log = Log::at(folder.path().join("access.log"));
     let (egret, stored) = start(folder.path(), &disk, &mut log);
+    // Before it is full: that can still be stored and told.
+    until("little space to be an incident", || {
+        let incidents = egret.get("v1/incidents")?;
+        let mut about = incidents["items"].as_array()?.iter().map(|one| &one["session"]);
+        about.any(|about| about == "full disk of the store").then_some(())
+    });
     disk.fill();
     // More than all queues hold.
     log.write(30 * SOME);
