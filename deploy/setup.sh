@@ -12,6 +12,8 @@ test_packages="squid-openssl nginx haproxy rsyslog rsyslog-gnutls dnsmasq-base n
 iputils-ping openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables
 busybox-static softflowd nfdump pmacct argus-server argus-client prometheus
 prometheus-alertmanager python3 python3-venv chromium"
+# Debian's syslog-ng and rsyslog exclude each other: this one is unpacked below target/ and not installed.
+unpacked_packages="syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 libjson-c5"
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
 python3-venv"
 conformance_packages="tshark python3 python3-venv"
@@ -77,6 +79,24 @@ need_python() {
     touch "$stamp"
 }
 
+# Unpacks Debian packages into a folder, once.
+need_unpacked() {
+    folder=$1
+    shift
+    [ -f "$folder/.unpacked" ] && [ "$(cat "$folder/.unpacked")" = "$*" ] && return 0
+    say "unpacking Debian packages into $folder: $*"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    # apt reads its lists from where they are and writes the packages here; _apt cannot, as root it does.
+    (cd "$folder" && { apt-get download -qq "$@" 2>/dev/null ||
+        { as_root apt-get update -qq && apt-get download -qq "$@"; }; })
+    for package in "$folder"/*.deb; do
+        dpkg -x "$package" "$folder"
+        rm "$package"
+    done
+    echo "$*" >"$folder/.unpacked"
+}
+
 need_rust() {
     command -v cargo >/dev/null && return 0
     say "Rust is missing: see https://rustup.rs (egret needs 1.90 or newer)"
@@ -94,6 +114,8 @@ build)
 test)
     "$0" build
     install_debian $test_packages
+    # shellcheck disable=SC2086
+    need_unpacked target/syslog-ng $unpacked_packages
     need_npm tests/browser
     need_npm notify/tests/ecs
     need_python target/python tests/requirements.txt

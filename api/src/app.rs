@@ -6,6 +6,7 @@ use std::time::Duration;
 use egret_analyzer::{ChangeKind, Incident, IncidentChange};
 use egret_event::{EventId, ExecutorRegistration, SmolStr, Timestamp};
 use egret_store::{Addressee, Store, StoreError};
+use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
 use crate::auth::Tokens;
@@ -25,11 +26,11 @@ const MAX_STREAMS: usize = 64;
 /// The targets that want an alert about such a change of an incident.
 pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<Addressee> + Send + Sync;
 
-/// What a receiver of alerts told back: somebody did something to an incident there.
+/// What a receiver of alerts told back: somebody did something to incidents there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// The incident.
-    pub incident: EventId,
+    /// The incidents.
+    pub incidents: Vec<EventId>,
     /// What they did.
     pub kind: ChangeKind,
     /// Who did it.
@@ -48,10 +49,13 @@ pub enum NotHeard {
     NotSigned(String),
     #[error("{0}")]
     Malformed(String),
+    #[error("{0}")]
+    NotAnswered(String),
 }
 
 /// Reads a message of PagerDuty's with its signature. `None`: it concerns no incident.
-pub type Hear = dyn Fn(&str, &[u8]) -> Result<Option<Heard>, NotHeard> + Send + Sync;
+pub type Hear =
+    dyn Fn(String, Vec<u8>) -> BoxFuture<'static, Result<Option<Heard>, NotHeard>> + Send + Sync;
 
 /// What the API needs from its surroundings.
 #[derive(Clone)]

@@ -88,7 +88,7 @@ impl ElasticConfig {
             .client
             .post(self.bulk.clone())
             .header(CONTENT_TYPE, "application/x-ndjson")
-            .header(AUTHORIZATION, self.api_key.header("ApiKey"))
+            .header(AUTHORIZATION, self.api_key.header("ApiKey "))
             .body(format!("{action}\n{document}\n"));
         let answer = self.client.send(request, None, now).await?.judge(&NEVER)?;
         judge_item(&answer.body)

@@ -20,7 +20,10 @@ use crate::transcript::note;
 
 /// Most bytes read of an answer. It is read at all so that the connection can be used again, and
 /// to show why an alert was refused.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// Most bytes of a request that are shown.
+const MAX_SHOWN_BYTES: usize = 64 * 1024;
 
 /// Most bytes of an answer that are kept with the delivery.
 const MAX_QUOTED_BYTES: usize = 200;
@@ -119,9 +122,14 @@ impl HttpClient {
         Ok(Self { client, timeout })
     }
 
-    /// Begins a request.
+    /// Begins a request that tells something.
     pub(crate) fn post(&self, url: Url) -> RequestBuilder {
         self.client.post(url)
+    }
+
+    /// Begins one that asks for something.
+    pub(crate) fn get(&self, url: Url) -> RequestBuilder {
+        self.client.get(url)
     }
 
     /// Sends a request and reads the answer, in bounded time and room. An error is one of the way there. `secret` is
@@ -168,7 +176,7 @@ fn said(request: &Request, secret: Option<&Token>) -> String {
         Some(secret) => body.replace(secret.reveal(), "(hidden)"),
         None => body.into_owned(),
     };
-    let body = bounded(&body, MAX_ANSWER_BYTES, visible);
+    let body = bounded(&body, MAX_SHOWN_BYTES, visible);
     format!("> {} {origin}, {} bytes: {body}", request.method(), bytes.len())
 }
 

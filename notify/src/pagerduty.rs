@@ -10,13 +10,13 @@ use egret_analyzer::{Severity, Signal};
 use egret_event::{HumanDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
-use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence};
 use crate::config::Wrong;
 use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
+use crate::pagerduty_webhook::Webhook;
 use crate::secret::{SecretSource, Token};
 use crate::target::raw_target;
 use crate::text::{bounded, visible};
@@ -41,6 +41,13 @@ raw_target! {
         pub webhook_secret_file: Option<PathBuf>,
         /// The environment variable that holds it.
         pub webhook_secret_env: Option<String>,
+        /// A file that holds a REST API key, read-only. It is needed beside the webhook where the service creates
+        /// alerts, as new ones do: then PagerDuty does not say which incident of ours its incident is.
+        pub api_token_file: Option<PathBuf>,
+        /// The environment variable that holds it.
+        pub api_token_env: Option<String>,
+        /// The REST API. Default `https://api.pagerduty.com`; the EU has its own.
+        pub api_url: Option<String>,
         /// Where to POST. Default `https://events.pagerduty.com/v2/enqueue`; the EU has its own.
         pub url: Option<String>,
         /// Whether `url` may lead to an address of a private network. Default `false`.
@@ -57,8 +64,7 @@ raw_target! {
 pub(crate) struct PagerDutyConfig {
     url: Url,
     routing_key: Token,
-    /// What PagerDuty signs with, where it tells back.
-    webhook_key: Option<hmac::Key>,
+    webhook: Option<Webhook>,
     client: HttpClient,
 }
 
@@ -73,23 +79,17 @@ impl PagerDutyConfig {
             what: "the service's integration key",
         };
         let routing_key = source.read_as(Token::parse)?;
-        let source = SecretSource {
-            file: ("webhook_secret_file", raw.webhook_secret_file.as_deref()),
-            env: ("webhook_secret_env", raw.webhook_secret_env.as_deref()),
-            what: "the secret of the webhook subscription",
-        };
-        let webhook_secret = source.is_given().then(|| source.read_as(Token::parse)).transpose()?;
-        let as_key = |secret: Token| hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
         Ok(Self {
             url,
             routing_key,
-            webhook_key: webhook_secret.map(as_key),
+            webhook: Webhook::check(raw, allow_private)?,
             client: HttpClient::build(raw.timeout, raw.ca.as_deref(), allow_private)?,
         })
     }
 
-    pub(crate) fn webhook_key(&self) -> Option<&hmac::Key> {
-        self.webhook_key.as_ref()
+    /// The webhook by which PagerDuty tells back, and the way to ask what it means.
+    pub(crate) fn webhook(&self) -> Option<(&Webhook, &HttpClient)> {
+        self.webhook.as_ref().map(|webhook| (webhook, &self.client))
     }
 
     /// Makes one attempt.

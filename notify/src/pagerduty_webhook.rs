@@ -1,15 +1,23 @@
 //! What PagerDuty tells back: whoever was called has taken the incident on, or resolved it there.
 //!
-//! Source: PagerDuty, "Webhooks V3 Overview", "Verifying Signatures". The subscription's secret signs the body as it
-//! came; the incident's key there is the `dedup_key` that it was triggered with, which is our incident's id.
+//! Source: PagerDuty, "Webhooks V3 Overview", "Verifying Signatures"; REST API v2, "List alerts for an incident". The
+//! subscription's secret signs the body as it came. Which incident of ours it is about is told by the key that alerts
+//! were triggered with: where a service creates alerts, their incident has none of its own, and they are asked for.
 
 use egret_analyzer::ChangeKind;
-use egret_event::{EventId, SmolStr};
+use egret_event::{EventId, SmolStr, Timestamp};
+use metrics::counter;
+use reqwest::Url;
+use reqwest::header::{ACCEPT, AUTHORIZATION};
 use ring::hmac;
 use serde::Deserialize;
 
 use crate::Target;
+use crate::config::Wrong;
+use crate::http::{HttpClient, below, check_url};
 use crate::link::Channel;
+use crate::pagerduty::RawPagerDuty;
+use crate::secret::{SecretSource, Token};
 use crate::text::{bounded, visible};
 
 /// Longest name of a person, in bytes.
@@ -18,11 +26,17 @@ const MAX_NAME_BYTES: usize = 100;
 /// The version of the signature that is known.
 const VERSION: &str = "v1=";
 
-/// What somebody did to an incident in PagerDuty.
+const REST: &str = "https://api.pagerduty.com";
+
+/// Alerts asked for at once, and how often at most: an incident there holds up to 1,000.
+const PAGE: usize = 25;
+const MOST_PAGES: usize = 40;
+
+/// What somebody did to incidents in PagerDuty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heard {
-    /// The incident.
-    pub incident: EventId,
+    /// The incidents: where PagerDuty groups alerts, several.
+    pub incidents: Vec<EventId>,
     /// `Acknowledged`, `Closed`, or `Reopened` where nobody has it any more.
     pub kind: ChangeKind,
     /// Who did it.
@@ -32,7 +46,7 @@ pub struct Heard {
 }
 
 /// Why a message is not heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotHeard {
     /// No target has a secret for it.
     #[error("no target of kind \"pagerduty\" has a webhook_secret_file or webhook_secret_env")]
@@ -43,6 +57,103 @@ pub enum NotHeard {
     /// It is signed, and not as documented.
     #[error("the message is not a webhook of version 3")]
     Malformed,
+    /// Which incident it is about could not be asked.
+    #[error("PagerDuty did not say which alerts its incident has: {0}")]
+    NotAnswered(String),
+}
+
+/// How PagerDuty tells back.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhook {
+    key: hmac::Key,
+    /// Where to ask which alerts an incident has, and with which key.
+    rest: Option<(Url, Token)>,
+}
+
+impl Webhook {
+    /// `None`: nothing is told back.
+    pub(crate) fn check(raw: &RawPagerDuty, allow_private: bool) -> Result<Option<Self>, Wrong> {
+        let secret = SecretSource {
+            file: ("webhook_secret_file", raw.webhook_secret_file.as_deref()),
+            env: ("webhook_secret_env", raw.webhook_secret_env.as_deref()),
+            what: "the secret of the webhook subscription",
+        };
+        let token = SecretSource {
+            file: ("api_token_file", raw.api_token_file.as_deref()),
+            env: ("api_token_env", raw.api_token_env.as_deref()),
+            what: "a REST API key",
+        };
+        if !secret.is_given() && !token.is_given() {
+            return Ok(None);
+        }
+        let secret = secret.read_as(Token::parse)?;
+        let url = check_url(raw.api_url.as_deref().unwrap_or(REST), allow_private)
+            .map_err(|wrong| Wrong::new("api_url", wrong))?;
+        let token = token.is_given().then(|| token.read_as(Token::parse)).transpose()?;
+        Ok(Some(Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes()),
+            rest: token.map(|token| (url, token)),
+        }))
+    }
+
+    /// Whether one of the signatures is that of the body: while a secret is rotated there are several.
+    fn has_signed(&self, signatures: &str, body: &[u8]) -> bool {
+        let signatures = signatures.split(',').filter_map(|one| one.trim().strip_prefix(VERSION));
+        let mut tags = signatures.filter_map(bytes_of_hex);
+        tags.any(|tag| hmac::verify(&self.key, body, &tag).is_ok())
+    }
+
+    /// The keys that the alerts of an incident there were triggered with.
+    async fn alert_keys(
+        &self,
+        client: &HttpClient,
+        incident: &str,
+        now: Timestamp,
+    ) -> Result<Vec<String>, String> {
+        let Some((rest, token)) = &self.rest else {
+            counter!("egret_notify_webhooks_unknown_total").increment(1);
+            tracing::warn!(
+                incident,
+                "PagerDuty tells of an incident that has no key: give the target an api_token_file"
+            );
+            return Ok(Vec::new());
+        };
+        // It becomes part of an address.
+        if incident.is_empty() || !incident.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(Vec::new());
+        }
+        let mut keys = Vec::new();
+        for page in 0..MOST_PAGES {
+            let mut url = below(rest, &format!("incidents/{incident}/alerts"))?;
+            url.set_query(Some(&format!("limit={PAGE}&offset={}", page * PAGE)));
+            let request = client
+                .get(url)
+                .header(AUTHORIZATION, token.header("Token token="))
+                .header(ACCEPT, "application/vnd.pagerduty+json;version=2");
+            let answer = client.send(request, None, now).await.and_then(|answer| answer.judge(&[]));
+            let answer = answer.map_err(|failure| failure.error().to_owned())?;
+            let alerts: Alerts = serde_json::from_str(&answer.body)
+                .map_err(|error| format!("its answer cannot be read: {error}"))?;
+            keys.extend(alerts.alerts.into_iter().filter_map(|alert| alert.alert_key));
+            if !alerts.more {
+                break;
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// What the REST API answers.
+#[derive(Deserialize)]
+struct Alerts {
+    alerts: Vec<Alert>,
+    #[serde(default)]
+    more: bool,
+}
+
+#[derive(Deserialize)]
+struct Alert {
+    alert_key: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +176,8 @@ struct Agent {
 
 #[derive(Default, Deserialize)]
 struct Data {
+    #[serde(default)]
+    id: String,
     incident_key: Option<String>,
 }
 
@@ -72,48 +185,60 @@ struct Data {
 /// concerns an incident of ours.
 ///
 /// # Errors
-/// [`NotHeard`], where it must not be believed or cannot be read.
-pub fn hear(targets: &[Target], signature: &str, body: &[u8]) -> Result<Option<Heard>, NotHeard> {
-    let listening = targets.iter().filter_map(|target| Some((target, key(target)?)));
-    let mut listening = listening.peekable();
-    if listening.peek().is_none() {
-        return Err(NotHeard::NobodyListens);
-    }
-    let told_by: Vec<_> = listening
-        .filter(|(_, key)| is_signed(signature, body, key))
-        .map(|(target, _)| target.name.clone())
-        .collect();
-    if told_by.is_empty() {
-        return Err(NotHeard::NotSigned);
-    }
+/// [`NotHeard`], where it must not be believed, or cannot be read or understood.
+pub async fn hear(
+    targets: &[Target],
+    signature: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Option<Heard>, NotHeard> {
+    let told_by = believed(targets, signature, body)?;
+    // One that can ask is asked.
+    let asked = told_by.iter().max_by_key(|(_, webhook, _)| webhook.rest.is_some());
+    let (_, webhook, client) = *asked.ok_or(NotHeard::NotSigned)?;
     let Message { event } = serde_json::from_slice(body).map_err(|_| NotHeard::Malformed)?;
     let kind = match event.event_type.as_str() {
         "incident.acknowledged" => ChangeKind::Acknowledged,
         "incident.resolved" => ChangeKind::Closed,
         // The time in which whoever took it on was to deal with it is over.
         "incident.unacknowledged" | "incident.reopened" => ChangeKind::Reopened,
+        // Others may be added at any time.
         _ => return Ok(None),
     };
+    let Data { id, incident_key } = event.data;
+    let keys = match incident_key {
+        Some(key) => vec![key],
+        None => webhook.alert_keys(client, &id, now).await.map_err(NotHeard::NotAnswered)?,
+    };
     // Others than ours may be told of by the same webhook.
-    let key = event.data.incident_key.as_deref();
-    let Some(incident) = key.and_then(|key| key.parse().ok()) else { return Ok(None) };
+    let incidents: Vec<EventId> = keys.iter().filter_map(|key| key.parse().ok()).collect();
+    if incidents.is_empty() {
+        return Ok(None);
+    }
     let name = event.agent.and_then(|agent| agent.summary).unwrap_or_default();
     let name = bounded(name.trim(), MAX_NAME_BYTES, visible);
     let by = if name.is_empty() { "PagerDuty".into() } else { format!("{name} (PagerDuty)") };
-    Ok(Some(Heard { incident, kind, by: by.into(), targets: told_by }))
+    let targets = told_by.into_iter().map(|(name, ..)| name.to_owned()).collect();
+    Ok(Some(Heard { incidents, kind, by: by.into(), targets }))
 }
 
-fn key(target: &Target) -> Option<&hmac::Key> {
-    match &target.channel {
-        Channel::PagerDuty(config) => config.webhook_key(),
+/// The targets whose webhook has signed a message, with the way to ask what it means.
+fn believed<'a>(
+    targets: &'a [Target],
+    signature: &str,
+    body: &[u8],
+) -> Result<Vec<(&'a str, &'a Webhook, &'a HttpClient)>, NotHeard> {
+    let listening = targets.iter().filter_map(|target| match &target.channel {
+        Channel::PagerDuty(config) => {
+            config.webhook().map(|(webhook, client)| (target.name.as_str(), webhook, client))
+        }
         _ => None,
+    });
+    let mut listening = listening.peekable();
+    if listening.peek().is_none() {
+        return Err(NotHeard::NobodyListens);
     }
-}
-
-/// Whether one of the signatures is that of the body: while a secret is rotated there are several.
-fn is_signed(signatures: &str, body: &[u8], key: &hmac::Key) -> bool {
-    let signatures = signatures.split(',').filter_map(|one| one.trim().strip_prefix(VERSION));
-    signatures.filter_map(bytes_of_hex).any(|tag| hmac::verify(key, body, &tag).is_ok())
+    Ok(listening.filter(|(_, webhook, _)| webhook.has_signed(signature, body)).collect())
 }
 
 fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
@@ -127,6 +252,7 @@ fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::RawNotify;
+    use crate::sample::AT;
     use serde_json::{Value, json};
 
     fn targets(lines: &str) -> (tempfile::TempDir, Vec<Target>) {
@@ -162,8 +288,8 @@ mod tests {
         format!("v1={hex}")
     }
 
-    #[test]
-    fn what_was_done_there_is_heard_with_who_did_it() {
+    #[tokio::test]
+    async fn what_was_done_there_is_heard_with_who_did_it() {
         let (_dir, all) = targets("webhook_secret_file = 'DIR/one'");
         let id = EventId::of(&[b"a"]);
         let jo = json!({ "summary": "Jo \u{202e}Doe", "type": "user_reference" });
@@ -174,9 +300,11 @@ mod tests {
             ("reopened", json!({}), ChangeKind::Reopened, "PagerDuty"),
         ] {
             let body = webhook(&format!("incident.{event_type}"), &agent, &json!(id.to_string()));
-            let heard = hear(&all, &sign("secret-one", &body), body.as_bytes()).unwrap();
+            let signature = sign("secret-one", &body);
+            let heard = hear(&all, &signature, body.as_bytes(), AT).await.unwrap();
             let targets = vec!["pager".to_owned()];
-            assert_eq!(heard, Some(Heard { incident: id, kind, by: by.into(), targets }));
+            let (incidents, by) = (vec![id], by.into());
+            assert_eq!(heard, Some(Heard { incidents, kind, by, targets }));
         }
         for (event_type, key) in [
             ("incident.triggered", json!(id.to_string())),
@@ -185,19 +313,22 @@ mod tests {
             ("pagey.ping", json!(null)),
         ] {
             let body = webhook(event_type, &json!(null), &key);
-            assert_eq!(hear(&all, &sign("secret-one", &body), body.as_bytes()), Ok(None));
+            let heard = hear(&all, &sign("secret-one", &body), body.as_bytes(), AT).await;
+            assert_eq!(heard, Ok(None), "{event_type}");
         }
     }
 
-    #[test]
-    fn only_what_is_signed_is_believed() {
+    #[tokio::test]
+    async fn only_what_is_signed_is_believed() {
         let (_dir, targets_one) = targets("webhook_secret_file = 'DIR/one'");
         let body =
             webhook("incident.resolved", &json!(null), &json!(EventId::of(&[b"a"]).to_string()));
-        let hears = |signature: &str, body: &str| hear(&targets_one, signature, body.as_bytes());
+        let hears = async |signature: &str, body: &str| {
+            hear(&targets_one, signature, body.as_bytes(), AT).await
+        };
         let good = sign("secret-one", &body);
         let rotated = format!("{}, {good}", sign("secret-two", &body));
-        assert!(hears(&rotated, &body).unwrap().is_some());
+        assert!(hears(&rotated, &body).await.unwrap().is_some());
         let other = body.replace("resolved", "acknowledged");
         for (signature, body) in [
             ("", &body),
@@ -207,11 +338,13 @@ mod tests {
             (&good.replace("v1=", "v2="), &body),
             ("v1=zz", &body),
         ] {
-            assert_eq!(hears(signature, body), Err(NotHeard::NotSigned), "{signature}");
+            assert_eq!(hears(signature, body).await, Err(NotHeard::NotSigned), "{signature}");
         }
         let nonsense = "{}";
-        assert_eq!(hears(&sign("secret-one", nonsense), nonsense), Err(NotHeard::Malformed));
+        let malformed = hears(&sign("secret-one", nonsense), nonsense).await;
+        assert_eq!(malformed, Err(NotHeard::Malformed));
         let (_dir, deaf) = targets("");
-        assert_eq!(hear(&deaf, &good, body.as_bytes()), Err(NotHeard::NobodyListens));
+        let heard = hear(&deaf, &good, body.as_bytes(), AT).await;
+        assert_eq!(heard, Err(NotHeard::NobodyListens));
     }
 }

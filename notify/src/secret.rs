@@ -90,9 +90,10 @@ impl Token {
         &self.0
     }
 
-    /// The value of an `Authorization` header, which does not show in debug output either.
-    pub(crate) fn header(&self, scheme: &str) -> HeaderValue {
-        let mut value = HeaderValue::from_str(&format!("{scheme} {}", self.0))
+    /// The value of an `Authorization` header, behind what has to stand before the secret there (`Bearer `). It does
+    /// not show in debug output either.
+    pub(crate) fn header(&self, before: &str) -> HeaderValue {
+        let mut value = HeaderValue::from_str(&format!("{before}{}", self.0))
             .expect("a token is printable ASCII");
         value.set_sensitive(true);
         value

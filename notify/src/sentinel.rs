@@ -135,7 +135,7 @@ impl SentinelLink {
             .client
             .post(self.config.records.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, token.0.header("Bearer"))
+            .header(AUTHORIZATION, token.0.header("Bearer "))
             .body(json!([record]).to_string());
         let answer = self.config.client.send(request, None, now).await?;
         if answer.status() != UNAUTHORIZED {

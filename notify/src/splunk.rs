@@ -133,7 +133,7 @@ impl SplunkConfig {
             .client
             .post(url)
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, self.token.header("Splunk"))
+            .header(AUTHORIZATION, self.token.header("Splunk "))
             .header("X-Splunk-Request-Channel", &self.channel)
             .body(body.to_string());
         let answer = self.client.send(request, None, now).await?.judge(&NEVER)?;

@@ -32,19 +32,25 @@ pub(crate) async fn hear_pagerduty(
     body: Bytes,
 ) -> Outcome<StatusCode> {
     let signature = headers.get(SIGNATURE).and_then(|value| value.to_str().ok());
-    let heard = (app.outside.hear)(signature.unwrap_or_default(), &body);
-    let heard = heard.map_err(|refusal| {
+    let heard = (app.outside.hear)(signature.unwrap_or_default().to_owned(), body.into());
+    let heard = heard.await.map_err(|refusal| {
         let kind = match refusal {
             NotHeard::NobodyListens(_) => Kind::NotFound,
             NotHeard::NotSigned(_) => Kind::Unauthenticated,
             NotHeard::Malformed(_) => Kind::BadBody,
+            // It is sent again then.
+            NotHeard::NotAnswered(_) => Kind::Overloaded,
         };
         Problem::new(kind, refusal.to_string())
     })?;
     let Some(heard) = heard else { return Ok(StatusCode::NO_CONTENT) };
     let own = heard.clone();
-    let is_known = app.ask(move |outside| carry_out(outside, &own, own.incident, own.kind)).await?;
-    if !is_known {
+    let known = app.ask(move |outside| {
+        let ids = own.incidents.iter();
+        let done = ids.map(|id| carry_out(outside, &own, *id, own.kind));
+        done.collect::<Result<Vec<bool>, _>>()
+    });
+    if !known.await?.contains(&true) {
         return Ok(StatusCode::NO_CONTENT);
     }
     if matches!(heard.kind, ChangeKind::Acknowledged | ChangeKind::Closed) {
@@ -56,9 +62,10 @@ pub(crate) async fn hear_pagerduty(
 
 /// Takes on the incidents that were told by the same alert, one after the other.
 async fn acknowledge_others(app: &Shared, heard: Heard) {
-    let (incident, targets) = (heard.incident, heard.targets.clone());
+    let own = heard.clone();
     let led = app.ask(move |outside| {
-        let led = targets.iter().map(|target| outside.store.outbox_led(incident, target));
+        let ways = own.targets.iter().flat_map(|to| own.incidents.iter().map(move |id| (id, to)));
+        let led = ways.map(|(id, target)| outside.store.outbox_led(*id, target));
         Ok(led.collect::<Result<Vec<_>, _>>()?.concat())
     });
     let led = led.await;
@@ -69,7 +76,7 @@ async fn acknowledge_others(app: &Shared, heard: Heard) {
         failed += u64::from(done.await.is_err());
     }
     if failed > 0 {
-        tracing::error!(%incident, failed, "incidents told by one alert could not be acknowledged");
+        tracing::error!(failed, "incidents told by one alert could not be acknowledged");
     }
 }
 

@@ -78,6 +78,7 @@ async fn what_is_not_signed_is_refused_and_what_is_not_ours_is_let_be() {
     let unsigned = tell(&world, "v1=bad", 1, ChangeKind::Closed).await;
     assert_eq!((unsigned.status.as_u16(), unsigned.problem().status), (401, 401));
     assert_eq!(tell(&world, "deaf", 1, ChangeKind::Closed).await.problem().status, 404);
+    assert_eq!(tell(&world, "mute", 1, ChangeKind::Closed).await.problem().status, 503);
     assert_eq!(standing(&world, 1), (json!("open"), None));
     assert_eq!(tell(&world, "v1=good", 7, ChangeKind::Closed).await.status, 204);
     // What is closed here cannot be taken on there.

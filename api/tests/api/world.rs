@@ -173,15 +173,19 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         require_token: false,
         now,
         stream: broadcast::channel(4).0,
-        hear: Arc::new(|signature, body| match signature {
-            "deaf" => Err(NotHeard::NobodyListens("no target listens".to_owned())),
-            "v1=good" => Ok(serde_json::from_slice(body).ok().map(|(incident, kind)| Heard {
-                incident,
-                kind,
-                by: "Jo (PagerDuty)".into(),
-                targets: vec!["pager".to_owned()],
-            })),
-            _ => Err(NotHeard::NotSigned("the signature is wrong".to_owned())),
+        hear: Arc::new(|signature, body| {
+            let heard = match signature.as_str() {
+                "deaf" => Err(NotHeard::NobodyListens("no target listens".to_owned())),
+                "mute" => Err(NotHeard::NotAnswered("no answer".to_owned())),
+                "v1=good" => Ok(serde_json::from_slice(&body).ok().map(|(incident, kind)| Heard {
+                    incidents: vec![incident],
+                    kind,
+                    by: "Jo (PagerDuty)".into(),
+                    targets: vec!["pager".to_owned()],
+                })),
+                _ => Err(NotHeard::NotSigned("the signature is wrong".to_owned())),
+            };
+            Box::pin(std::future::ready(heard))
         }),
         targets: Arc::new(|_, _| vec![Addressee::of_all("siem")]),
         wake_outbox: Arc::new(Notify::new()),

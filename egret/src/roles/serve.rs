@@ -8,7 +8,7 @@ use egret_analyzer::{Feedback, IncidentChange};
 use egret_api::{ApiConfig, ApiState, TargetStatus};
 use egret_collector::AttributionTable;
 use egret_event::SmolStr;
-use egret_notify::{Deliveries, Standings, Target};
+use egret_notify::{Deliveries, Heard, NotHeard, Standings, Target};
 use egret_store::Store;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
@@ -81,7 +81,7 @@ fn api_state(serve: Serve) -> ApiState {
         stream,
         hear: {
             let targets = Arc::clone(&targets);
-            Arc::new(move |signature, body| hear(&targets, signature, body))
+            Arc::new(move |signature, body| Box::pin(hear(Arc::clone(&targets), signature, body)))
         },
         targets: Arc::new(move |incident, kind| {
             egret_notify::targets_for(&targets, incident, kind, clock::now())
@@ -104,23 +104,24 @@ fn api_state(serve: Serve) -> ApiState {
 }
 
 /// What PagerDuty tells back, in the words of the API.
-fn hear(
-    targets: &[Target],
-    signature: &str,
-    body: &[u8],
+async fn hear(
+    targets: Arc<[Target]>,
+    signature: String,
+    body: Vec<u8>,
 ) -> Result<Option<egret_api::Heard>, egret_api::NotHeard> {
     use egret_api::NotHeard as Refusal;
-    let refused = |refusal: egret_notify::NotHeard| {
+    let refused = |refusal: NotHeard| {
         let text = refusal.to_string();
         match refusal {
-            egret_notify::NotHeard::NobodyListens => Refusal::NobodyListens(text),
-            egret_notify::NotHeard::NotSigned => Refusal::NotSigned(text),
-            egret_notify::NotHeard::Malformed => Refusal::Malformed(text),
+            NotHeard::NobodyListens => Refusal::NobodyListens(text),
+            NotHeard::NotSigned => Refusal::NotSigned(text),
+            NotHeard::Malformed => Refusal::Malformed(text),
+            NotHeard::NotAnswered(_) => Refusal::NotAnswered(text),
         }
     };
-    let heard = egret_notify::hear(targets, signature, body).map_err(refused)?;
-    Ok(heard.map(|egret_notify::Heard { incident, kind, by, targets }| egret_api::Heard {
-        incident,
+    let heard = egret_notify::hear(&targets, &signature, &body, clock::now()).await;
+    Ok(heard.map_err(refused)?.map(|Heard { incidents, kind, by, targets }| egret_api::Heard {
+        incidents,
         kind,
         by,
         targets,

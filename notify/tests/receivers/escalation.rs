@@ -91,18 +91,18 @@ impl Duty {
     }
 
     /// Hears what somebody did in PagerDuty.
-    fn hear(&self, event_type: &str, incident: &Incident) -> Heard {
-        let body = webhook(event_type, &incident.id.to_string());
-        let signature = sign(&body);
-        let heard = hear(&self.outbox.targets, &signature, body.as_bytes());
+    async fn hear(&self, event_type: &str, incident: &Incident) -> Heard {
+        let body = webhook(event_type, &json!(incident.id.to_string()));
+        let heard = hear(&self.outbox.targets, &sign(&body), body.as_bytes(), now()).await;
         let heard = heard.unwrap().expect("it concerns an incident of ours");
+        assert_eq!(heard.incidents, [incident.id]);
         self.act(incident, heard.kind, &heard.by);
         heard
     }
 }
 
 /// A webhook of version 3, as PagerDuty documents it.
-fn webhook(event_type: &str, incident_key: &str) -> String {
+fn webhook(event_type: &str, incident_key: &Value) -> String {
     json!({
         "event": {
             "id": "5ac64822-4adc-4fda-ade0-410becf0de4f",
@@ -174,7 +174,7 @@ async fn a_night_and_a_day_on_call() {
     duty.outbox.put(&[opens(&b)]);
     duty.until(7, 10).await;
     assert_eq!(duty.told(&names), [vec![told("trigger", "b", "error")], vec![]]);
-    let heard = duty.hear("incident.acknowledged", &b);
+    let heard = duty.hear("incident.acknowledged", &b).await;
     assert_eq!(
         (heard.kind, &heard.by[..]),
         (ChangeKind::Acknowledged, "Tenex Engineer (PagerDuty)")
@@ -224,4 +224,36 @@ async fn a_night_and_a_day_on_call() {
     duty.until(23, 15).await;
     assert_eq!(duty.told(&names), [vec![], vec![told("trigger", "c", "critical")]]);
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_pagerduty_makes_alerts_it_is_asked_which_they_are() {
+    let _clock = HeldClock::hold();
+    let (a, b) = (incident("a").id, incident("b").id);
+    let page = move |request: &crate::http::Request| {
+        let (keys, more) = match request.line.contains("offset=0") {
+            true => (json!([{ "alert_key": a.to_string() }, { "alert_key": "another's" }]), true),
+            false => (json!([{ "alert_key": null }, { "alert_key": b.to_string() }]), false),
+        };
+        let body = json!({ "alerts": keys, "limit": 25, "more": more }).to_string();
+        Some(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+    };
+    let mut rest = Receiver::start(page).await;
+    let pager = |more: &str| {
+        format!(
+            "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'DIR/secret'\n\
+             allow_private = true\nwebhook_secret_file = 'DIR/secret'\n{more}\n"
+        )
+    };
+    let asks = format!("api_token_file = 'DIR/secret'\napi_url = 'http://{}/'", rest.address);
+    let targets = Outbox::new(&pager(&asks)).targets;
+    let body = webhook("incident.resolved", &Value::Null);
+    let heard = hear(&targets, &sign(&body), body.as_bytes(), now()).await.unwrap().unwrap();
+    assert_eq!((heard.incidents, heard.kind), (vec![a, b], ChangeKind::Closed));
+    let asked = rest.next().await;
+    assert_eq!(asked.line, "GET /incidents/PGR0VU2/alerts?limit=25&offset=0 HTTP/1.1");
+    assert_eq!(asked.header("authorization"), format!("Token token={}", crate::http::SECRET));
+    // Without a key to ask with it cannot be said which incident it is.
+    let targets = Outbox::new(&pager("")).targets;
+    assert_eq!(hear(&targets, &sign(&body), body.as_bytes(), now()).await, Ok(None));
 }

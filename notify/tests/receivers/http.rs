@@ -159,7 +159,8 @@ async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Op
     };
     let mut request =
         Request { line, headers: lines.into_iter().map(header).collect(), body: String::new() };
-    let mut body = vec![0; request.header("content-length").parse().unwrap()];
+    let length = request.headers.iter().find(|(name, _)| name == "content-length");
+    let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
     stream.read_exact(&mut body).await.ok()?;
     request.body = String::from_utf8(body).unwrap();
     Some(request)

@@ -18,5 +18,6 @@ mod roll_ups;
 mod rsyslog;
 mod sample;
 mod syslog;
+mod syslog_ng;
 mod validators;
 mod webhooks;

@@ -9,6 +9,7 @@ use crate::certificates::Authority;
 use crate::outbox::{HeldClock, Outbox, breathe, until};
 use crate::rsyslog::Rsyslog;
 use crate::sample::{change, hostile, incident};
+use crate::syslog_ng::SyslogNg;
 
 fn target(port: u16, extra: &str) -> String {
     format!(
@@ -76,6 +77,14 @@ fn assert_understood(messages: &[Value]) {
     assert!(raw.contains(r"\u{202e}gpj.exe"));
 }
 
+/// A message of syslog-ng's, under the names that rsyslog's have, and with the mark of UTF-8 that it takes off.
+fn as_rsyslog_has_it(mut message: Value) -> Value {
+    message["rfc5424-sd"] = message["_SDATA"].take();
+    message["raw"] = message["msg"].clone();
+    message["msg"] = format!("\u{feff}{}", message["msg"].as_str().unwrap()).into();
+    message
+}
+
 #[tokio::test(start_paused = true)]
 async fn rsyslog_understands_every_alert_over_tcp() {
     let _clock = HeldClock::hold();
@@ -134,6 +143,34 @@ async fn a_receiver_that_asks_for_a_certificate_is_shown_one() {
     let messages = rsyslog.messages(3).await;
     running.stop().await;
     assert_understood(&messages);
+}
+
+#[tokio::test(start_paused = true)]
+async fn syslog_ng_understands_every_alert_over_tcp_and_tls() {
+    let _clock = HeldClock::hold();
+    let authority = Authority::new();
+    let dir = tempfile::tempdir().unwrap();
+    authority.write(dir.path());
+    let own = authority.certify("egret.example");
+    std::fs::write(dir.path().join("own.pem"), &own.chain).unwrap();
+    std::fs::write(dir.path().join("own.key"), &own.key).unwrap();
+    let server = authority.certify("localhost");
+    let folder = dir.path().display();
+    let shown = format!("client_cert = '{folder}/own.pem'\nclient_key = '{folder}/own.key'\n");
+    for tls in [None, Some((&server, &authority))] {
+        let syslog_ng = SyslogNg::start(tls).await;
+        let outbox = Outbox::new(&match tls {
+            None => target(syslog_ng.port, ""),
+            Some(_) => tls_target(syslog_ng.port, dir.path()) + &shown,
+        });
+        outbox.put(&alerts());
+        let running = outbox.start();
+        let messages = syslog_ng.messages(3).await;
+        running.stop().await;
+        let messages: Vec<_> = messages.into_iter().map(as_rsyslog_has_it).collect();
+        assert_understood(&messages);
+        assert_eq!(outbox.counts("siem"), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
