@@ -3,9 +3,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-rm -rf target/faults
+rm -rf target/faults target/delivery-faults target/storm
 cargo build --locked -p egret --features docker,kubernetes
 cargo test --locked -p egret-tests --test it -- faults:: recovery::
+cargo test --locked -p egret-notify --test receivers -- faults::
+# The optimized binary, because a hundred thousand incidents in a minute are many.
+cargo build --locked --release -p egret
+EGRET_BINARY="$PWD/target/release/egret" EGRET_STORM=100000 \
+    cargo test --locked -p egret-tests --test it -- storm::
 {
     cat <<'HEAD'
 # Faults
@@ -20,5 +25,29 @@ looked at, or sent while no egret ran.
 |---|---|---:|---:|---:|---|
 HEAD
     cat target/faults/*
+    cat <<'HEAD'
+
+## Alerts on their way
+
+What was done to a receiver, or to Egret while it delivered, and what became of the alerts. Each row is a test of
+`notify/tests/receivers/faults.rs`, on simulated time, or of `tests/it/faults/delivery.rs`, and fails where one does not
+arrive, or those of an incident come in another order. *Again* are those that came more than once, always under the same
+id: where a receiver has taken an alert and could not say so, nobody else can know.
+
+| fault | what was done | alerts | arrived | again | how |
+|---|---|---:|---:|---:|---|
+HEAD
+    cat target/delivery-faults/*
+    cat <<'HEAD'
+
+## A storm
+
+A hundred thousand incidents in a minute, each in a session and about a destination of its own. The pager may be called
+five times in ten minutes; each page says how many incidents it tells of. The SIEM is a file, synced for each alert.
+
+| incidents | in the store | in the SIEM | pages, each with its number of incidents | waiting for the next page | memory before, MiB | most memory, MiB |
+|---:|---:|---:|---|---:|---:|---:|
+HEAD
+    cat target/storm/*
 } >tests/FAULTS.md
 echo "wrote tests/FAULTS.md"

@@ -112,8 +112,9 @@ raw_target! {
 ///
 /// Syslog has no acknowledgement. Over UDP a lost datagram is not noticed. Over TCP and TLS an
 /// alert counts as delivered once it was handed to a connection that the receiver had not closed
-/// before nor right after: what is in flight when a receiver or the network dies is lost. Where
-/// that matters, add a webhook, whose receiver confirms each alert.
+/// before nor right after, and is written again to the next one where the receiver's kernel did not
+/// get it. What that kernel had and the receiver had not read when it died is lost. Where that
+/// matters, add a webhook, whose receiver confirms each alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SyslogTransport {

@@ -190,6 +190,7 @@ impl Courier {
         if let Some(pause) = self.held() {
             return Ok(Next::Pause(pause));
         }
+        self.tend().await;
         self.tell_again().await?;
         if let Some(pause) = self.held() {
             return Ok(Next::Pause(pause));
@@ -235,6 +236,15 @@ impl Courier {
             }
         })
         .await
+    }
+
+    /// Looks after what the target may not have got of what it was told.
+    async fn tend(&mut self) {
+        if let Err(failure) = self.link.tend().await {
+            let at = (self.now)();
+            self.standings.failed(&self.name, at, failure.error(), false);
+            self.not_reached(at, failure.error());
+        }
     }
 
     /// Tells the target again of what is not closed, where it wants that and it is time.

@@ -151,6 +151,14 @@ impl Link {
         }
     }
 
+    /// Looks after what the receiver may not have got, in bounded time.
+    pub(crate) async fn tend(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Syslog(link) => link.tend().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Says goodbye where the protocol has a word for it.
     pub(crate) async fn close(&mut self) {
         if let Self::Syslog(link) = self {

@@ -1,33 +1,14 @@
 //! What Egret tells of itself, by the way that all alerts take.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::Write;
 use std::path::Path;
 
 use egret_tests::faults::{Log, following};
+use egret_tests::receiver::Receiver;
 use egret_tests::running::Running;
 use egret_tests::wait::until;
 use serde_json::{Value, json};
-
-/// A receiver of webhooks that wants no more of them; its address.
-fn gone() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it has an address");
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.expect("a connection"));
-            let mut line = String::new();
-            while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
-                line.clear();
-            }
-            let gone = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-            // It may have gone away.
-            let _ = stream.get_mut().write_all(gone.as_bytes());
-        }
-    });
-    format!("http://{address}/")
-}
 
 /// The alerts that were written to a file, as far as they are whole.
 fn alerts(path: &Path) -> Vec<Value> {
@@ -41,6 +22,7 @@ fn a_target_that_wants_no_alerts_is_an_alert_to_the_others() {
     let told = folder.path().join("alerts.json");
     let secret = folder.path().join("secret");
     fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+    let gone = Receiver::start("410 Gone");
     let mut log = Log::at(folder.path().join("access.log"));
     log.write(1);
     let upload = "1767600100.000 35 10.20.0.9:20001 TCP_TUNNEL/200 up=83886080 down=512 CONNECT \
@@ -55,7 +37,7 @@ fn a_target_that_wants_no_alerts_is_an_alert_to_the_others() {
              allow_private = true\n",
             following(log.path(), folder.path()),
             told.display(),
-            gone(),
+            gone.url,
             secret.display()
         ),
     );

@@ -19,6 +19,7 @@ mod proxies;
 mod recovery;
 mod replay;
 mod scenario;
+mod storm;
 mod targets;
 mod verdicts;
 mod zeek;

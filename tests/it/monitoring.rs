@@ -45,21 +45,65 @@ fn sources() -> String {
     all
 }
 
-#[test]
-fn every_metric_of_the_rules_is_one_that_egret_has() {
-    let rules =
-        std::fs::read_to_string(deploy().join("prometheus/egret.rules.yml")).expect("rules");
+/// The metrics that expressions ask for.
+fn metrics(expressions: &[String]) -> BTreeSet<&str> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let expressions = rules.lines().filter(|line| line.trim_start().starts_with("expr:"));
-    let names: BTreeSet<&str> = expressions
-        .flat_map(|line| line.split(|character| !is_part(character)))
-        .filter(|word| word.starts_with("egret_"))
-        .collect();
-    assert!(names.len() >= 8, "{names:?}");
+    let words = expressions.iter().flat_map(|text| text.split(move |part| !is_part(part)));
+    words.filter(|word| word.starts_with("egret_")).collect()
+}
+
+#[test]
+fn every_metric_of_the_rules_and_the_board_is_one_that_egret_has() {
+    let read = |path: &str| std::fs::read_to_string(deploy().join(path)).expect(path);
+    let rules = read("prometheus/egret.rules.yml");
+    let rules = rules.lines().filter(|line| line.trim_start().starts_with("expr:"));
+    let rules: Vec<_> = rules.map(str::to_owned).collect();
+    let board: Value = serde_json::from_str(&read("grafana/egret.json")).expect("JSON");
+    let mut queries = Vec::new();
+    collect_queries(&board, &mut queries);
+    let (rules, queries) = (metrics(&rules), metrics(&queries));
+    assert!(rules.len() >= 8 && queries.len() >= 30, "{rules:?} {queries:?}");
     let sources = sources();
-    for name in names {
-        assert!(sources.contains(&format!("\"{name}\"")), "no source has {name}");
+    for name in rules.union(&queries) {
+        // A histogram is told as a summary, with its sum and its count.
+        let base = name.strip_suffix("_sum").or_else(|| name.strip_suffix("_count"));
+        let has = |name: &str| sources.contains(&format!("\"{name}\""));
+        assert!(has(name) || base.is_some_and(has), "no source has {name}");
     }
+}
+
+fn collect_queries(value: &Value, queries: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            queries.extend(fields.get("expr").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| collect_queries(value, queries));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_queries(value, queries)),
+        _ => {}
+    }
+}
+
+#[test]
+fn promtool_takes_every_query_of_the_board() {
+    let text = std::fs::read_to_string(deploy().join("grafana/egret.json")).expect("the board");
+    let board: Value = serde_json::from_str(&text).expect("JSON");
+    let mut queries = Vec::new();
+    collect_queries(&board, &mut queries);
+    let rules: Vec<_> = queries
+        .iter()
+        .enumerate()
+        .map(|(n, query)| {
+            let query = query.replace("$__rate_interval", "5m").replace("$__range", "1h");
+            let query = query.replace("$__interval", "1m").replace("$instance", ".*");
+            serde_json::json!({ "record": format!("query:{n}"), "expr": query })
+        })
+        .collect();
+    let rules = serde_json::json!({ "groups": [{ "name": "board", "rules": rules }] });
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("rules.yml");
+    // YAML reads JSON.
+    std::fs::write(&file, rules.to_string()).expect("the folder can be written");
+    promtool(&["check", "rules", file.to_str().expect("UTF-8")]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod load;
 pub mod namespaces;
 pub mod parts;
 pub mod process;
+pub mod receiver;
 pub mod rows;
 pub mod running;
 pub mod stored;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use egret_event::{Event, EventId, Fact, Gap, GapReason, Timestamp};
-use egret_store::{EventQuery, GroupBy, RawStore, SeriesQuery, Store};
+use egret_store::{EventQuery, GroupBy, IncidentQuery, IncidentRow, RawStore, SeriesQuery, Store};
 
 /// Roll-ups are asked for between these seconds since 1970: 2026 and what is around it.
 const FROM_S: i64 = 1_735_689_600;
@@ -37,6 +37,20 @@ impl Stored {
         };
         let series = self.store.series(&query).expect("the series can be read");
         series.points.iter().map(|point| point.allowed + point.blocked).sum()
+    }
+
+    /// All incidents.
+    pub fn incidents(&self) -> Vec<IncidentRow> {
+        let mut incidents = Vec::new();
+        let mut query = IncidentQuery { limit: Some(1000), ..IncidentQuery::default() };
+        loop {
+            let page = self.store.incidents(&query).expect("incidents can be read");
+            incidents.extend(page.items);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return incidents,
+            }
+        }
     }
 
     /// All events.

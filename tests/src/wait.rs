@@ -34,8 +34,16 @@ fn real_now() -> Instant {
 ///
 /// # Panics
 /// After a minute and a half, naming `what` was waited for.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::after(PATIENCE);
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// The same, for what takes longer.
+///
+/// # Panics
+/// After `patience`, naming `what` was waited for.
+pub fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Deadline::after(patience);
     loop {
         if let Some(answer) = look() {
             return answer;

@@ -235,8 +235,12 @@ impl SourceBoard {
             )
             .absolute(count);
         }
-        let is_up = self.state() == SourceState::Running;
-        metrics::gauge!("egret_source_up", "source" => source()).set(f64::from(u8::from(is_up)));
+        let (state, _) = self.state_and_error();
+        let gauge = |is: bool| f64::from(u8::from(is));
+        metrics::gauge!("egret_source_up", "source" => source())
+            .set(gauge(state == SourceState::Running));
+        metrics::gauge!("egret_source_failed", "source" => source())
+            .set(gauge(state == SourceState::Failed));
         let seen_until = self.seen_until.load(Relaxed);
         if seen_until > Timestamp::MIN.as_nanos() {
             metrics::gauge!("egret_source_seen_until_seconds", "source" => source())

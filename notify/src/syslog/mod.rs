@@ -1,6 +1,7 @@
 //! Alerts to a syslog receiver: one RFC 5424 message each, over UDP, TCP or TLS.
 
 mod message;
+mod outstanding;
 mod stream;
 
 use std::sync::Arc;
@@ -190,14 +191,24 @@ impl SyslogLink {
             }
             Wire::Stream(link) => {
                 let frame = format!("{} {message}", message.len());
-                link.send(frame.as_bytes()).await
+                link.send(frame.into_bytes()).await
             }
         };
-        // Whatever goes wrong here is about the way to the receiver: it never looks at an alert.
-        sent.map_err(|error| {
-            let address = &self.config.address;
-            Failure::Unreachable(bounded(&format!("{address}: {error}"), 500, visible))
-        })
+        sent.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Looks after what was written and may not have arrived.
+    pub(crate) async fn tend(&mut self) -> Result<(), Failure> {
+        match &mut self.wire {
+            Wire::Udp(_) => Ok(()),
+            Wire::Stream(link) => link.tend().await.map_err(|error| self.unreachable(&error)),
+        }
+    }
+
+    /// Whatever goes wrong is about the way to the receiver: it never looks at an alert.
+    fn unreachable(&self, error: &std::io::Error) -> Failure {
+        let address = &self.config.address;
+        Failure::Unreachable(bounded(&format!("{address}: {error}"), 500, visible))
     }
 
     /// Ends the connection, over TLS with close_notify (RFC 5425, section 4.4).

@@ -24,6 +24,19 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A whole request.
+    pub(crate) fn parse(text: &[u8]) -> Self {
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines: Vec<_> = head.lines().map(str::to_owned).collect();
+        let line = lines.remove(0);
+        Self {
+            line,
+            headers: lines.iter().map(|line| header(line)).collect(),
+            body: body.to_owned(),
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         &self.headers.iter().find(|(key, _)| key == name).unwrap().1
     }
@@ -153,15 +166,19 @@ async fn read(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> Op
         }
     }
     let line = lines.remove(0);
-    let header = |line: String| {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.to_ascii_lowercase(), value.to_owned())
+    let mut request = Request {
+        line,
+        headers: lines.iter().map(|line| header(line)).collect(),
+        body: String::new(),
     };
-    let mut request =
-        Request { line, headers: lines.into_iter().map(header).collect(), body: String::new() };
     let length = request.headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.map_or(0, |(_, length)| length.parse().unwrap())];
     stream.read_exact(&mut body).await.ok()?;
     request.body = String::from_utf8(body).unwrap();
     Some(request)
+}
+
+fn header(line: &str) -> (String, String) {
+    let (name, value) = line.split_once(": ").unwrap();
+    (name.to_ascii_lowercase(), value.to_owned())
 }

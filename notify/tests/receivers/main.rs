@@ -8,6 +8,7 @@ mod certificates;
 mod ecs;
 mod email;
 mod escalation;
+mod faults;
 mod heartbeat;
 mod http;
 mod outbox;

@@ -91,10 +91,15 @@ impl Outbox {
     }
 
     /// The same outbox after a restart, with its targets as `toml` has them now.
-    pub(crate) fn with_targets(self, toml: &str) -> Self {
+    pub(crate) fn with_targets(mut self, toml: &str) -> Self {
+        self.configure(toml);
+        self
+    }
+
+    /// Gives it other targets, for the next start.
+    pub(crate) fn configure(&mut self, toml: &str) {
         let toml = toml.replace("DIR", self.dir.path().to_str().unwrap());
-        let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
-        Self { targets, ..self }
+        self.targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
     }
 
     /// Puts alerts about changes into the outbox, as the pipeline does, and wakes the delivery.
