@@ -20,7 +20,7 @@ test: setup-test dashboard
 ## lint: formatting, clippy, dependencies
 lint: setup-build
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked --features egret/docker,egret/kubernetes \
+	cargo clippy --workspace --all-targets --locked --features egret/docker,egret/kubernetes,egret/kafka \
 		-- -D warnings
 	cd dashboards && npm run --silent check
 	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; \

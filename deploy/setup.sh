@@ -2,8 +2,8 @@
 # Installs what building (`setup.sh build`), testing (`setup.sh test`), measuring (`setup.sh bench`),
 # comparing with other tools (`setup.sh conformance`) or with other ways to judge (`setup.sh peers`)
 # or recording real programs (`setup.sh profiles`) needs and this machine lacks: Debian
-# packages, a Python environment below target/, npm packages below the folders that use them. Says
-# what it does; quick when nothing is missing. Uses sudo only when not root.
+# packages, a Python environment and Java packages below target/, npm packages below the folders that
+# use them. Says what it does; quick when nothing is missing. Uses sudo only when not root.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ build_packages="build-essential pkg-config libpcap-dev"
 test_packages="squid-openssl nginx haproxy rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2
 iputils-ping openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables
 busybox-static softflowd nfdump pmacct argus-server argus-client prometheus
-prometheus-alertmanager python3 python3-venv chromium"
+prometheus-alertmanager python3 python3-venv chromium libssl-dev maven openjdk-17-jre-headless"
 # Debian's syslog-ng and rsyslog exclude each other: this one is unpacked below target/ and not installed.
 unpacked_packages="syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 libjson-c5"
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3
@@ -79,6 +79,17 @@ need_python() {
     touch "$stamp"
 }
 
+# Gets the jars that a project of Maven names into a folder, when it changed since the last time.
+need_jars() {
+    stamp="$1/.installed"
+    [ -f "$stamp" ] && [ "$stamp" -nt "$2" ] && return 0
+    say "getting Java packages of $2"
+    rm -rf "$1"
+    mvn --batch-mode --quiet --file "$2" dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$PWD/$1"
+    touch "$stamp"
+}
+
 # Unpacks Debian packages into a folder, once.
 need_unpacked() {
     folder=$1
@@ -116,6 +127,7 @@ test)
     install_debian $test_packages
     # shellcheck disable=SC2086
     need_unpacked target/syslog-ng $unpacked_packages
+    need_jars target/kafka notify/tests/kafka/pom.xml
     need_npm tests/browser
     need_npm notify/tests/ecs
     need_python target/python tests/requirements.txt

@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 rm -rf target/faults target/delivery-faults target/storm
-cargo build --locked -p egret --features docker,kubernetes
+cargo build --locked -p egret --features docker,kubernetes,kafka
 cargo test --locked -p egret-tests --test it -- faults:: recovery::
 cargo test --locked -p egret-notify --test receivers -- faults::
 # The optimized binary, because a hundred thousand incidents in a minute are many.

@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 rm -f target/skipped-tests
-cargo build --locked -p egret --features docker,kubernetes
-cargo test --locked --workspace --no-fail-fast
+cargo build --locked -p egret --features docker,kubernetes,kafka
+cargo test --locked --workspace --no-fail-fast --features egret-notify/kafka
 (cd dashboards && npm test --silent)
 (cd tests/browser && npm test --silent)
 

@@ -13,6 +13,7 @@ use crate::alertmanager::{AlertmanagerConfig, RawAlertmanager};
 use crate::elastic::{ElasticConfig, RawElastic};
 use crate::email::{EmailConfig, RawEmail};
 use crate::file::{FileConfig, RawFile};
+use crate::kafka::{KafkaConfig, RawKafka};
 use crate::link::Channel;
 use crate::pagerduty::{PagerDutyConfig, RawPagerDuty};
 use crate::quiet::{self, Maintenance};
@@ -75,6 +76,8 @@ pub enum RawTarget {
     Alertmanager(RawAlertmanager),
     /// Mail, by SMTP.
     Email(RawEmail),
+    /// A topic of Kafka.
+    Kafka(RawKafka),
     /// A file of JSON lines.
     File(RawFile),
 }
@@ -266,6 +269,7 @@ impl RawTarget {
                 (raw.wants(zone)?, Channel::Alertmanager(AlertmanagerConfig::check(raw)?))
             }
             Self::Email(raw) => (raw.wants(zone)?, Channel::Email(EmailConfig::check(raw)?)),
+            Self::Kafka(raw) => (raw.wants(zone)?, Channel::Kafka(KafkaConfig::check(raw)?)),
             Self::File(raw) => (raw.wants(zone)?, Channel::File(FileConfig::check(raw)?)),
         };
         let fits = (1..=64).contains(&name.len());

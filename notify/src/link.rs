@@ -11,6 +11,7 @@ use crate::elastic::ElasticConfig;
 use crate::email::EmailConfig;
 use crate::file::FileConfig;
 use crate::heartbeat::Beat;
+use crate::kafka::{KafkaConfig, KafkaLink};
 use crate::pagerduty::PagerDutyConfig;
 use crate::sentinel::{SentinelConfig, SentinelLink};
 use crate::slack::SlackConfig;
@@ -30,6 +31,7 @@ pub(crate) enum Channel {
     PagerDuty(PagerDutyConfig),
     Alertmanager(AlertmanagerConfig),
     Email(EmailConfig),
+    Kafka(KafkaConfig),
     File(FileConfig),
 }
 
@@ -51,6 +53,7 @@ pub(crate) enum Link {
     PagerDuty(PagerDutyConfig),
     Alertmanager(AlertmanagerConfig),
     Email(EmailConfig),
+    Kafka(KafkaLink),
     File(FileConfig),
 }
 
@@ -95,6 +98,7 @@ impl Link {
             Channel::PagerDuty(config) => Self::PagerDuty(config),
             Channel::Alertmanager(config) => Self::Alertmanager(config),
             Channel::Email(config) => Self::Email(config),
+            Channel::Kafka(config) => Self::Kafka(KafkaLink::new(config)),
             Channel::File(config) => Self::File(config),
         }
     }
@@ -111,6 +115,7 @@ impl Link {
             Self::PagerDuty(config) => config.send(alert, now).await,
             Self::Alertmanager(config) => config.send(alert, now).await,
             Self::Email(config) => config.send(alert, now).await,
+            Self::Kafka(link) => link.send(alert).await,
             Self::File(config) => config.send(alert).await,
         }
     }
@@ -124,6 +129,7 @@ impl Link {
             Self::Elastic(config) => config.beat(beat).await,
             Self::Sentinel(link) => link.beat(beat).await,
             Self::Alertmanager(config) => config.beat(beat).await,
+            Self::Kafka(link) => link.beat(beat).await,
             Self::File(config) => config.beat(beat).await,
             // Their configuration has no heartbeat.
             Self::Slack(_) | Self::PagerDuty(_) | Self::Email(_) => Ok(()),

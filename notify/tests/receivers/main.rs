@@ -11,6 +11,8 @@ mod escalation;
 mod faults;
 mod heartbeat;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod outbox;
 mod outputs;
 mod readme;

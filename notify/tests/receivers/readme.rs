@@ -33,6 +33,7 @@ fn blocks(section: &str) -> (tempfile::TempDir, Vec<RawNotify>) {
         ("pagerduty-api.token", "y_NbAkKc66ryYTWUXYEu"),
         ("slack.url", "https://hooks.slack.com/services/T0/B0/x"),
         ("mail.password", "s3cret"),
+        ("kafka.password", "s3cret"),
         ("webhook.secret", crate::http::SECRET),
     ] {
         std::fs::write(dir.path().join(file), secret).unwrap();
@@ -51,7 +52,13 @@ fn every_kind_of_target_has_a_block_that_is_sound() {
     let mut kinds = BTreeSet::new();
     for notify in blocks {
         let [target] = &notify.targets[..] else { panic!("one target in each block") };
-        notify.check().unwrap();
+        match target {
+            RawTarget::Kafka(_) if !cfg!(feature = "kafka") => {
+                let error = notify.check().unwrap_err().to_string();
+                assert!(error.contains("--features kafka"), "{error}");
+            }
+            _ => _ = notify.check().unwrap(),
+        }
         kinds.insert(match target {
             RawTarget::Syslog(_) => "syslog",
             RawTarget::Webhook(_) => "webhook",
@@ -62,10 +69,11 @@ fn every_kind_of_target_has_a_block_that_is_sound() {
             RawTarget::Pagerduty(_) => "pagerduty",
             RawTarget::Alertmanager(_) => "alertmanager",
             RawTarget::Email(_) => "email",
+            RawTarget::Kafka(_) => "kafka",
             RawTarget::File(_) => "file",
         });
     }
-    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
 }
 
 #[test]
