@@ -217,22 +217,24 @@ impl Courier {
             return Ok((due, None));
         };
         self.ask(move |store| {
+            let Some(waiting_since) = store.outbox_waiting_since(&name, now)? else {
+                return Ok((store.outbox_due_no_calls(&name, now, MAX_DUE)?, None));
+            };
             let told = store.outbox_told(&name, now - at_most.per, at_most.alerts)?;
-            let waiting_since = store.outbox_waiting_since(&name, now)?;
-            let room = waiting_since.map(|since| at_most.room(&told, since, now));
-            match room {
-                Some(Room::For(room)) => {
+            // What was tried, and not taken, may have called somebody.
+            let tried = usize::try_from(store.outbox_tried(&name)?).unwrap_or(usize::MAX);
+            match at_most.room((&told, tried), waiting_since, now) {
+                Room::For(room) => {
                     let others = store.outbox_gather(&name, now, room)?;
                     counter!("egret_notify_gathered_total", "target" => name.clone())
                         .increment(others);
                     let mut due = store.outbox_due(&name, now, MAX_DUE)?;
-                    keep_raising(&mut due, room);
+                    keep_calls(&mut due, room);
                     Ok((due, None))
                 }
-                Some(Room::NotBefore(at)) => {
-                    Ok((store.outbox_due_ends(&name, now, MAX_DUE)?, Some(at)))
+                Room::NotBefore(at) => {
+                    Ok((store.outbox_due_no_calls(&name, now, MAX_DUE)?, Some(at)))
                 }
-                None => Ok((store.outbox_due(&name, now, MAX_DUE)?, None)),
             }
         })
         .await
@@ -500,12 +502,13 @@ impl Courier {
     }
 }
 
-/// Keeps at most `room` alerts that call for somebody.
-fn keep_raising(due: &mut Vec<Delivery>, mut room: usize) {
+/// Keeps at most `room` alerts that call for somebody anew.
+fn keep_calls(due: &mut Vec<Delivery>, mut room: usize) {
     due.retain(|delivery| {
         let raises = delivery.change.kind.signal() == Some(Signal::Raise);
-        let fits = !raises || room > 0;
-        room -= usize::from(raises && fits);
+        let calls = raises && delivery.attempts == 0;
+        let fits = !calls || room > 0;
+        room -= usize::from(calls && fits);
         fits
     });
 }

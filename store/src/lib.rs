@@ -270,15 +270,22 @@ impl Store {
         store.outbox_due(target, now, limit)
     }
 
-    /// The same, of those that call for nobody: that somebody took an incident on, or that it is over.
-    pub fn outbox_due_ends(
+    /// The same, of those that call for nobody anew: that somebody took an incident on, or that it is over, and what was
+    /// tried before.
+    pub fn outbox_due_no_calls(
         &self,
         target: &str,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
         let Self::Sqlite(store) = self;
-        store.outbox_due_ends(target, now, limit)
+        store.outbox_due_no_calls(target, now, limit)
+    }
+
+    /// How many alerts that call for somebody `target` was tried to be told of, and is to be again.
+    pub fn outbox_tried(&self, target: &str) -> Result<u64, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_tried(target)
     }
 
     /// When `target` was called after `since`, newest first, the last `most` times: by alerts that it took.
@@ -292,7 +299,7 @@ impl Store {
         store.outbox_told(target, since, most)
     }
 
-    /// Since when an alert that calls for somebody is due for `target`. `None`: none is.
+    /// Since when an alert that calls for somebody, and was not tried, is due for `target`. `None`: none is.
     pub fn outbox_waiting_since(
         &self,
         target: &str,

@@ -90,6 +90,7 @@ impl SaslMechanism {
 
 /// A Kafka target, checked.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "a build without it refuses it"))]
 pub(crate) struct KafkaConfig {
     brokers: String,
     topic: String,

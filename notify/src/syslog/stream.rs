@@ -141,8 +141,12 @@ impl StreamLink {
     }
 
     pub(super) async fn close(&mut self) {
-        if let Some(connection) = self.open.take() {
-            connection.close().await;
+        let Some(connection) = self.open.take() else { return };
+        let outstanding = connection.outstanding().unwrap_or(0);
+        connection.close().await;
+        if outstanding > 0 && !self.kept.is_empty() {
+            let (address, alerts) = (&self.address, self.kept.len());
+            tracing::warn!(%address, alerts, "the last alerts may not have arrived");
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Who is called when: quiet hours, an escalation, acknowledgement back from PagerDuty, and the end, on simulated
 //! time.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange, Severity};
@@ -256,4 +259,50 @@ async fn where_pagerduty_makes_alerts_it_is_asked_which_they_are() {
     // Without a key to ask with it cannot be said which incident it is.
     let targets = Outbox::new(&pager("")).targets;
     assert_eq!(hear(&targets, &sign(&body), body.as_bytes(), now()).await, Ok(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pager_that_takes_nothing_is_not_called_more_often_for_that() {
+    let clock = HeldClock::hold();
+    let is_well = Arc::new(AtomicBool::new(false));
+    let well = Arc::clone(&is_well);
+    let mut pager = Receiver::start(move |_| {
+        status(if well.load(Relaxed) { "202 Accepted" } else { "500 Internal Server Error" })
+    })
+    .await;
+    let outbox = Outbox::new(&format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'DIR/secret'\n\
+         url = 'http://{}/'\nallow_private = true\nat_most = {{ alerts = 3, per = '10m' }}\n",
+        pager.address
+    ));
+    let running = outbox.start();
+    let mut told: BTreeMap<String, u64> = BTreeMap::new();
+    let pass = async |minutes: u64, told: &mut BTreeMap<String, u64>, pager: &mut Receiver| {
+        for _ in 0..minutes {
+            clock.advance(Duration::from_secs(60)).await;
+            for _ in 0..4 {
+                breathe().await;
+            }
+            while let Ok(request) = pager.requests.try_recv() {
+                let event: Value = serde_json::from_str(&request.body).unwrap();
+                let summary = event["payload"]["summary"].as_str().unwrap();
+                let count = summary.split_once(" incidents, the gravest");
+                let count = count.map_or(1, |(count, _)| count.parse().unwrap());
+                told.insert(event["dedup_key"].as_str().unwrap().to_owned(), count);
+            }
+        }
+    };
+    for n in 0..40 {
+        outbox.put(&[opens(&incident(&format!("incident {n}")))]);
+        breathe().await;
+    }
+    pass(60, &mut told, &mut pager).await;
+    let tried = told.len();
+    assert!((1..=3).contains(&tried), "{told:?}");
+    is_well.store(true, Relaxed);
+    pass(24 * 60, &mut told, &mut pager).await;
+    running.stop().await;
+    assert_eq!(outbox.counts("pager"), (0, 0));
+    assert_eq!(told.values().sum::<u64>(), 40, "{told:?}");
+    assert!(told.len() <= tried + 2, "what waited was told as one: {told:?}");
 }

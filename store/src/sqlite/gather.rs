@@ -20,15 +20,25 @@ const MOST_DESTINATIONS: i64 = 5;
 /// Most incidents told by one alert that are said.
 const MOST_LED: i64 = 100_000;
 
-/// Holds for alerts (as `o`) that are due for the target `?1` at `?2`, call for somebody, lead no others, and
-/// before which no alert of the same incident has to leave by itself.
+/// Holds for alerts (as `o`) that are due for the target `?1` at `?2`, call for somebody, were not tried, lead no
+/// others, and before which no alert of the same incident has to leave by itself.
 const RAISES: &str =
     "o.target = ?1 AND o.state = 0 AND o.due_at <= ?2 AND o.signal = 0 AND o.leads = 0
-    AND NOT EXISTS (SELECT 1 FROM outbox earlier
+    AND o.attempts = 0 AND NOT EXISTS (SELECT 1 FROM outbox earlier
         WHERE earlier.target = o.target AND earlier.incident = o.incident AND earlier.state = 0
-            AND earlier.seq < o.seq AND (earlier.due_at > ?2 OR earlier.leads))";
+            AND earlier.seq < o.seq
+            AND (earlier.due_at > ?2 OR earlier.leads OR earlier.attempts > 0))";
 
 impl SqliteStore {
+    /// How many alerts that call for somebody were tried and are to be tried again; see
+    /// [`crate::Store::outbox_tried`].
+    pub fn outbox_tried(&self, target: &str) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM outbox
+            WHERE target = ?1 AND state = 0 AND attempts > 0 AND signal = 0";
+        let db = self.reader();
+        Ok(db.prepare_cached(sql)?.query_row([target], |row| row.get(0).map(unsigned))?)
+    }
+
     /// When `target` was called last, newest first; see [`crate::Store::outbox_told`].
     pub fn outbox_told(
         &self,
@@ -55,7 +65,8 @@ impl SqliteStore {
         now: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT due_at FROM outbox
-            WHERE target = ?1 AND state = 0 AND due_at <= ?2 AND signal = 0 ORDER BY seq LIMIT 1";
+            WHERE target = ?1 AND state = 0 AND due_at <= ?2 AND signal = 0 AND attempts = 0
+            ORDER BY seq LIMIT 1";
         let db = self.reader();
         let first: Option<Stored<Timestamp>> = db
             .prepare_cached(sql)?
@@ -94,9 +105,10 @@ impl SqliteStore {
     }
 }
 
-/// Whether more alerts are due than there is room for beside those that lead others.
+/// Whether more alerts are due than there is room for, beside those that lead others and were not tried.
 fn exceeds(db: &Connection, target: &str, now: Timestamp, room: i64) -> Result<bool, StoreError> {
-    let leaders = "SELECT count(*) FROM outbox WHERE target = ?1 AND state = 0 AND leads";
+    let leaders = "SELECT count(*) FROM outbox
+        WHERE target = ?1 AND state = 0 AND leads AND attempts = 0";
     let leaders: i64 = db.prepare_cached(leaders)?.query_row([target], |row| row.get(0))?;
     let room = room - leaders;
     if room <= 0 {

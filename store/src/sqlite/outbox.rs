@@ -190,14 +190,14 @@ impl SqliteStore {
         self.due((target, now, limit), "1")
     }
 
-    /// The same, of those that call for nobody; see [`crate::Store::outbox_due_ends`].
-    pub fn outbox_due_ends(
+    /// The same, of those that call for nobody anew; see [`crate::Store::outbox_due_no_calls`].
+    pub fn outbox_due_no_calls(
         &self,
         target: &str,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        self.due((target, now, limit), "signal <> 0")
+        self.due((target, now, limit), "(signal <> 0 OR attempts > 0)")
     }
 
     fn due(

@@ -13,7 +13,8 @@ UPDATE outbox SET signal = CASE body ->> '$.kind' WHEN 'acknowledged' THEN 1 WHE
 -- Which incidents a target knows of; how often it was called lately; what waits for its time.
 CREATE INDEX outbox_raised ON outbox (target, incident) WHERE signal = 0;
 CREATE INDEX outbox_told ON outbox (target, ended_at) WHERE state = 1 AND signal = 0;
-CREATE INDEX outbox_leading ON outbox (target) WHERE state = 0 AND leads;
+CREATE INDEX outbox_leading ON outbox (target) WHERE state = 0 AND leads AND attempts = 0;
+CREATE INDEX outbox_tried ON outbox (target) WHERE state = 0 AND attempts > 0 AND signal = 0;
 CREATE INDEX outbox_led ON outbox (led_by) WHERE state = 3;
 CREATE INDEX outbox_held ON outbox (incident) WHERE state = 0 AND held = 1;
 
@@ -23,5 +24,5 @@ CREATE INDEX outbox_ended ON outbox (ended_at) WHERE state IN (1, 3, 4);
 -- They hold all that is asked of what waits: the columns behind the body lie on other pages.
 DROP INDEX outbox_waiting;
 DROP INDEX outbox_waiting_by_incident;
-CREATE INDEX outbox_waiting ON outbox (target, seq, incident, due_at, signal, rank, leads) WHERE state = 0;
-CREATE INDEX outbox_waiting_by_incident ON outbox (target, incident, seq, due_at, leads) WHERE state = 0;
+CREATE INDEX outbox_waiting ON outbox (target, seq, incident, due_at, signal, rank, leads, attempts) WHERE state = 0;
+CREATE INDEX outbox_waiting_by_incident ON outbox (target, incident, seq, due_at, leads, attempts) WHERE state = 0;

@@ -234,9 +234,14 @@ fn what_waits_for_its_next_attempt_keeps_its_incidents_later_alerts_behind_it() 
     made.tell(&grows(1, 1, 10), awake());
     made.tell(&opens(2, 11), awake());
     made.tell(&opens(3, 12), awake());
+    assert_eq!(made.outbox_tried(PAGER).unwrap(), 1);
     assert_eq!(made.outbox_gather(PAGER, at(20), 1).unwrap(), 1);
     assert_eq!(made.calls(20), [(2, ChangeKind::Opened)]);
     assert_eq!(made.calls(500), [(1, ChangeKind::Opened), (2, ChangeKind::Opened)]);
+    // What was tried leaves also where there is no room for others, and the growth of its incident waits behind it.
+    let no_calls = made.outbox_due_no_calls(PAGER, at(500), 9).unwrap();
+    assert_eq!(no_calls.len(), 1);
+    assert_eq!(made.outbox_gather(PAGER, at(500), 1).unwrap(), 0);
 }
 
 #[test]
@@ -244,12 +249,12 @@ fn of_what_waits_no_alert_is_read_whole() {
     let made = store();
     for sql in [
         "SELECT due_at FROM outbox WHERE target = 'a' AND state = 0 AND due_at <= ?1 AND signal = 0
-         ORDER BY seq LIMIT 1",
+         AND attempts = 0 ORDER BY seq LIMIT 1",
         "SELECT count(*) FROM outbox o WHERE o.target = 'a' AND o.state = 0 AND o.due_at <= ?1
-            AND o.signal = 0 AND o.leads = 0 AND NOT EXISTS (SELECT 1 FROM outbox earlier
+            AND o.signal = 0 AND o.leads = 0 AND o.attempts = 0 AND NOT EXISTS (SELECT 1 FROM outbox earlier
                 WHERE earlier.target = o.target AND earlier.incident = o.incident
                     AND earlier.state = 0 AND earlier.seq < o.seq
-                    AND (earlier.due_at > ?1 OR earlier.leads))",
+                    AND (earlier.due_at > ?1 OR earlier.leads OR earlier.attempts > 0))",
         "SELECT ended_at FROM outbox WHERE target = 'a' AND state = 1 AND signal = 0
             AND ended_at > ?1 ORDER BY ended_at DESC LIMIT 3",
     ] {
