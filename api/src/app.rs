@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange};
-use egret_event::{EventId, ExecutorRegistration, SmolStr, Timestamp};
-use egret_store::{Addressee, Store, StoreError};
+use egret_event::{ExecutorRegistration, Timestamp};
+use egret_store::{Addressee, Heard, NotHeard, Store, StoreError};
 use futures_util::future::BoxFuture;
 use tokio::sync::{Notify, Semaphore, broadcast, watch};
 
@@ -25,33 +25,6 @@ const MAX_STREAMS: usize = 64;
 
 /// The targets that want an alert about such a change of an incident.
 pub type TargetsOf = dyn Fn(&Incident, ChangeKind) -> Vec<Addressee> + Send + Sync;
-
-/// What a receiver of alerts told back: somebody did something to incidents there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// The incidents.
-    pub incidents: Vec<EventId>,
-    /// What they did.
-    pub kind: ChangeKind,
-    /// Who did it.
-    pub by: SmolStr,
-    /// The targets that it may have been told by.
-    pub targets: Vec<String>,
-}
-
-/// Why what came from a receiver is not heard; the text says it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the names are the documentation")]
-pub enum NotHeard {
-    #[error("{0}")]
-    NobodyListens(String),
-    #[error("{0}")]
-    NotSigned(String),
-    #[error("{0}")]
-    Malformed(String),
-    #[error("{0}")]
-    NotAnswered(String),
-}
 
 /// Reads a message of PagerDuty's with its signature. `None`: it concerns no incident.
 pub type Hear =

@@ -20,7 +20,7 @@ mod routes;
 mod server;
 mod status;
 
-pub use app::{ApiState, Hear, Heard, NotHeard, TargetsOf};
+pub use app::{ApiState, Hear, TargetsOf};
 pub use auth::new_token;
 pub use config::{ApiConfig, ApiConfigError, ListenError, RawApi, check_listen};
 pub use openapi::openapi;

@@ -62,7 +62,7 @@ pub use format::JsonFormat;
 pub use heartbeat::Wellness;
 pub use kafka::{RawKafka, SaslMechanism};
 pub use pagerduty::RawPagerDuty;
-pub use pagerduty_webhook::{Heard, NotHeard, hear};
+pub use pagerduty_webhook::hear;
 pub use route::{about_target, route, targets_for};
 pub use sentinel::RawSentinel;
 pub use slack::RawSlack;

@@ -5,7 +5,8 @@
 //! were triggered with: where a service creates alerts, their incident has none of its own, and they are asked for.
 
 use egret_analyzer::ChangeKind;
-use egret_event::{EventId, SmolStr, Timestamp};
+use egret_event::{EventId, Timestamp};
+use egret_store::{Heard, NotHeard};
 use metrics::counter;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
@@ -31,36 +32,6 @@ const REST: &str = "https://api.pagerduty.com";
 /// Alerts asked for at once, and how often at most: an incident there holds up to 1,000.
 const PAGE: usize = 25;
 const MOST_PAGES: usize = 40;
-
-/// What somebody did to incidents in PagerDuty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    /// The incidents: where PagerDuty groups alerts, several.
-    pub incidents: Vec<EventId>,
-    /// `Acknowledged`, `Closed`, or `Reopened` where nobody has it any more.
-    pub kind: ChangeKind,
-    /// Who did it.
-    pub by: SmolStr,
-    /// The targets that it may have been told by: those with the secret that signed it.
-    pub targets: Vec<String>,
-}
-
-/// Why a message is not heard.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotHeard {
-    /// No target has a secret for it.
-    #[error("no target of kind \"pagerduty\" has a webhook_secret_file or webhook_secret_env")]
-    NobodyListens,
-    /// It was not signed with the secret of any target.
-    #[error("the signature is not that of a webhook that a target knows the secret of")]
-    NotSigned,
-    /// It is signed, and not as documented.
-    #[error("the message is not a webhook of version 3")]
-    Malformed,
-    /// Which incident it is about could not be asked.
-    #[error("PagerDuty did not say which alerts its incident has: {0}")]
-    NotAnswered(String),
-}
 
 /// How PagerDuty tells back.
 #[derive(Debug, Clone)]

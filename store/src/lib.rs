@@ -5,12 +5,14 @@
 
 mod config;
 mod error;
+mod heard;
 mod query;
 mod rows;
 mod sqlite;
 
 pub use config::{RawStore, StoreConfig};
 pub use error::StoreError;
+pub use heard::{Heard, NotHeard};
 pub use query::{
     Cursor, DestinationQuery, DestinationSort, EventQuery, ExecutorQuery, GroupBy, IncidentQuery,
     IncidentSort, Page, SeriesQuery, SortOrder, page_size,

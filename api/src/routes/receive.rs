@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use egret_analyzer::ChangeKind;
 use egret_event::EventId;
-use egret_store::{Action, StoreError};
+use egret_store::{Action, Heard, NotHeard, StoreError};
 
 use super::incidents::{act, telling_once};
-use crate::app::{ApiState, Heard, NotHeard, Shared};
+use crate::app::{ApiState, Shared};
 use crate::problem::{Kind, Outcome, Problem};
 
 /// Where PagerDuty signs its webhooks.
@@ -35,9 +35,9 @@ pub(crate) async fn hear_pagerduty(
     let heard = (app.outside.hear)(signature.unwrap_or_default().to_owned(), body.into());
     let heard = heard.await.map_err(|refusal| {
         let kind = match refusal {
-            NotHeard::NobodyListens(_) => Kind::NotFound,
-            NotHeard::NotSigned(_) => Kind::Unauthenticated,
-            NotHeard::Malformed(_) => Kind::BadBody,
+            NotHeard::NobodyListens => Kind::NotFound,
+            NotHeard::NotSigned => Kind::Unauthenticated,
+            NotHeard::Malformed => Kind::BadBody,
             // It is sent again then.
             NotHeard::NotAnswered(_) => Kind::Overloaded,
         };

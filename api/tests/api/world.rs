@@ -14,14 +14,13 @@ use egret_analyzer::{
     Quantity, Severity, Stage, Tail,
 };
 use egret_api::{
-    ApiConfig, ApiState, Heard, NotHeard, ProblemDocument, SourceState, SourceStatus, Status,
-    new_token, router,
+    ApiConfig, ApiState, ProblemDocument, SourceState, SourceStatus, Status, new_token, router,
 };
 use egret_event::{
     Attribution, Destination, Event, EventId, ExecutorRegistration, Fact, FlowInterval, FlowPhase,
     LedgerReading, NameSource, NamedBy, Timestamp, Transport, Verdict, Volume,
 };
-use egret_store::{Addressee, Role, Store, StoreConfig, TokenRow, WriteUnit};
+use egret_store::{Addressee, Heard, NotHeard, Role, Store, StoreConfig, TokenRow, WriteUnit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Notify, broadcast};
@@ -175,7 +174,7 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
         stream: broadcast::channel(4).0,
         hear: Arc::new(|signature, body| {
             let heard = match signature.as_str() {
-                "deaf" => Err(NotHeard::NobodyListens("no target listens".to_owned())),
+                "deaf" => Err(NotHeard::NobodyListens),
                 "mute" => Err(NotHeard::NotAnswered("no answer".to_owned())),
                 "v1=good" => Ok(serde_json::from_slice(&body).ok().map(|(incident, kind)| Heard {
                     incidents: vec![incident],
@@ -183,7 +182,7 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
                     by: "Jo (PagerDuty)".into(),
                     targets: vec!["pager".to_owned()],
                 })),
-                _ => Err(NotHeard::NotSigned("the signature is wrong".to_owned())),
+                _ => Err(NotHeard::NotSigned),
             };
             Box::pin(std::future::ready(heard))
         }),

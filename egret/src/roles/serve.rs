@@ -8,8 +8,8 @@ use egret_analyzer::{Feedback, IncidentChange};
 use egret_api::{ApiConfig, ApiState, TargetStatus};
 use egret_collector::AttributionTable;
 use egret_event::SmolStr;
-use egret_notify::{Deliveries, Heard, NotHeard, Standings, Target};
-use egret_store::Store;
+use egret_notify::{Deliveries, Standings, Target};
+use egret_store::{Heard, NotHeard, Store};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
@@ -103,29 +103,13 @@ fn api_state(serve: Serve) -> ApiState {
     }
 }
 
-/// What PagerDuty tells back, in the words of the API.
+/// What PagerDuty tells back.
 async fn hear(
     targets: Arc<[Target]>,
     signature: String,
     body: Vec<u8>,
-) -> Result<Option<egret_api::Heard>, egret_api::NotHeard> {
-    use egret_api::NotHeard as Refusal;
-    let refused = |refusal: NotHeard| {
-        let text = refusal.to_string();
-        match refusal {
-            NotHeard::NobodyListens => Refusal::NobodyListens(text),
-            NotHeard::NotSigned => Refusal::NotSigned(text),
-            NotHeard::Malformed => Refusal::Malformed(text),
-            NotHeard::NotAnswered(_) => Refusal::NotAnswered(text),
-        }
-    };
-    let heard = egret_notify::hear(&targets, &signature, &body, clock::now()).await;
-    Ok(heard.map_err(refused)?.map(|Heard { incidents, kind, by, targets }| egret_api::Heard {
-        incidents,
-        kind,
-        by,
-        targets,
-    }))
+) -> Result<Option<Heard>, NotHeard> {
+    egret_notify::hear(&targets, &signature, &body, clock::now()).await
 }
 
 /// Tells the engine what people judged benign. Read while the channel is held: of two changes at the same

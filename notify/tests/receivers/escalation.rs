@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use egret_analyzer::{ChangeKind, Incident, IncidentChange, Severity};
 use egret_event::Timestamp;
-use egret_notify::{Heard, hear, targets_for};
-use egret_store::Action;
+use egret_notify::{hear, targets_for};
+use egret_store::{Action, Heard};
 use serde_json::{Value, json};
 
 use crate::http::{Receiver, status};

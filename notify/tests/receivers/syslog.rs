@@ -22,6 +22,15 @@ fn tls_target(port: u16, authority: &std::path::Path) -> String {
     target(port, &format!("transport = 'tls'\nca = '{}/ca.pem'", authority.display()))
 }
 
+/// The lines of a target that shows a certificate of this authority; it is written to `dir`.
+fn shows_certificate(authority: &Authority, dir: &std::path::Path) -> String {
+    let own = authority.certify("egret.example");
+    std::fs::write(dir.join("own.pem"), &own.chain).unwrap();
+    std::fs::write(dir.join("own.key"), &own.key).unwrap();
+    let folder = dir.display();
+    format!("client_cert = '{folder}/own.pem'\nclient_key = '{folder}/own.key'\n")
+}
+
 fn alerts() -> [IncidentChange; 3] {
     let nasty = hostile();
     let mut made = incident("hostile");
@@ -120,15 +129,10 @@ async fn a_receiver_that_asks_for_a_certificate_is_shown_one() {
     let authority = Authority::new();
     let dir = tempfile::tempdir().unwrap();
     authority.write(dir.path());
-    let own = authority.certify("egret.example");
-    std::fs::write(dir.path().join("own.pem"), &own.chain).unwrap();
-    std::fs::write(dir.path().join("own.key"), &own.key).unwrap();
     let server = authority.certify("localhost");
     let rsyslog = Rsyslog::start_for(Some(&server), Some(&authority)).await;
-    let folder = dir.path().display();
     let without = tls_target(rsyslog.port, dir.path());
-    let with =
-        format!("{without}client_cert = '{folder}/own.pem'\nclient_key = '{folder}/own.key'\n");
+    let with = without.clone() + &shows_certificate(&authority, dir.path());
     // TLS 1.3: the client hears that it is refused only after its handshake, which may be after it has written.
     let refused = Outbox::new(&without);
     let running = refused.start();
@@ -151,12 +155,8 @@ async fn syslog_ng_understands_every_alert_over_tcp_and_tls() {
     let authority = Authority::new();
     let dir = tempfile::tempdir().unwrap();
     authority.write(dir.path());
-    let own = authority.certify("egret.example");
-    std::fs::write(dir.path().join("own.pem"), &own.chain).unwrap();
-    std::fs::write(dir.path().join("own.key"), &own.key).unwrap();
     let server = authority.certify("localhost");
-    let folder = dir.path().display();
-    let shown = format!("client_cert = '{folder}/own.pem'\nclient_key = '{folder}/own.key'\n");
+    let shown = shows_certificate(&authority, dir.path());
     for tls in [None, Some((&server, &authority))] {
         let syslog_ng = SyslogNg::start(tls).await;
         let outbox = Outbox::new(&match tls {
