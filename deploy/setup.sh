@@ -11,7 +11,7 @@ build_packages="build-essential pkg-config libpcap-dev"
 test_packages="squid-openssl nginx haproxy rsyslog rsyslog-gnutls dnsmasq-base nftables iproute2
 iputils-ping openssl curl tcpdump iperf3 tcpreplay podman netavark aardvark-dns runc iptables
 busybox-static softflowd nfdump pmacct argus-server argus-client prometheus
-prometheus-alertmanager python3 python3-venv chromium libssl-dev maven openjdk-17-jre-headless"
+prometheus-alertmanager python3 python3-venv python3-aiosmtpd chromium libssl-dev maven openjdk-17-jre-headless"
 # Debian's syslog-ng and rsyslog exclude each other: this one is unpacked below target/ and not installed.
 unpacked_packages="syslog-ng-core libivykis0 libnet1 libpcre3 libwrap0 libjson-c5"
 bench_packages="tcpdump nfdump time softflowd argus-server pmacct tshark goaccess jq python3

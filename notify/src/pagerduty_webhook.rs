@@ -135,6 +135,7 @@ struct Message {
 #[derive(Deserialize)]
 struct Event {
     event_type: String,
+    occurred_at: Timestamp,
     agent: Option<Agent>,
     #[serde(default)]
     data: Data,
@@ -190,7 +191,7 @@ pub async fn hear(
     let name = bounded(name.trim(), MAX_NAME_BYTES, visible);
     let by = if name.is_empty() { "PagerDuty".into() } else { format!("{name} (PagerDuty)") };
     let targets = told_by.into_iter().map(|(name, ..)| name.to_owned()).collect();
-    Ok(Some(Heard { incidents, kind, by: by.into(), targets }))
+    Ok(Some(Heard { incidents, kind, at: event.occurred_at, by: by.into(), targets }))
 }
 
 /// The targets whose webhook has signed a message, with the way to ask what it means.
@@ -274,8 +275,9 @@ mod tests {
             let signature = sign("secret-one", &body);
             let heard = hear(&all, &signature, body.as_bytes(), AT).await.unwrap();
             let targets = vec!["pager".to_owned()];
+            let at = "2026-11-30T18:45:22.169Z".parse().unwrap();
             let (incidents, by) = (vec![id], by.into());
-            assert_eq!(heard, Some(Heard { incidents, kind, by, targets }));
+            assert_eq!(heard, Some(Heard { incidents, kind, at, by, targets }));
         }
         for (event_type, key) in [
             ("incident.triggered", json!(id.to_string())),

@@ -4,7 +4,7 @@
 //! an alert, or takes the request and then hangs, says something about that alert: it climbs
 //! [`LADDER`] by itself while others go on. A receiver that *cannot be reached* says nothing about
 //! any alert: the whole target waits, is probed with its oldest alert every few seconds, and goes
-//! on as soon as it is back. Otherwise a syslog server that restarts within ten seconds would get
+//! on as soon as it is back (a circuit breaker: open while it waits, half-open at each probe). Otherwise a syslog server that restarts within ten seconds would get
 //! its alerts hours later.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a receiver of alerts tells back: the words in which `notify` hears it and the API carries it out.
 
 use egret_analyzer::ChangeKind;
-use egret_event::{EventId, SmolStr};
+use egret_event::{EventId, SmolStr, Timestamp};
 
 /// Somebody did something to incidents at a receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Heard {
     pub incidents: Vec<EventId>,
     /// `Acknowledged`, `Closed`, or `Reopened` where nobody has it any more.
     pub kind: ChangeKind,
+    /// When, by the receiver's clock.
+    pub at: Timestamp,
     /// Who did it.
     pub by: SmolStr,
     /// The targets that it may have been told by: those with the secret that signed it.

@@ -1,5 +1,7 @@
 //! What receivers of alerts tell back.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,6 +15,9 @@ use crate::problem::{Kind, Outcome, Problem};
 
 /// Where PagerDuty signs its webhooks.
 const SIGNATURE: &str = "x-pagerduty-signature";
+
+/// How far their clock and ours may be apart.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(120);
 
 /// Hears of what was done to an incident in PagerDuty (webhook version 3): acknowledged, resolved, or nobody's
 /// again. The signature takes the place of a token. Where the alert told of many incidents, all of them are
@@ -80,6 +85,14 @@ async fn acknowledge_others(app: &Shared, heard: Heard) {
     }
 }
 
+/// Whether the incident has been opened anew since: what comes late, or again, is not about what it is now.
+fn is_outdated(outside: &ApiState, heard: &Heard, incident: EventId) -> Result<bool, StoreError> {
+    let Some(detail) = outside.store.incident(incident)? else { return Ok(false) };
+    let mut history = detail.history.iter().rev();
+    let opened = history.find(|entry| entry.kind == ChangeKind::Reopened);
+    Ok(opened.is_some_and(|opened| heard.at + CLOCKS_DIFFER < opened.at))
+}
+
 /// Does to an incident what was done there. `false`: it is none of ours, or not so that this could be done.
 fn carry_out(
     outside: &ApiState,
@@ -87,6 +100,9 @@ fn carry_out(
     incident: EventId,
     kind: ChangeKind,
 ) -> Result<bool, StoreError> {
+    if is_outdated(outside, heard, incident)? {
+        return Ok(false);
+    }
     let action = Action { by: heard.by.clone(), kind, comment: None, verdict: None };
     let acted =
         telling_once(outside, |changed_feedback| act(outside, incident, &action, changed_feedback));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Method;
 use egret_analyzer::{ChangeKind, IncidentChange};
+use egret_event::Timestamp;
 use egret_store::{Addressee, OutboxEntry, WriteUnit};
 use serde_json::{Value, json};
 
@@ -26,10 +27,19 @@ fn pager() -> Addressee {
 }
 
 async fn tell(world: &World, signature: &str, n: u64, kind: ChangeKind) -> Answer {
+    tell_of(world, signature, n, (kind, START)).await
+}
+
+async fn tell_of(
+    world: &World,
+    signature: &str,
+    n: u64,
+    (kind, at): (ChangeKind, Timestamp),
+) -> Answer {
     let request = request(Method::POST, "/v1/receive/pagerduty")
         .header("x-pagerduty-signature", signature)
         .header("content-type", "application/json");
-    world.ask(request.body(Body::from(json!([id(n), kind]).to_string())).unwrap()).await
+    world.ask(request.body(Body::from(json!([id(n), kind, at]).to_string())).unwrap()).await
 }
 
 /// Where incident `n` stands, and who has it.
@@ -84,6 +94,28 @@ async fn what_is_not_signed_is_refused_and_what_is_not_ours_is_let_be() {
     // What is closed here cannot be taken on there.
     assert_eq!(tell(&world, "v1=good", 1, ChangeKind::Closed).await.status, 202);
     assert_eq!(tell(&world, "v1=good", 1, ChangeKind::Acknowledged).await.status, 204);
+}
+
+#[tokio::test]
+async fn what_was_done_before_an_incident_was_opened_anew_is_outdated() {
+    let world = world();
+    world.write(&[], &[opened(1, "a.example")]);
+    assert_eq!(tell(&world, "v1=good", 1, ChangeKind::Closed).await.status, 202);
+    let reopened = START + Duration::from_secs(3600);
+    let grew = IncidentChange {
+        kind: ChangeKind::Grew,
+        number: 1,
+        at: reopened,
+        ..opened(1, "a.example")
+    };
+    world.write(&[], &[grew]);
+    assert_eq!(standing(&world, 1).0, json!("open"));
+    let closed = |at| tell_of(&world, "v1=good", 1, (ChangeKind::Closed, at));
+    assert_eq!(closed(START).await.status, 204);
+    assert_eq!(standing(&world, 1).0, json!("open"));
+    // Clocks differ a little.
+    assert_eq!(closed(reopened - Duration::from_secs(60)).await.status, 202);
+    assert_eq!(standing(&world, 1).0, json!("closed"));
 }
 
 #[tokio::test]

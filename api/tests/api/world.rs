@@ -176,12 +176,15 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
             let heard = match signature.as_str() {
                 "deaf" => Err(NotHeard::NobodyListens),
                 "mute" => Err(NotHeard::NotAnswered("no answer".to_owned())),
-                "v1=good" => Ok(serde_json::from_slice(&body).ok().map(|(incident, kind)| Heard {
-                    incidents: vec![incident],
-                    kind,
-                    by: "Jo (PagerDuty)".into(),
-                    targets: vec!["pager".to_owned()],
-                })),
+                "v1=good" => {
+                    Ok(serde_json::from_slice(&body).ok().map(|(incident, kind, at)| Heard {
+                        incidents: vec![incident],
+                        kind,
+                        at,
+                        by: "Jo (PagerDuty)".into(),
+                        targets: vec!["pager".to_owned()],
+                    }))
+                }
                 _ => Err(NotHeard::NotSigned),
             };
             Box::pin(std::future::ready(heard))

@@ -70,6 +70,14 @@ pub(crate) struct Outbox {
     dir: TempDir,
 }
 
+/// Where the incidents' pages are said to be.
+pub(crate) const DASHBOARD: &str = "https://egret.example.org";
+
+fn targets(toml: &str) -> Vec<Target> {
+    let targets = toml::from_str::<RawNotify>(toml).unwrap().check().unwrap();
+    targets.into_iter().map(|target| target.linking_to(Some(DASHBOARD))).collect()
+}
+
 /// A delivery that runs.
 pub(crate) struct Running {
     stop: watch::Sender<bool>,
@@ -85,7 +93,7 @@ impl Outbox {
         let path = Some(dir.path().join("egret.db"));
         let store = Store::open(&RawStore { path, ..RawStore::default() }.check()).unwrap();
         let toml = toml.replace("DIR", dir.path().to_str().unwrap());
-        let targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
+        let targets = targets(&toml);
         let (wake, reasons, standings) = Default::default();
         Self { store, targets, wake, reasons, standings, dir }
     }
@@ -99,7 +107,7 @@ impl Outbox {
     /// Gives it other targets, for the next start.
     pub(crate) fn configure(&mut self, toml: &str) {
         let toml = toml.replace("DIR", self.dir.path().to_str().unwrap());
-        self.targets = toml::from_str::<RawNotify>(&toml).unwrap().check().unwrap();
+        self.targets = targets(&toml);
     }
 
     /// Puts alerts about changes into the outbox, as the pipeline does, and wakes the delivery.

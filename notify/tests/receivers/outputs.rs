@@ -114,6 +114,83 @@ async fn files_hold_what_the_schemas_of_ecs_and_ocsf_allow() {
     ecs::check(&written);
 }
 
+/// Many incidents told as one, of which each text is hostile.
+#[tokio::test(start_paused = true)]
+async fn an_alert_about_many_says_how_many_in_each_output_and_links_to_the_gravest() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("202 Accepted")).await;
+    let address = receiver.address;
+    let limit = "at_most = { alerts = 1, per = '1h' }";
+    let mut toml = format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'TOKEN'\n\
+         url = 'http://{address}/pager'\nallow_private = true\n{limit}\n\
+         [[targets]]\nkind = 'slack'\nname = 'chat'\nurl_file = 'TOKEN'\n\
+         allow_private = true\n{limit}\n"
+    );
+    for (name, format) in [("1.1.0", "ocsf"), ("1.8.0", "ocsf"), ("ecs", "ecs"), ("own", "egret")] {
+        let version =
+            if format == "ocsf" { format!("ocsf_version = '{name}'") } else { String::new() };
+        toml += &format!(
+            "[[targets]]\nkind = 'file'\nname = '{name}'\npath = 'DIR/{name}'\n\
+             format = '{format}'\n{version}\n{limit}\n"
+        );
+    }
+    let outbox = with_secret(&toml, &format!("http://{address}/services/T0/B0/x"));
+    let text = hostile();
+    let many = (0..30).map(|n| {
+        let mut one = incident(&format!("many {n}"));
+        one.title.clone_from(&text);
+        one.destination = format!("{text}{n}").into();
+        if n == 17 {
+            one.severity = Severity::Critical;
+        }
+        change(ChangeKind::Opened, 0, one)
+    });
+    outbox.put(&many.collect::<Vec<_>>());
+    let running = outbox.start();
+    let is_done = || outbox.targets.iter().all(|target| outbox.counts(&target.name) == (0, 0));
+    until("all is delivered", is_done).await;
+    running.stop().await;
+    let gravest = incident("many 17").id.to_string();
+    let page = format!("{}/incidents/{gravest}", crate::outbox::DASHBOARD);
+    let mut documents = Vec::new();
+    for name in ["1.1.0", "1.8.0", "ecs", "own"] {
+        let text = std::fs::read_to_string(outbox.path().with_file_name(name)).unwrap();
+        let [line] = &text.lines().collect::<Vec<_>>()[..] else { panic!("one line: {text}") };
+        let document: Value = serde_json::from_str(line).unwrap();
+        let (told, link) = match name {
+            "ecs" => (&document["egret"]["gathered"], &document["event"]["url"]),
+            "own" => (&document["data"]["gathered"], &document["data"]["page"]),
+            _ => (&document["unmapped"]["gathered"], &document["finding_info"]["src_url"]),
+        };
+        assert_eq!(told["incidents"], 30, "{name}");
+        assert_eq!(told["severities"], json!([["critical", 1], ["high", 29]]), "{name}");
+        assert_eq!(*link, json!(page), "{name}");
+        match name {
+            "ecs" => ecs::check(&[document]),
+            "own" => {}
+            version => documents.push(("ocsf", json!(version), document)),
+        }
+    }
+    let got = taken(&mut receiver);
+    assert_eq!(got.len(), 2, "one page, one message");
+    for (request, body) in got {
+        if request.line.contains("/pager") {
+            let summary = body["payload"]["summary"].as_str().unwrap();
+            assert!(summary.starts_with("30 incidents, the gravest of them: incident opened: a"));
+            assert_eq!([&body["dedup_key"], &body["client_url"]], [&json!(gravest), &json!(page)]);
+            assert_eq!(body["links"][0]["href"], page);
+            let told = body["payload"]["custom_details"]["told_with_it"].as_str().unwrap();
+            assert!(told.contains(": 1 critical, 29 high; most at "), "{told}");
+        } else {
+            let header = body["blocks"][0]["text"]["text"].as_str().unwrap();
+            assert!(header.starts_with("🔴 29 more, and a"), "{header}");
+            documents.push(("slack", json!(null), body));
+        }
+    }
+    validate(&documents);
+}
+
 #[tokio::test(start_paused = true)]
 async fn cef_and_leef_are_understood_behind_rsyslog() {
     let _clock = HeldClock::hold();
