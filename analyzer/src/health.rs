@@ -57,11 +57,11 @@ struct Trouble {
 }
 
 impl Health {
-    /// Goes on with what an earlier run told and did not close.
-    pub fn resume(open: impl IntoIterator<Item = Incident>) -> Self {
+    /// Goes on at `now` with what an earlier run told and did not close: it takes a while to see whether it is over.
+    pub fn resume(open: impl IntoIterator<Item = Incident>, now: Timestamp) -> Self {
         let troubles = open.into_iter().map(|incident| {
-            let (since, last) = (incident.first_seen, incident.last_seen);
-            (incident.session.clone(), Trouble { since, last, told: Some(incident) })
+            let since = incident.first_seen;
+            (incident.session.clone(), Trouble { since, last: now, told: Some(incident) })
         });
         Self { troubles: troubles.collect() }
     }
@@ -201,15 +201,17 @@ mod tests {
         let mut health = Health::default();
         let opened = health.look(Timestamp::from_secs(5), vec![complaint("target pager", 0)]);
         let [opened] = &opened[..] else { panic!("{opened:?}") };
-        let mut health = Health::resume([opened.incident.clone()]);
         let at = |second| Timestamp::from_secs(second);
-        assert!(health.look(at(20), vec![complaint("target pager", 0)]).is_empty());
-        let closed = health.look(at(200), Vec::new());
+        // An hour later; what is wrong shows only after a while.
+        let mut health = Health::resume([opened.incident.clone()], at(3600));
+        assert!(health.look(at(3600), Vec::new()).is_empty());
+        assert!(health.look(at(3660), vec![complaint("target pager", 0)]).is_empty());
+        let closed = health.look(at(3800), Vec::new());
         assert_eq!(closed.len(), 1);
         assert_eq!((closed[0].kind, closed[0].number), (ChangeKind::Closed, 1));
         assert_eq!(closed[0].incident.id, opened.incident.id);
         let summary = &closed[0].incident.explanation.summary;
-        assert!(summary.ends_with("It is over since 1970-01-01T00:00:20Z."), "{summary}");
+        assert!(summary.ends_with("It is over since 1970-01-01T01:01:00Z."), "{summary}");
     }
 
     #[test]

@@ -283,6 +283,10 @@ impl RawTarget {
                 "would be a message to people each time: give it to another kind of target";
             return Err(Wrong::new("heartbeat", problem.to_owned()));
         }
+        if calls.at_most.is_some() && matches!(channel, Channel::Alertmanager(_)) {
+            let problem = "is not for Alertmanager, which groups alerts by itself (group_by)";
+            return Err(Wrong::new("at_most", problem.to_owned()));
+        }
         let (name, page) = (name.to_owned(), None);
         Ok(Target { name, min_severity, repeats, only, calls, heartbeat, page, channel })
     }
@@ -361,6 +365,16 @@ mod tests {
             ("app_name = ''", "targets[1].app_name: \"\""),
             ("heartbeat = '1s'", "targets[1].heartbeat: is not between 10s and 1h"),
             ("tenants = []", "targets[1].tenants: names nothing"),
+            ("quiet = ['22-7']", "targets[1].quiet: \"22-7\" is not hours such as"),
+            (
+                "unacknowledged_for = '1s'",
+                "targets[1].unacknowledged_for: is not between 10s and 7d",
+            ),
+            (
+                "at_most = { alerts = 0, per = '10m' }",
+                "targets[1].at_most: its alerts are not 1 to 1000",
+            ),
+            ("at_most = { alerts = 1, per = '1s' }", "targets[1].at_most: its per is not between"),
             (
                 "techniques = ['exfiltration']",
                 "targets[1].techniques: \"exfiltration\" is no technique",
@@ -371,6 +385,33 @@ mod tests {
             let error = check(&format!("{hook}{SYSLOG}{lines}")).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn maintenance_is_for_targets_that_there_are_and_ends_after_it_begins() {
+        let times = "from = '2026-12-01T20:00:00Z'\nuntil = '2026-12-01T22:00:00Z'\n";
+        let (_dir, hook) = webhook("");
+        for (lines, says) in [
+            (times.replace("22:00", "20:00"), "maintenance[0].until: is not after from"),
+            (
+                format!("{times}targets = ['who']"),
+                "maintenance[0].targets: \"who\" is the name of no",
+            ),
+            (format!("{times}segments = []"), "maintenance[0].segments: names nothing"),
+        ] {
+            let error = check(&format!("{hook}[[maintenance]]\n{lines}")).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+        let error = check("time_zone = 'Mars/Phobos'").unwrap_err();
+        assert!(error.starts_with("notify.time_zone: \"Mars/Phobos\" is no time zone"), "{error}");
+        let named =
+            check(&format!("{hook}{SYSLOG}[[maintenance]]\n{times}targets = ['hook']")).unwrap();
+        assert_eq!([0, 1].map(|n| named[n].calls.quiet.is_any()), [true, false]);
+        let error = check(
+            "[[targets]]\nkind = 'alertmanager'\nname = 'a'\nurl = 'http://a.example'\n\
+             at_most = { alerts = 1, per = '10m' }",
+        );
+        assert!(error.unwrap_err().contains("at_most: is not for Alertmanager"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::alert::{Alert, told_as};
 use crate::at_most::Room;
 use crate::heartbeat::{self, Wellness};
-use crate::link::{Failure, Link};
+use crate::link::{Failure, Link, Tended};
 use crate::schedule::{LONGEST_RETRY_AFTER, PATIENCE, SHORTEST_OUTAGE, probe_pause, wait_after};
 use crate::standing::Standings;
 use crate::target::Calls;
@@ -220,9 +220,11 @@ impl Courier {
             let Some(waiting_since) = store.outbox_waiting_since(&name, now)? else {
                 return Ok((store.outbox_due_no_calls(&name, now, MAX_DUE)?, None));
             };
-            let told = store.outbox_told(&name, now - at_most.per, at_most.alerts)?;
+            let since = now - at_most.per;
+            let told = store.outbox_told(&name, (since, now), at_most.alerts)?;
             // What was tried, and not taken, may have called somebody.
-            let tried = usize::try_from(store.outbox_tried(&name)?).unwrap_or(usize::MAX);
+            let tried = store.outbox_tried(&name, since)?;
+            let tried = usize::try_from(tried).unwrap_or(usize::MAX);
             match at_most.room((&told, tried), waiting_since, now) {
                 Room::For(room) => {
                     let others = store.outbox_gather(&name, now, room)?;
@@ -242,10 +244,17 @@ impl Courier {
 
     /// Looks after what the target may not have got of what it was told.
     async fn tend(&mut self) {
-        if let Err(failure) = self.link.tend().await {
-            let at = (self.now)();
-            self.standings.failed(&self.name, at, failure.error(), false);
-            self.not_reached(at, failure.error());
+        match self.link.tend().await {
+            Ok(Tended::Nothing) => {}
+            Ok(Tended::Reached) => {
+                self.reached();
+                self.standings.took(&self.name);
+            }
+            Err(failure) => {
+                let at = (self.now)();
+                self.standings.failed(&self.name, at, failure.error(), false);
+                self.not_reached(at, failure.error());
+            }
         }
     }
 
@@ -314,6 +323,11 @@ impl Courier {
             if is_stopped(stop) {
                 break;
             }
+            if let Some(until) = self.left_alone(&delivery) {
+                let (alert, name) = (delivery.alert, self.name.clone());
+                self.ask(move |store| store.outbox_hold(alert, &name, until)).await?;
+                continue;
+            }
             let state = if self.held_until.is_some() {
                 self.judge_unsent(&delivery)
             } else if let Some(reason) = &self.gone {
@@ -328,6 +342,14 @@ impl Courier {
             }
         }
         Ok(())
+    }
+
+    /// Until when the target is left alone about an alert: quiet hours may have begun since it was queued. What was
+    /// tried is tried on.
+    fn left_alone(&self, delivery: &Delivery) -> Option<Timestamp> {
+        let calls = delivery.change.kind.signal() == Some(Signal::Raise) && delivery.attempts == 0;
+        let incident = &delivery.change.incident;
+        calls.then(|| self.calls.quiet.until(incident, (self.now)()))?
     }
 
     /// Makes one attempt. `None`: nothing is to be written down, the alert is due as before.
@@ -350,8 +372,14 @@ impl Courier {
             }
             Err(failure) => failure,
         };
-        let is_off = matches!(failure, Failure::Gone(_));
-        self.standings.failed(&self.name, at, failure.error(), is_off);
+        match &failure {
+            // The target is well: it is this alert that it does not want.
+            Failure::Rejected(_) => {}
+            Failure::Unreachable(_) | Failure::Refused { .. } | Failure::Gone(_) => {
+                let is_off = matches!(failure, Failure::Gone(_));
+                self.standings.failed(&self.name, at, failure.error(), is_off);
+            }
+        }
         counter!("egret_notify_failed_total", "target" => self.name.clone()).increment(1);
         match failure {
             Failure::Unreachable(error) => {
@@ -390,7 +418,7 @@ impl Courier {
             Some(wait) => {
                 let wait = wait.max(asked.unwrap_or_default());
                 tracing::debug!(target_name = %self.name, %error, "an alert was not taken");
-                DeliveryState::Retry { at: at + wait, error }
+                DeliveryState::Retry { tried_at: at, at: at + wait, error }
             }
             None => DeliveryState::Dead { at, error },
         }

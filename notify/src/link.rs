@@ -57,6 +57,15 @@ pub(crate) enum Link {
     File(FileConfig),
 }
 
+/// What came of looking after what a receiver may not have got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tended {
+    /// There was nothing to look after.
+    Nothing,
+    /// The receiver is there, and has it or is sent it.
+    Reached,
+}
+
 /// Why an alert was not taken. The texts are safe to show.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -158,10 +167,10 @@ impl Link {
     }
 
     /// Looks after what the receiver may not have got, in bounded time.
-    pub(crate) async fn tend(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn tend(&mut self) -> Result<Tended, Failure> {
         match self {
             Self::Syslog(link) => link.tend().await,
-            _ => Ok(()),
+            _ => Ok(Tended::Nothing),
         }
     }
 

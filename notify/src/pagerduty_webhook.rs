@@ -10,6 +10,7 @@ use egret_store::{Heard, NotHeard};
 use metrics::counter;
 use reqwest::Url;
 use reqwest::header::{ACCEPT, AUTHORIZATION};
+use ring::digest::SHA256_OUTPUT_LEN;
 use ring::hmac;
 use serde::Deserialize;
 
@@ -26,6 +27,9 @@ const MAX_NAME_BYTES: usize = 100;
 
 /// The version of the signature that is known.
 const VERSION: &str = "v1=";
+
+/// Signatures that are looked at: a secret that is rotated makes two.
+const MOST_SIGNATURES: usize = 4;
 
 const REST: &str = "https://api.pagerduty.com";
 
@@ -69,9 +73,11 @@ impl Webhook {
 
     /// Whether one of the signatures is that of the body: while a secret is rotated there are several.
     fn has_signed(&self, signatures: &str, body: &[u8]) -> bool {
-        let signatures = signatures.split(',').filter_map(|one| one.trim().strip_prefix(VERSION));
-        let mut tags = signatures.filter_map(bytes_of_hex);
-        tags.any(|tag| hmac::verify(&self.key, body, &tag).is_ok())
+        let signatures = signatures.split(',').take(MOST_SIGNATURES);
+        let signatures = signatures.filter_map(|one| one.trim().strip_prefix(VERSION));
+        let whole = signatures.filter(|hex| hex.len() == 2 * SHA256_OUTPUT_LEN);
+        // Each costs as much as the body is long.
+        whole.filter_map(bytes_of_hex).any(|tag| hmac::verify(&self.key, body, &tag).is_ok())
     }
 
     /// The keys that the alerts of an incident there were triggered with.
@@ -144,6 +150,8 @@ struct Event {
 #[derive(Deserialize)]
 struct Agent {
     summary: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -187,11 +195,13 @@ pub async fn hear(
     if incidents.is_empty() {
         return Ok(None);
     }
+    // Others are integrations, as Egret is one itself: what it told comes back.
+    let by_person = event.agent.as_ref().is_some_and(|agent| agent.kind == "user_reference");
     let name = event.agent.and_then(|agent| agent.summary).unwrap_or_default();
     let name = bounded(name.trim(), MAX_NAME_BYTES, visible);
     let by = if name.is_empty() { "PagerDuty".into() } else { format!("{name} (PagerDuty)") };
     let targets = told_by.into_iter().map(|(name, ..)| name.to_owned()).collect();
-    Ok(Some(Heard { incidents, kind, at: event.occurred_at, by: by.into(), targets }))
+    Ok(Some(Heard { incidents, kind, at: event.occurred_at, by: by.into(), by_person, targets }))
 }
 
 /// The targets whose webhook has signed a message, with the way to ask what it means.
@@ -276,8 +286,9 @@ mod tests {
             let heard = hear(&all, &signature, body.as_bytes(), AT).await.unwrap();
             let targets = vec!["pager".to_owned()];
             let at = "2026-11-30T18:45:22.169Z".parse().unwrap();
-            let (incidents, by) = (vec![id], by.into());
-            assert_eq!(heard, Some(Heard { incidents, kind, at, by, targets }));
+            let (incidents, by, by_person) =
+                (vec![id], by.into(), agent["type"] == "user_reference");
+            assert_eq!(heard, Some(Heard { incidents, kind, at, by, by_person, targets }));
         }
         for (event_type, key) in [
             ("incident.triggered", json!(id.to_string())),

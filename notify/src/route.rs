@@ -52,7 +52,10 @@ fn addressee(target: &Target, incident: &Incident, signal: Signal, now: Timestam
 fn is_about(incident: &Incident, target: &Target) -> bool {
     let strongest = incident.explanation.findings.first();
     strongest.is_some_and(|finding| finding.detector == Detector::Health)
-        && incident.session == about_target(&target.name)
+        && incident
+            .session
+            .strip_prefix(about_target(&target.name).as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// The outbox entries that tell the targets of `changes`, in the order of the changes.

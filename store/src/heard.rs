@@ -14,6 +14,8 @@ pub struct Heard {
     pub at: Timestamp,
     /// Who did it.
     pub by: SmolStr,
+    /// Whether that was a person, and no program.
+    pub by_person: bool,
     /// The targets that it may have been told by: those with the secret that signed it.
     pub targets: Vec<String>,
 }

@@ -27,7 +27,7 @@ pub use sqlite::SqliteStore;
 
 pub use egret_analyzer::IncidentStatus;
 use egret_analyzer::{
-    Detector, Feedback, FrozenBaseline, Incident, IncidentChange, RollUp, Suppression,
+    ChangeKind, Detector, Feedback, FrozenBaseline, Incident, IncidentChange, RollUp, Suppression,
 };
 use egret_event::{Event, EventId, ExecutorRegistration, Timestamp};
 
@@ -93,6 +93,22 @@ impl Store {
     pub fn roll_ups(&self, query: &IncidentQuery) -> Result<Page<RollUp>, StoreError> {
         let Self::Sqlite(store) = self;
         store.roll_ups(query)
+    }
+
+    /// One incident and where it stands. `None`: there is no such incident.
+    pub fn incident_row(&self, id: EventId) -> Result<Option<IncidentRow>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.incident_row(id)
+    }
+
+    /// When an incident last came to stand where it stands, by one of these kinds of changes. `None`: by none of them.
+    pub fn last_changed(
+        &self,
+        id: EventId,
+        kinds: &[ChangeKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let Self::Sqlite(store) = self;
+        store.last_changed(id, kinds)
     }
 
     /// One incident with its history and its roll-up. `None`: there is no such incident.
@@ -284,21 +300,33 @@ impl Store {
         store.outbox_due_no_calls(target, now, limit)
     }
 
-    /// How many alerts that call for somebody `target` was tried to be told of, and is to be again.
-    pub fn outbox_tried(&self, target: &str) -> Result<u64, StoreError> {
+    /// How many alerts that call for somebody `target` was tried to be told of after `since`, and is to be again.
+    pub fn outbox_tried(&self, target: &str, since: Timestamp) -> Result<u64, StoreError> {
         let Self::Sqlite(store) = self;
-        store.outbox_tried(target)
+        store.outbox_tried(target, since)
     }
 
-    /// When `target` was called after `since`, newest first, the last `most` times: by alerts that it took.
+    /// Puts an alert off that was not tried, until the target may be called again.
+    pub fn outbox_hold(
+        &self,
+        alert: EventId,
+        target: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Self::Sqlite(store) = self;
+        store.outbox_hold(alert, target, until)
+    }
+
+    /// When `target` was called after `since` and until `now`, newest first, the last `most` times: by alerts that it
+    /// took.
     pub fn outbox_told(
         &self,
         target: &str,
-        since: Timestamp,
+        (since, now): (Timestamp, Timestamp),
         most: usize,
     ) -> Result<Vec<Timestamp>, StoreError> {
         let Self::Sqlite(store) = self;
-        store.outbox_told(target, since, most)
+        store.outbox_told(target, (since, now), most)
     }
 
     /// Since when an alert that calls for somebody, and was not tried, is due for `target`. `None`: none is.
@@ -324,7 +352,8 @@ impl Store {
         store.outbox_gather(target, now, room)
     }
 
-    /// The incidents that `target` was told of, or is to be told of, by alerts about another one: at most 100,000.
+    /// The incidents that `target` was told of by the last alert about `incident` that led others, and not by one of
+    /// their own since: at most 100,000.
     pub fn outbox_led(&self, incident: EventId, target: &str) -> Result<Vec<EventId>, StoreError> {
         let Self::Sqlite(store) = self;
         store.outbox_led(incident, target)

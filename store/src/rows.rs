@@ -389,6 +389,8 @@ pub enum DeliveryState {
     },
     /// It was not; try again.
     Retry {
+        /// When it was tried.
+        tried_at: Timestamp,
         /// When to try again.
         at: Timestamp,
         /// What went wrong.

@@ -336,11 +336,11 @@ pub(crate) fn act(
     changed_feedback: &mut bool,
 ) -> Result<ActionOutcome, StoreError> {
     let missing = || StoreError::NotFound { what: "incident", id: id.to_string() };
-    let before = outside.store.incident(id)?.ok_or_else(missing)?;
-    let targets = (outside.targets)(&before.row.incident, action.kind);
+    let before = outside.store.incident_row(id)?.ok_or_else(missing)?;
+    let targets = (outside.targets)(&before.incident, action.kind);
     let (incident, change) = outside.store.act(id, action, (outside.now)(), &targets)?;
     let changed = change.is_some();
-    let takes_back = before.row.verdict.is_some() && action.kind == ChangeKind::Reopened;
+    let takes_back = before.verdict.is_some() && action.kind == ChangeKind::Reopened;
     *changed_feedback |= changed && (action.verdict.is_some() || takes_back);
     if let Some(change) = change {
         outside.wake_outbox.notify_one();

@@ -58,7 +58,7 @@ pub(crate) async fn hear_pagerduty(
     if !known.await?.contains(&true) {
         return Ok(StatusCode::NO_CONTENT);
     }
-    if matches!(heard.kind, ChangeKind::Acknowledged | ChangeKind::Closed) {
+    if heard.by_person && matches!(heard.kind, ChangeKind::Acknowledged | ChangeKind::Closed) {
         // There may be very many, and the sender does not wait long.
         tokio::spawn(async move { acknowledge_others(&app, heard).await });
     }
@@ -85,12 +85,17 @@ async fn acknowledge_others(app: &Shared, heard: Heard) {
     }
 }
 
-/// Whether the incident has been opened anew since: what comes late, or again, is not about what it is now.
+/// Whether something has happened since that makes it outdated: to the end of an incident, or that somebody has it, that
+/// it was opened anew; to its being nobody's again, anything. It comes late, or somebody says it again.
 fn is_outdated(outside: &ApiState, heard: &Heard, incident: EventId) -> Result<bool, StoreError> {
-    let Some(detail) = outside.store.incident(incident)? else { return Ok(false) };
-    let mut history = detail.history.iter().rev();
-    let opened = history.find(|entry| entry.kind == ChangeKind::Reopened);
-    Ok(opened.is_some_and(|opened| heard.at + CLOCKS_DIFFER < opened.at))
+    let kinds = match heard.kind {
+        ChangeKind::Reopened => {
+            &[ChangeKind::Reopened, ChangeKind::Acknowledged, ChangeKind::Closed][..]
+        }
+        _ => &[ChangeKind::Reopened],
+    };
+    let changed = outside.store.last_changed(incident, kinds)?;
+    Ok(changed.is_some_and(|changed| heard.at + CLOCKS_DIFFER < changed))
 }
 
 /// Does to an incident what was done there. `false`: it is none of ours, or not so that this could be done.

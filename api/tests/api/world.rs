@@ -182,6 +182,7 @@ fn state(store: Store, told: &Arc<Told>, status: &Arc<Mutex<Status>>) -> ApiStat
                         kind,
                         at,
                         by: "Jo (PagerDuty)".into(),
+                        by_person: true,
                         targets: vec!["pager".to_owned()],
                     }))
                 }

@@ -93,8 +93,8 @@ impl Running {
         let (to_engine, engine_queue) = mpsc::channel(ENGINE_QUEUE);
         let (to_store, store_queue) = mpsc::channel(WRITE_QUEUE);
         let unread_files = collect::unread_files(&sources, &positions);
-        let watchdog =
-            Watchdog::new(&board, &store, directory_of(&config.store.path), to_store.clone());
+        let place = (&store, directory_of(&config.store.path));
+        let watchdog = Watchdog::new(&board, place, &targets, to_store.clone());
         let analyze = Analyze {
             engine,
             positions: positions.clone(),

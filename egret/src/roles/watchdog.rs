@@ -13,7 +13,7 @@ use std::time::Duration;
 use egret_analyzer::{Complaint, Detector, Health, IncidentChange, Quantity, Severity};
 use egret_api::{SourceState, Status};
 use egret_event::{LedgerReading, Loss, SmolStr, Timestamp};
-use egret_notify::{Standing, about_target};
+use egret_notify::{Standing, Target, about_target};
 use egret_store::{Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -50,6 +50,8 @@ pub struct Watchdog {
     store: Store,
     /// The directory whose disk the store is on.
     disk: PathBuf,
+    /// The names of the targets.
+    targets: Vec<String>,
     to_store: mpsc::Sender<Write>,
 }
 
@@ -58,7 +60,7 @@ pub struct Watchdog {
 /// # Errors
 /// Where what an earlier run told cannot be read.
 pub async fn run(watchdog: Watchdog, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
-    let mut health = Health::resume(watchdog.store.standing_incidents(Detector::Health)?);
+    let mut health = watchdog.resume().await?;
     let mut looks = tokio::time::interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut before: Option<Look> = None;
@@ -83,22 +85,35 @@ pub async fn run(watchdog: Watchdog, mut stop: watch::Receiver<bool>) -> Result<
 }
 
 impl Watchdog {
-    /// One that looks at the board, the store in `directory` and its outbox, and writes through the store's queue.
+    /// One that looks at the board, the store in `directory` and its outbox for these targets, and writes through the
+    /// store's queue.
     pub fn new(
         board: &Arc<Board>,
-        store: &Store,
-        directory: &Path,
+        (store, directory): (&Store, &Path),
+        targets: &[Target],
         to_store: mpsc::Sender<Write>,
     ) -> Self {
         let (board, store) = (Arc::clone(board), store.clone());
-        Self { board, store, disk: directory.to_owned(), to_store }
+        let targets = targets.iter().map(|target| target.name.clone()).collect();
+        Self { board, store, disk: directory.to_owned(), targets, to_store }
+    }
+
+    /// Goes on with what an earlier run told.
+    async fn resume(&self) -> Result<Health, StoreError> {
+        let store = self.store.clone();
+        let asked = tokio::task::spawn_blocking(move || store.standing_incidents(Detector::Health));
+        // An error says that the runtime ends.
+        let told = asked.await.unwrap_or(Ok(Vec::new()))?;
+        Ok(Health::resume(told, clock::now()))
     }
 
     async fn look(&self) -> Look {
         let store = self.store.clone();
         let counted = tokio::task::spawn_blocking(move || store.outbox_counts()).await;
         let counts = counted.ok().and_then(Result::ok).unwrap_or_default();
-        let dead = counts.into_iter().map(|(target, _, dead)| (target, dead)).collect();
+        // Others are no longer there.
+        let mine = counts.into_iter().filter(|(target, _, _)| self.targets.contains(target));
+        let dead = mine.map(|(target, _, dead)| (target, dead)).collect();
         let at = clock::now();
         Look {
             at,
@@ -184,6 +199,11 @@ fn sources(now: &Look, complaints: &mut Vec<Complaint>) {
 
 fn queues(now: &Look, complaints: &mut Vec<Complaint>) {
     let status = &now.status;
+    // Files and logs wait, and fill the queues as long as there is something to read: only who cannot wait loses.
+    let mut running = status.sources.iter().filter(|one| one.state == SourceState::Running);
+    if !running.any(|source| source.kind == "live") {
+        return;
+    }
     for (about, queued, room, steps) in [
         (
             "queue of the engine",
@@ -208,8 +228,7 @@ fn queues(now: &Look, complaints: &mut Vec<Complaint>) {
             patience: PATIENCE,
             measured: measured(queued, "batches waiting"),
             words: format!("The {about} has been full for minutes"),
-            means: "Incidents open late, and live capture may have to drop what comes in meanwhile. While logs of \
-                    the past are being read this is no trouble.",
+            means: "Incidents open late, and live capture may have to drop what comes in meanwhile.",
             steps: vec![steps.to_owned()],
         });
     }

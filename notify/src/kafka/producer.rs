@@ -74,6 +74,10 @@ impl KafkaLink {
             }
             Err((error, _)) => {
                 note(|| format!("< {error}"));
+                if producer.client().fatal_error().is_some() {
+                    // It will never send anything again (librdkafka, "Idempotent Producer").
+                    self.producer = None;
+                }
                 Err(self.judge(&producer, error).await)
             }
         }

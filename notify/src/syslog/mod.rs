@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::alert::Alert;
 use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
 use crate::heartbeat::Beat;
-use crate::link::Failure;
+use crate::link::{Failure, Tended};
 use crate::text::{bounded, visible};
 use crate::tls::{self, Identity};
 use crate::transcript::note;
@@ -198,9 +198,9 @@ impl SyslogLink {
     }
 
     /// Looks after what was written and may not have arrived.
-    pub(crate) async fn tend(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn tend(&mut self) -> Result<Tended, Failure> {
         match &mut self.wire {
-            Wire::Udp(_) => Ok(()),
+            Wire::Udp(_) => Ok(Tended::Nothing),
             Wire::Stream(link) => link.tend().await.map_err(|error| self.unreachable(&error)),
         }
     }

@@ -23,6 +23,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::PATIENCE;
 use super::outstanding::outstanding;
+use crate::link::Tended;
 
 /// Idle connections are probed this often, so that a receiver which vanished without a word, or
 /// a firewall that forgot the connection, is known before the next alert is due.
@@ -98,25 +99,42 @@ impl StreamLink {
 
     /// Looks after what may not have arrived: forgets it once the receiver has it, and writes it again where the
     /// connection is broken.
-    pub(super) async fn tend(&mut self) -> io::Result<()> {
+    pub(super) async fn tend(&mut self) -> io::Result<Tended> {
         if self.kept.is_empty() {
-            return Ok(());
+            return Ok(Tended::Nothing);
+        }
+        self.open = self.still_open().await?;
+        if self.kept.is_empty() {
+            return Ok(Tended::Reached);
         }
         self.open = Some(in_time(self.usable()).await?);
-        Ok(())
+        Ok(Tended::Reached)
+    }
+
+    /// The connection, if its peer has not ended it. What the receiver has by now is forgotten, also where it has.
+    async fn still_open(&mut self) -> io::Result<Option<Connection>> {
+        let Some(mut connection) = self.open.take() else { return Ok(None) };
+        let is_open = connection.check_open().await.is_ok();
+        self.forget(connection.outstanding()?);
+        Ok(is_open.then_some(connection))
+    }
+
+    /// Forgets frames, the oldest first, of which nothing can be among the bytes that are not acknowledged: inside TLS
+    /// these are more than the frames'.
+    fn forget(&mut self, outstanding: usize) {
+        let mut behind: usize = self.kept.iter().map(Vec::len).sum();
+        let there = self.kept.iter().take_while(|frame| {
+            behind -= frame.len();
+            behind >= outstanding
+        });
+        let there = there.count();
+        self.kept.drain(..there);
     }
 
     /// The connection, if it is still open, or a new one, to which all was written that may not have arrived.
     async fn usable(&mut self) -> io::Result<Connection> {
-        if let Some(mut connection) = self.open.take() {
-            let is_open = connection.check_open().await.is_ok();
-            // Also where the receiver has ended it since.
-            if connection.outstanding()? == 0 {
-                self.kept.clear();
-            }
-            if is_open {
-                return Ok(connection);
-            }
+        if let Some(connection) = self.still_open().await? {
+            return Ok(connection);
         }
         let mut connection = self.connect().await?;
         for frame in &self.kept {
@@ -141,10 +159,11 @@ impl StreamLink {
     }
 
     pub(super) async fn close(&mut self) {
-        let Some(connection) = self.open.take() else { return };
-        let outstanding = connection.outstanding().unwrap_or(0);
-        connection.close().await;
-        if outstanding > 0 && !self.kept.is_empty() {
+        // A connection that cannot be asked has nothing left to say.
+        if let Some(connection) = self.still_open().await.ok().flatten() {
+            connection.close().await;
+        }
+        if !self.kept.is_empty() {
             let (address, alerts) = (&self.address, self.kept.len());
             tracing::warn!(%address, alerts, "the last alerts may not have arrived");
         }

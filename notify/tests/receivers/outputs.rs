@@ -114,7 +114,19 @@ async fn files_hold_what_the_schemas_of_ecs_and_ocsf_allow() {
     ecs::check(&written);
 }
 
-/// Many incidents told as one, of which each text is hostile.
+/// Thirty incidents, of which the eighteenth is the gravest and each text is hostile.
+fn many() -> Vec<IncidentChange> {
+    let text = hostile();
+    let one = |n: u32| {
+        let mut one = incident(&format!("many {n}"));
+        one.title.clone_from(&text);
+        one.destination = format!("{text}{n}").into();
+        one.severity = if n == 17 { Severity::Critical } else { Severity::High };
+        change(ChangeKind::Opened, 0, one)
+    };
+    (0..30).map(one).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_alert_about_many_says_how_many_in_each_output_and_links_to_the_gravest() {
     let _clock = HeldClock::hold();
@@ -136,17 +148,7 @@ async fn an_alert_about_many_says_how_many_in_each_output_and_links_to_the_grave
         );
     }
     let outbox = with_secret(&toml, &format!("http://{address}/services/T0/B0/x"));
-    let text = hostile();
-    let many = (0..30).map(|n| {
-        let mut one = incident(&format!("many {n}"));
-        one.title.clone_from(&text);
-        one.destination = format!("{text}{n}").into();
-        if n == 17 {
-            one.severity = Severity::Critical;
-        }
-        change(ChangeKind::Opened, 0, one)
-    });
-    outbox.put(&many.collect::<Vec<_>>());
+    outbox.put(&many());
     let running = outbox.start();
     let is_done = || outbox.targets.iter().all(|target| outbox.counts(&target.name) == (0, 0));
     until("all is delivered", is_done).await;

@@ -29,32 +29,38 @@ const RAISES: &str =
             AND earlier.seq < o.seq
             AND (earlier.due_at > ?2 OR earlier.leads OR earlier.attempts > 0))";
 
+/// Holds for alerts (as `o`) of whose incident the target was told by one of its own.
+const IS_KNOWN: &str = "EXISTS (SELECT 1 FROM outbox told
+    WHERE told.target = o.target AND told.incident = o.incident AND told.signal = 0
+        AND told.state = 1)";
+
 impl SqliteStore {
     /// How many alerts that call for somebody were tried and are to be tried again; see
     /// [`crate::Store::outbox_tried`].
-    pub fn outbox_tried(&self, target: &str) -> Result<u64, StoreError> {
+    pub fn outbox_tried(&self, target: &str, since: Timestamp) -> Result<u64, StoreError> {
         let sql = "SELECT count(*) FROM outbox
-            WHERE target = ?1 AND state = 0 AND attempts > 0 AND signal = 0";
+            WHERE target = ?1 AND state = 0 AND attempts > 0 AND signal = 0 AND tried_at > ?2";
         let db = self.reader();
-        Ok(db.prepare_cached(sql)?.query_row([target], |row| row.get(0).map(unsigned))?)
+        let values = params![target, Stored(since)];
+        Ok(db.prepare_cached(sql)?.query_row(values, |row| row.get(0).map(unsigned))?)
     }
 
     /// When `target` was called last, newest first; see [`crate::Store::outbox_told`].
     pub fn outbox_told(
         &self,
         target: &str,
-        since: Timestamp,
+        (since, now): (Timestamp, Timestamp),
         most: usize,
     ) -> Result<Vec<Timestamp>, StoreError> {
         let sql = "SELECT ended_at FROM outbox
-            WHERE target = ?1 AND state = 1 AND signal = 0 AND ended_at > ?2
+            WHERE target = ?1 AND state = 1 AND signal = 0 AND ended_at > ?2 AND ended_at <= ?4
             ORDER BY ended_at DESC LIMIT ?3";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let db = self.reader();
         let mut statement = db.prepare_cached(sql)?;
-        let rows = statement.query_map(params![target, Stored(since), most], |row| {
-            row.get::<_, Stored<Timestamp>>(0)
-        })?;
+        // What a clock that has been set back told of the future counts no more.
+        let values = params![target, Stored(since), most, Stored(now)];
+        let rows = statement.query_map(values, |row| row.get::<_, Stored<Timestamp>>(0))?;
         rows.map(|at| Ok(at?.0)).collect()
     }
 
@@ -77,10 +83,14 @@ impl SqliteStore {
 
     /// Incidents that `target` was told of by alerts about another one; see [`crate::Store::outbox_led`].
     pub fn outbox_led(&self, incident: EventId, target: &str) -> Result<Vec<EventId>, StoreError> {
-        let sql = "SELECT DISTINCT incident FROM outbox
-            WHERE state = 3 AND incident <> ?1 AND led_by IN (
+        // What was told of by itself since was another call.
+        let sql = "SELECT DISTINCT incident FROM outbox led
+            WHERE state = 3 AND incident <> ?1 AND led_by = (
                 SELECT alert FROM outbox
-                WHERE target = ?2 AND incident = ?1 AND signal = 0 AND gathered IS NOT NULL)
+                WHERE target = ?2 AND incident = ?1 AND signal = 0 AND leads ORDER BY seq DESC LIMIT 1)
+            AND NOT EXISTS (SELECT 1 FROM outbox own
+                WHERE own.target = ?2 AND own.incident = led.incident AND own.signal = 0
+                    AND own.state IN (0, 1) AND own.seq > led.seq)
             ORDER BY seq LIMIT ?3";
         let db = self.reader();
         let mut statement = db.prepare_cached(sql)?;
@@ -122,9 +132,15 @@ fn exceeds(db: &Connection, target: &str, now: Timestamp, room: i64) -> Result<b
 
 /// Lets the last alert of the gravest incident lead all that is due, and says how many end with it.
 fn gather(db: &Connection, target: &str, now: Timestamp) -> Result<u64, StoreError> {
+    // One whose page is open already, or ends at once, would call nobody.
     let leader = format!(
         "SELECT max(seq), incident FROM outbox o WHERE {RAISES} AND incident = (
-            SELECT incident FROM outbox o WHERE {RAISES} ORDER BY rank DESC, seq LIMIT 1)"
+            SELECT incident FROM outbox o WHERE {RAISES}
+            ORDER BY {IS_KNOWN} OR EXISTS (SELECT 1 FROM outbox later
+                    WHERE later.target = o.target AND later.incident = o.incident
+                        AND later.state = 0 AND later.signal <> 0),
+                rank DESC, seq
+            LIMIT 1)"
     );
     let (leader, incident): (Option<i64>, Option<Stored<EventId>>) = db
         .prepare_cached(&leader)?
@@ -139,7 +155,8 @@ fn gather(db: &Connection, target: &str, now: Timestamp) -> Result<u64, StoreErr
             SELECT seq FROM outbox o WHERE {RAISES} AND seq <> ?3
             UNION ALL
             SELECT seq FROM outbox o WHERE target = ?1 AND state = 0 AND signal <> 0
-                AND incident <> ?4 AND incident IN (SELECT incident FROM outbox o WHERE {RAISES}))"
+                AND incident <> ?4 AND NOT {IS_KNOWN}
+                AND incident IN (SELECT incident FROM outbox o WHERE {RAISES}))"
     );
     let values = params![target, Stored(now), leader, incident];
     let others = db.prepare_cached(&others)?.execute(values)?;
@@ -173,7 +190,7 @@ fn gathered(db: &Connection, target: &str, now: Timestamp) -> Result<Gathered, S
         .prepare_cached(&destinations)?
         .query_map(values, |row| Ok((row.get::<_, String>(0)?.into(), unsigned(row.get(1)?))))?
         .collect::<Result<Vec<(SmolStr, u64)>, _>>()?;
-    let since = format!("SELECT min(queued_at) FROM outbox o WHERE {RAISES}");
+    let since = format!("SELECT min(due_at) FROM outbox o WHERE {RAISES}");
     let since: Stored<Timestamp> =
         db.prepare_cached(&since)?.query_row(values, |row| row.get(0))?;
     let incidents = severities.iter().map(|(_, incidents)| incidents).sum();

@@ -1,6 +1,6 @@
 //! Reading incidents: a page of those that match, or one with its history.
 
-use egret_analyzer::{ChangeBy, Detector, Incident};
+use egret_analyzer::{ChangeBy, ChangeKind, Detector, Incident};
 use egret_event::{EventId, Timestamp, clean_name};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::filter::{Filter, literal};
 use super::paging::{Paging, page};
 use super::roll_ups::{self, VISIBLE};
-use super::stored::{Stored, from_json};
+use super::stored::{Stored, from_json, to_json};
 use crate::query::page_size;
 use crate::{
     Cursor, HistoryEntry, IncidentDetail, IncidentQuery, IncidentRow, IncidentSort, IncidentStatus,
@@ -76,10 +76,37 @@ impl Raw {
 const MAX_STANDING: i64 = 1000;
 
 impl SqliteStore {
+    /// One incident and where it stands; see [`crate::Store::incident_row`].
+    pub fn incident_row(&self, id: EventId) -> Result<Option<IncidentRow>, StoreError> {
+        load(&self.reader(), id)
+    }
+
+    /// When one of these kinds of changes was last made; see [`crate::Store::last_changed`].
+    pub fn last_changed(
+        &self,
+        id: EventId,
+        kinds: &[ChangeKind],
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let db = self.reader();
+        let sql = "SELECT max(at) FROM history WHERE incident = ?1 AND kind = ?2";
+        let mut statement = db.prepare_cached(sql)?;
+        let mut last: Option<Timestamp> = None;
+        for kind in kinds {
+            let kind = to_json("kind of change", kind)?;
+            let at: Option<Stored<Timestamp>> =
+                statement.query_row(params![Stored(id), kind], |row| row.get(0))?;
+            last = last.max(at.map(|at| at.0));
+        }
+        Ok(last)
+    }
+
     /// The incidents that a detector has most to do with and that are not closed; see
     /// [`crate::Store::standing_incidents`].
     pub fn standing_incidents(&self, detector: Detector) -> Result<Vec<Incident>, StoreError> {
-        let sql = "SELECT body FROM incidents WHERE detector = ?1 AND status <> ?2 LIMIT ?3";
+        // An index holds what is asked for: bodies are read of those that are found.
+        let sql = "SELECT body FROM incidents WHERE id IN (
+            SELECT id FROM incidents INDEXED BY incidents_by_story
+            WHERE story IS NOT NULL AND detector = ?1 AND status <> ?2 LIMIT ?3)";
         let closed = status_number(IncidentStatus::Closed);
         let values = params![roll_ups::detector_key(detector)?, closed, MAX_STANDING];
         let db = self.reader();

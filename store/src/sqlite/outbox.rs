@@ -260,22 +260,37 @@ impl SqliteStore {
         target: &str,
         state: &DeliveryState,
     ) -> Result<(), StoreError> {
-        let (state, at, error) = match state {
-            DeliveryState::Delivered { at } => (DELIVERED, *at, None),
-            DeliveryState::Retry { at, error } => (WAITING, *at, Some(error)),
-            DeliveryState::Dead { at, error } => (DEAD, *at, Some(error)),
+        let (state, at, tried_at, error) = match state {
+            DeliveryState::Delivered { at } => (DELIVERED, *at, *at, None),
+            DeliveryState::Retry { tried_at, at, error } => (WAITING, *at, *tried_at, Some(error)),
+            DeliveryState::Dead { at, error } => (DEAD, *at, *at, Some(error)),
         };
         self.write(|db, _| {
             let update = "UPDATE outbox SET state = ?3, attempts = attempts + 1, error = ?5,
-                    due_at = CASE ?3 WHEN 0 THEN ?4 ELSE due_at END,
+                    due_at = CASE ?3 WHEN 0 THEN ?4 ELSE due_at END, tried_at = ?6,
                     ended_at = CASE ?3 WHEN 0 THEN NULL ELSE ?4 END
                 WHERE target = ?1 AND alert = ?2 AND state <> 1";
-            let values = params![target, Stored(alert), state, Stored(at), error];
+            let values = params![target, Stored(alert), state, Stored(at), error, Stored(tried_at)];
             if db.prepare_cached(update)?.execute(values)? == 1 || is_queued(db, alert, target)? {
                 return Ok(());
             }
             let id = format!("{alert} for {target}");
             Err(StoreError::NotFound { what: "alert", id })
+        })
+    }
+
+    /// Puts an alert off that was not tried; see [`crate::Store::outbox_hold`].
+    pub fn outbox_hold(
+        &self,
+        alert: EventId,
+        target: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(|db, _| {
+            let update = "UPDATE outbox SET due_at = ?3, held = 1
+                WHERE target = ?1 AND alert = ?2 AND state = 0 AND attempts = 0";
+            db.prepare_cached(update)?.execute(params![target, Stored(alert), Stored(until)])?;
+            Ok(())
         })
     }
 

@@ -180,7 +180,6 @@ fn more_than_there_is_room_for_is_told_as_one_of_the_gravest() {
     }
     made.tell(&grows(41, 1, 101), awake());
     made.acts(50, ChangeKind::Closed, 102, awake());
-    made.acts(41, ChangeKind::Acknowledged, 103, awake());
     assert_eq!(made.outbox_gather(PAGER, at(200), 101).unwrap(), 0, "there is room");
     // 100 openings and a growth wait; 99 openings and the growth's own opening end with the growth, and so does
     // the end of what was not told.
@@ -199,6 +198,7 @@ fn more_than_there_is_room_for_is_told_as_one_of_the_gravest() {
         since: at(1),
     };
     assert_eq!(one.gathered.as_ref(), Some(&expected));
+    made.acts(41, ChangeKind::Acknowledged, 203, awake());
     assert_eq!(made.outbox_waiting(PAGER).unwrap(), 2, "its own incident goes on");
     // A crash before it was sent changes nothing of what it says, and what comes is not added to it.
     for n in 200..=210 {
@@ -220,8 +220,9 @@ fn more_than_there_is_room_for_is_told_as_one_of_the_gravest() {
     made.acts(7, ChangeKind::Closed, 400, awake());
     made.acts(41, ChangeKind::Closed, 401, awake());
     assert_eq!(made.take_all(402), [(41, ChangeKind::Closed)]);
-    assert_eq!(made.outbox_told(PAGER, at(0), 9).unwrap(), [at(301), at(301)]);
-    assert_eq!(made.outbox_told(PAGER, at(301), 9).unwrap(), []);
+    let told = |since, now| made.outbox_told(PAGER, (at(since), at(now)), 9).unwrap();
+    assert_eq!(told(0, 500), [at(301), at(301)]);
+    assert_eq!([told(301, 500), told(0, 300)], [[]; 2], "a clock that was set back");
 }
 
 #[test]
@@ -229,12 +230,13 @@ fn what_waits_for_its_next_attempt_keeps_its_incidents_later_alerts_behind_it() 
     let made = store();
     let first = opens(1, 0);
     made.tell(&first, awake());
-    let retry = DeliveryState::Retry { at: at(500), error: "500".into() };
+    let (tried_at, error) = (at(5), "500".into());
+    let retry = DeliveryState::Retry { tried_at, at: at(500), error };
     made.outbox_record(first.alert_id(), PAGER, &retry).unwrap();
     made.tell(&grows(1, 1, 10), awake());
     made.tell(&opens(2, 11), awake());
     made.tell(&opens(3, 12), awake());
-    assert_eq!(made.outbox_tried(PAGER).unwrap(), 1);
+    assert_eq!([4, 5].map(|second| made.outbox_tried(PAGER, at(second)).unwrap()), [1, 0]);
     assert_eq!(made.outbox_gather(PAGER, at(20), 1).unwrap(), 1);
     assert_eq!(made.calls(20), [(2, ChangeKind::Opened)]);
     assert_eq!(made.calls(500), [(1, ChangeKind::Opened), (2, ChangeKind::Opened)]);
@@ -264,4 +266,37 @@ fn of_what_waits_no_alert_is_read_whole() {
             assert!(step.contains("COVERING INDEX"), "{step} in {sql}");
         }
     }
+}
+
+#[test]
+fn the_end_of_what_was_told_by_itself_is_told_though_its_growth_is_told_among_others() {
+    let made = store();
+    made.tell(&opens(1, 0), awake());
+    assert_eq!(made.take_all(1), [(1, ChangeKind::Opened)]);
+    made.tell(&grows(1, 1, 10), awake());
+    made.acts(1, ChangeKind::Closed, 11, awake());
+    made.tell(&opens(2, 12), awake());
+    made.tell(&opens(3, 13), awake());
+    // The first is the gravest, but its page is open, and ends.
+    assert_eq!(made.outbox_gather(PAGER, at(20), 1).unwrap(), 2);
+    assert_eq!(made.take_all(21), [(1, ChangeKind::Closed), (2, ChangeKind::Opened)]);
+    let led = made.outbox_led(incident(2, "x").id, PAGER).unwrap();
+    assert_eq!(led.iter().map(|id| id.bits()).collect::<Vec<_>>(), [1, 3]);
+    // What is told by itself later is another call.
+    made.tell(&grows(3, 1, 30), awake());
+    assert_eq!(made.take_all(31), [(3, ChangeKind::Grew)]);
+    let led = made.outbox_led(incident(2, "x").id, PAGER).unwrap();
+    assert_eq!(led.iter().map(|id| id.bits()).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn what_is_put_off_was_not_tried_and_is_let_go_as_what_was_held() {
+    let made = store();
+    let first = opens(1, 0);
+    made.tell(&first, awake());
+    made.outbox_hold(first.alert_id(), PAGER, at(900)).unwrap();
+    assert_eq!(made.calls(899), []);
+    assert_eq!(made.outbox_due(PAGER, at(900), 9).unwrap()[0].attempts, 0);
+    made.acts(1, ChangeKind::Closed, 100, awake());
+    assert_eq!(made.calls(900), []);
 }

@@ -24,7 +24,8 @@ fn record(made: &Made, change: &IncidentChange, state: &DeliveryState) {
 }
 
 fn retry(seconds: u64) -> DeliveryState {
-    DeliveryState::Retry { at: at(seconds), error: "connection refused".into() }
+    let tried_at = at(seconds.saturating_sub(1));
+    DeliveryState::Retry { tried_at, at: at(seconds), error: "connection refused".into() }
 }
 
 #[test]

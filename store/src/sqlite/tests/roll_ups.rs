@@ -340,7 +340,7 @@ fn a_file_of_an_older_release_is_filled_in() {
         ] {
             db.execute_batch(&format!("DROP INDEX outbox_{index}"))?;
         }
-        for column in ["roll_up", "signal", "rank", "held", "leads", "led_by", "gathered"] {
+        for column in ["roll_up", "signal", "rank", "held", "tried_at", "leads", "led_by", "gathered"] {
             db.execute_batch(&format!("ALTER TABLE outbox DROP COLUMN {column}"))?;
         }
         db.execute_batch(
