@@ -76,7 +76,7 @@ pub(super) fn apply(
     }
     if change.kind.signal() == Some(Signal::Over) {
         close(db, change.incident.id)?;
-        outbox::let_go(db, change.incident.id, now)?;
+        outbox::let_go(db, change.incident.id, Signal::Over, now)?;
     }
     let applied = match says_no_more {
         _ if is_hidden => Applied::Suppressed,
@@ -256,8 +256,8 @@ impl SqliteStore {
             };
             record(db, &change, (comment, action.verdict))?;
             let signal = kind.signal();
-            if matches!(signal, Some(Signal::TakenOn | Signal::Over)) {
-                outbox::let_go(db, id, now)?;
+            if let Some(signal @ (Signal::TakenOn | Signal::Over)) = signal {
+                outbox::let_go(db, id, signal, now)?;
             }
             let is_hidden = row.suppressed_by.or(row.judged_like).is_some();
             if let Some(signal) = signal.filter(|_| !is_hidden) {

@@ -25,6 +25,7 @@ const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
 pub(super) const GATHERED: i64 = 3;
 const NOT_NEEDED: i64 = 4;
+const REPEATS: i64 = 5;
 
 /// What targets are to hear, as the table numbers it.
 const RAISE: i64 = 0;
@@ -67,12 +68,28 @@ pub(super) fn queue(
     now: Timestamp,
 ) -> Result<Queued, StoreError> {
     if roll_up.is_some_and(|roll_up| roll_up.repeats) && !entry.to.repeats {
+        // What it repeats may be let go before the target is told of it.
+        if entry.to.is_selective && entry.signal == Signal::Raise {
+            insert(db, entry, roll_up, (now, now), Some(REPEATS))?;
+        }
         return Ok(Queued::Unwanted);
     }
     let Some(due_at) = due_at(db, entry, now)? else { return Ok(Queued::NotNeeded) };
-    let insert = "INSERT OR IGNORE INTO outbox
-                      (alert, incident, target, body, queued_at, due_at, roll_up, signal, rank, held)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6 > ?5)";
+    insert(db, entry, roll_up, (now, due_at), None)
+}
+
+/// Writes an alert that waits, or that has ended in some state.
+fn insert(
+    db: &Connection,
+    entry: &OutboxEntry,
+    roll_up: Option<&AlertRollUp>,
+    (now, due_at): (Timestamp, Timestamp),
+    ended: Option<i64>,
+) -> Result<Queued, StoreError> {
+    let insert = "INSERT OR IGNORE INTO outbox (alert, incident, target, body, queued_at, due_at,
+                      roll_up, signal, rank, held, state, ended_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6 > ?5, ifnull(?10, 0),
+                      CASE WHEN ?10 IS NULL THEN NULL ELSE ?5 END)";
     let new = db.prepare_cached(insert)?.execute(params![
         Stored(entry.alert),
         Stored(entry.incident),
@@ -83,6 +100,7 @@ pub(super) fn queue(
         roll_up.map(|roll_up| to_json("roll-up", roll_up)).transpose()?,
         signal_number(entry.signal),
         entry.severity as i64,
+        ended,
     ])?;
     Ok(if new == 1 { Queued::New } else { Queued::Before })
 }
@@ -152,22 +170,61 @@ fn take_place_of_held(
     Ok(first.map(|at| at.0))
 }
 
-/// Lets go what is held about an incident: somebody has taken it on, or it is over.
-pub(super) fn let_go(db: &Connection, incident: EventId, now: Timestamp) -> Result<(), StoreError> {
+/// Lets go what is held about an incident: somebody has taken it on, and its story with it; or it is over, and what
+/// repeated it takes its place.
+pub(super) fn let_go(
+    db: &Connection,
+    incident: EventId,
+    signal: Signal,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let sql = format!(
-        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE incident = ?2 AND {IS_HELD}"
+        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE incident = ?2 AND {IS_HELD}
+         RETURNING target, due_at"
     );
-    db.prepare_cached(&sql)?.execute(params![Stored(now), Stored(incident)])?;
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![Stored(now), Stored(incident)], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Stored<Timestamp>>(1)?))
+    })?;
+    let held = rows.collect::<Result<Vec<_>, _>>()?;
+    if signal == Signal::Over {
+        for (target, due_at) in held {
+            pass_on(db, incident, &target, due_at)?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds, in the place of an alert that was let go, the gravest of those that repeated it and are still open.
+fn pass_on(
+    db: &Connection,
+    incident: EventId,
+    target: &str,
+    due_at: Stored<Timestamp>,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE outbox SET state = {WAITING}, held = 1, due_at = ?3, ended_at = NULL WHERE seq = (
+            SELECT o.seq FROM outbox o JOIN incidents ON id = o.incident
+            WHERE o.target = ?2 AND o.state = {REPEATS} AND o.incident <> ?1 AND status = ?4
+                AND {VISIBLE} AND story = (SELECT story FROM incidents WHERE id = ?1)
+            ORDER BY o.rank DESC, o.seq DESC LIMIT 1)"
+    );
+    let open = status_number(IncidentStatus::Open);
+    db.prepare_cached(&sql)?.execute(params![Stored(incident), target, due_at, open])?;
     Ok(())
 }
 
 /// The same of all incidents that are hidden.
 pub(super) fn let_go_hidden(db: &Connection, now: Timestamp) -> Result<(), StoreError> {
     let sql = format!(
-        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE {IS_HELD}
+        "SELECT DISTINCT incident FROM outbox WHERE {IS_HELD}
             AND incident IN (SELECT id FROM incidents WHERE NOT ({VISIBLE}))"
     );
-    db.prepare_cached(&sql)?.execute([Stored(now)])?;
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map([Stored(now)], |row| row.get::<_, Stored<EventId>>(0))?;
+    for hidden in rows.collect::<Result<Vec<_>, _>>()? {
+        let_go(db, hidden.0, Signal::Over, now)?;
+    }
     Ok(())
 }
 

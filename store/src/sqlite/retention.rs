@@ -68,7 +68,7 @@ impl SqliteStore {
         pruned.incidents += self.in_chunks(|db| closed_incidents(db, cuts.history))?;
         pruned.alerts += self.in_chunks(|db| {
             let delete = "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox
-                WHERE state IN (1, 3, 4) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
+                WHERE state IN (1, 3, 4, 5) AND ended_at < ?1 ORDER BY ended_at LIMIT ?2)";
             Ok(db.prepare_cached(delete)?.execute([cuts.history, CHUNK])?)
         })?;
         Ok(())

@@ -1,4 +1,5 @@
--- state: 0 waiting, 1 delivered, 2 dead, 3 told by another alert (led_by), 4 not needed any more.
+-- state: 0 waiting, 1 delivered, 2 dead, 3 told by another alert (led_by), 4 not needed any more,
+-- 5 it repeats what is held for its target.
 -- signal: 0 raise, 1 taken on, 2 over. rank: the severity, from 0. held: it was queued for later (quiet hours,
 -- an escalation). tried_at: when the last attempt was made that was not taken. leads: others are told by it; gathered says of them, as JSON.
 
@@ -20,7 +21,8 @@ CREATE INDEX outbox_led ON outbox (led_by) WHERE state = 3;
 CREATE INDEX outbox_held ON outbox (incident) WHERE state = 0 AND held = 1;
 
 DROP INDEX outbox_delivered;
-CREATE INDEX outbox_ended ON outbox (ended_at) WHERE state IN (1, 3, 4);
+CREATE INDEX outbox_ended ON outbox (ended_at) WHERE state IN (1, 3, 4, 5);
+CREATE INDEX outbox_repeats ON outbox (target, rank, seq, incident) WHERE state = 5;
 
 -- They hold all that is asked of what waits: the columns behind the body lie on other pages.
 DROP INDEX outbox_waiting;

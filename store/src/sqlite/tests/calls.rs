@@ -300,3 +300,22 @@ fn what_is_put_off_was_not_tried_and_is_let_go_as_what_was_held() {
     made.acts(1, ChangeKind::Closed, 100, awake());
     assert_eq!(made.calls(900), []);
 }
+
+#[test]
+fn what_repeats_an_alert_that_is_let_go_takes_its_place_unless_somebody_has_the_story() {
+    for (kind, told) in
+        [(ChangeKind::Closed, vec![(6, ChangeKind::Opened)]), (ChangeKind::Acknowledged, vec![])]
+    {
+        let made = store();
+        let once = || Addressee { repeats: false, ..asleep() };
+        // All three are about one place.
+        for n in [3, 6, 9] {
+            let written = made.tell(&opens(n, n as u64), once());
+            assert_eq!((written.alerts, written.repeats), if n == 3 { (1, 0) } else { (0, 1) });
+        }
+        made.acts(9, ChangeKind::Closed, 50, once());
+        made.acts(3, kind, 100, once());
+        assert_eq!(made.calls(999), []);
+        assert_eq!(made.take_all(1000), told, "{kind:?}");
+    }
+}

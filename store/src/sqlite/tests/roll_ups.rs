@@ -336,7 +336,7 @@ fn a_file_of_an_older_release_is_filled_in() {
              PRAGMA user_version = 5;",
         )?;
         for index in [
-            "raised", "told", "held", "leading", "tried", "led", "ended", "waiting", "waiting_by_incident",
+            "raised", "told", "held", "leading", "tried", "led", "ended", "repeats", "waiting", "waiting_by_incident",
         ] {
             db.execute_batch(&format!("DROP INDEX outbox_{index}"))?;
         }
