@@ -121,6 +121,9 @@ async fn alerts_come_by_mail_as_a_thread_whatever_they_are_called() {
         ("mail", expected, json!(mail))
     });
     validate(&expected.collect::<Vec<_>>());
+    let tried = try_out(outbox.targets[0].clone(), now).await;
+    assert!(tried.len() == 2 && tried.iter().all(|one| one.outcome.is_ok()), "{tried:?}");
+    assert_eq!(server.mails().len(), 8);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use egret_analyzer::ChangeKind;
+use egret_notify::try_out;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -324,6 +325,11 @@ async fn what_keeps_a_broker_from_taking_an_alert_is_named() {
     assert!(error("nobody").unwrap().contains("no broker answers"), "{:?}", error("nobody"));
     assert!(error("password").is_some_and(|error| !error.contains("wr0ng")));
     assert_eq!(outbox.counts("topic"), (1, 0), "it waits");
+    broker.make_topic("nowhere").await;
+    let tried = try_out(outbox.targets[0].clone(), now).await;
+    let conversation = tried.iter().flat_map(|tried| &tried.conversation).collect::<Vec<_>>();
+    assert!(tried.len() == 2 && tried.iter().all(|one| one.outcome.is_ok()), "{conversation:?}");
+    assert!(conversation[1].starts_with("< partition "), "{conversation:?}");
     assert!(now() >= crate::sample::AT);
     running.stop_hanging(&clock).await;
 }

@@ -357,6 +357,58 @@ async fn trying_a_target_out_opens_and_closes_and_shows_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_kind_of_target_can_be_tried_out() {
+    let _clock = HeldClock::hold();
+    let receiver = Receiver::start(|request| {
+        let is_for = |part| request.line.contains(part);
+        match () {
+            () if is_for("/oauth2/") => answer(&json!({ "access_token": "t", "expires_in": 3599 })),
+            () if is_for("/_bulk") => {
+                answer(&json!({ "errors": false, "items": [{ "create": { "status": 201 } }] }))
+            }
+            () if is_for("/collector/") => answer(&json!({ "text": "Success", "code": 0 })),
+            () => status("202 Accepted"),
+        }
+    })
+    .await;
+    let rsyslog = Rsyslog::start(None).await;
+    let url = format!("http://{}", receiver.address);
+    let mut toml = String::new();
+    for (kind, lines) in [
+        ("syslog", format!("address = 'localhost:{}'", rsyslog.port)),
+        ("webhook", format!("url = '{url}'\nallow_private = true\nsecret_file = 'DIR/secret'")),
+        ("splunk", format!("url = '{url}'\ntoken_file = 'TOKEN'")),
+        ("elastic", format!("url = '{url}'\napi_key_file = 'TOKEN'")),
+        (
+            "sentinel",
+            format!(
+                "url = '{url}'\nrule_id = 'r'\ndirectory_id = 'd'\nclient_id = 'c'\n\
+                 client_secret_file = 'TOKEN'\nlogin_url = '{url}'"
+            ),
+        ),
+        ("slack", "url_file = 'TOKEN'\nallow_private = true".to_owned()),
+        ("pagerduty", format!("url = '{url}'\nrouting_key_file = 'TOKEN'\nallow_private = true")),
+        ("alertmanager", format!("url = '{url}'")),
+        ("file", "path = 'DIR/alerts.json'".to_owned()),
+    ] {
+        toml += &format!("[[targets]]\nkind = '{kind}'\nname = '{kind}'\n{lines}\n");
+    }
+    let outbox = with_secret(&toml, &format!("{url}/services/T0/B0/x"));
+    for target in &outbox.targets {
+        let tried = try_out(target.clone(), now).await;
+        let told: Vec<_> = tried.iter().map(|tried| (tried.change, &tried.outcome)).collect();
+        assert_eq!(told, [("opened", &Ok(())), ("closed", &Ok(()))], "{}", target.name);
+        for tried in &tried {
+            let said = tried.conversation.first().map(String::as_str).unwrap_or_default();
+            assert!(said.starts_with("> "), "{}: {:?}", target.name, tried.conversation);
+        }
+    }
+    // Mail and Kafka are tried out where their servers are.
+    assert_eq!(outbox.targets.len(), 9);
+    assert_eq!(rsyslog.messages(2).await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_pagerduty_finds_wrong_is_not_sent_again() {
     let _clock = HeldClock::hold();
     let mut receiver = Receiver::start(|_| status("400 Bad Request")).await;
