@@ -9,6 +9,7 @@ use crate::http::{Answer, Receiver, Request, status};
 use crate::outbox::{HeldClock, Outbox, now, until};
 use crate::rsyslog::Rsyslog;
 use crate::sample::{change, hostile, incident};
+use crate::syslog_ng::SyslogNg;
 use crate::validators::validate;
 
 /// What happens to an incident, and all of it once more where every text is hostile.
@@ -357,7 +358,7 @@ async fn trying_a_target_out_opens_and_closes_and_shows_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_kind_of_target_can_be_tried_out() {
+async fn every_kind_of_target_can_be_tried_out_and_takes_whole_lives() {
     let _clock = HeldClock::hold();
     let receiver = Receiver::start(|request| {
         let is_for = |part| request.line.contains(part);
@@ -371,9 +372,12 @@ async fn every_kind_of_target_can_be_tried_out() {
         }
     })
     .await;
-    let rsyslog = Rsyslog::start(None).await;
+    let (rsyslog, syslog_ng) = (Rsyslog::start(None).await, SyslogNg::start(None).await);
     let url = format!("http://{}", receiver.address);
-    let mut toml = String::new();
+    let mut toml = format!(
+        "[[targets]]\nkind = 'syslog'\nname = 'syslog-ng'\naddress = 'localhost:{}'\n",
+        syslog_ng.port
+    );
     for (kind, lines) in [
         ("syslog", format!("address = 'localhost:{}'", rsyslog.port)),
         ("webhook", format!("url = '{url}'\nallow_private = true\nsecret_file = 'DIR/secret'")),
@@ -404,8 +408,27 @@ async fn every_kind_of_target_can_be_tried_out() {
         }
     }
     // Mail and Kafka are tried out where their servers are.
-    assert_eq!(outbox.targets.len(), 9);
-    assert_eq!(rsyslog.messages(2).await.len(), 2);
+    assert_eq!(outbox.targets.len(), 10);
+    deliver(&outbox).await;
+    for target in &outbox.targets {
+        assert_eq!(
+            outbox.counts(&target.name),
+            (0, 0),
+            "{}: taken, and none given up",
+            target.name
+        );
+    }
+    let changes = |messages: Vec<Value>, data: &str| {
+        let changes = messages.iter().map(|one| one[data]["egret@32473"]["change"].clone());
+        let mut changes: Vec<_> = changes.map(|one| one.as_str().unwrap().to_owned()).collect();
+        changes.sort();
+        changes
+    };
+    let mut expected: Vec<_> = lives().iter().map(|change| change.kind.word().to_owned()).collect();
+    expected.extend(["opened", "closed"].map(str::to_owned));
+    expected.sort();
+    assert_eq!(changes(rsyslog.messages(12).await, "rfc5424-sd"), expected);
+    assert_eq!(changes(syslog_ng.messages(12).await, "_SDATA"), expected);
 }
 
 #[tokio::test(start_paused = true)]
