@@ -31,12 +31,13 @@ impl Alert {
     /// The same in words, with what is known of them all: `120 incidents since …: 3 critical, 117 high; most at …`.
     pub(crate) fn gathered_words(&self) -> Option<String> {
         let gathered = self.gathered.as_ref().filter(|gathered| gathered.incidents > 1)?;
-        let list = |counts: &mut dyn Iterator<Item = String>| counts.collect::<Vec<_>>().join(", ");
-        let severities = &mut gathered.severities.iter();
-        let severities =
-            list(&mut severities.map(|(one, count)| format!("{count} {}", one.word())));
-        let destinations = &mut gathered.destinations.iter();
-        let destinations = list(&mut destinations.map(|(name, count)| format!("{name} ({count})")));
+        let severities = gathered.severities.iter();
+        let severities: Vec<_> =
+            severities.map(|(one, count)| format!("{count} {}", one.word())).collect();
+        let destinations = gathered.destinations.iter();
+        let destinations: Vec<_> =
+            destinations.map(|(name, count)| format!("{name} ({count})")).collect();
+        let (severities, destinations) = (severities.join(", "), destinations.join(", "));
         let Gathered { incidents, since, .. } = gathered;
         Some(format!("{incidents} incidents since {since}: {severities}; most at {destinations}"))
     }
@@ -124,10 +125,12 @@ pub(crate) const fn outcome(incident: &Incident) -> &'static str {
 /// What happened, in a sentence. What it tells of beside its incident comes first: titles are long.
 pub(crate) fn sentence(alert: &Alert) -> String {
     let change = &alert.change;
-    let one = format!("ncident {}: {}", change.kind.word(), change.incident.title);
-    match alert.gathered.as_ref().map(|gathered| gathered.incidents) {
-        Some(incidents @ 2..) => format!("{incidents} incidents, the gravest of them: i{one}"),
-        _ => format!("I{one}"),
+    let (kind, title) = (change.kind.word(), &change.incident.title);
+    match alert.others() {
+        0 => format!("Incident {kind}: {title}"),
+        others => {
+            format!("{} incidents, the gravest of them: incident {kind}: {title}", others + 1)
+        }
     }
 }
 

@@ -28,8 +28,9 @@ pub(crate) enum Room {
 
 impl AtMost {
     /// The room at `now`, after the calls at `told` (newest first, those of the last `per`) and so many that were tried
-    /// and are to be tried again, while alerts have waited since `waiting_since`. The last call that is left waits until more than the first few can be told
-    /// with it: a storm that goes on would otherwise be known only when the next call is free.
+    /// and are to be tried again, while alerts have waited since `waiting_since`. The last call that is left waits
+    /// until more than the first few can be told with it: a storm that goes on would otherwise be known only when
+    /// the next call is free.
     pub(crate) fn room(
         self,
         (told, tried): (&[Timestamp], usize),

@@ -200,21 +200,18 @@ impl RawNotify {
         })?;
         let mut checked: Vec<Target> = Vec::with_capacity(self.targets.len());
         for (index, raw) in self.targets.iter().enumerate() {
-            let target = raw.check(&zone).map_err(|wrong| wrong.at(index))?;
+            let target = raw.check(&zone).map_err(|wrong| wrong.at("targets", index))?;
             if let Some(first) = checked.iter().position(|other| other.name == target.name) {
                 let problem = format!(
                     "{:?} is the name of targets[{first}] already: rename one",
                     target.name
                 );
-                return Err(Wrong::new("name", problem).at(index));
+                return Err(Wrong::new("name", problem).at("targets", index));
             }
             checked.push(target);
         }
         for (index, raw) in self.maintenance.iter().enumerate() {
-            raw.apply(&mut checked).map_err(|Wrong { key, problem }| NotifyError::Config {
-                key: format!("notify.maintenance[{index}].{key}"),
-                problem,
-            })?;
+            raw.apply(&mut checked).map_err(|wrong| wrong.at("maintenance", index))?;
         }
         Ok(checked)
     }
@@ -292,7 +289,7 @@ impl RawTarget {
     }
 }
 
-/// A key of a target, and what is wrong with it.
+/// A key of an entry of a list, and what is wrong with it.
 #[derive(Debug)]
 pub(crate) struct Wrong {
     key: &'static str,
@@ -304,9 +301,9 @@ impl Wrong {
         Self { key, problem }
     }
 
-    fn at(self, index: usize) -> NotifyError {
+    fn at(self, list: &str, index: usize) -> NotifyError {
         let Self { key, problem } = self;
-        NotifyError::Config { key: format!("notify.targets[{index}].{key}"), problem }
+        NotifyError::Config { key: format!("notify.{list}[{index}].{key}"), problem }
     }
 }
 

@@ -193,16 +193,15 @@ fn protection(raw: &RawEmail, host: &str) -> Result<Tls, Wrong> {
 }
 
 fn credentials(raw: &RawEmail) -> Result<Option<Credentials>, Wrong> {
-    let given = raw.password_file.is_some() || raw.password_env.is_some();
-    let Some(user) = &raw.user else {
-        let problem =
-            || Wrong::new("user", "is missing: a password is of no use without it".to_owned());
-        return if given { Err(problem()) } else { Ok(None) };
-    };
     let source = SecretSource {
         file: ("password_file", raw.password_file.as_deref()),
         env: ("password_env", raw.password_env.as_deref()),
         what: "the password of `user`",
+    };
+    let Some(user) = &raw.user else {
+        let problem =
+            || Wrong::new("user", "is missing: a password is of no use without it".to_owned());
+        return if source.is_given() { Err(problem()) } else { Ok(None) };
     };
     let password = source.read_as(Token::parse)?;
     Ok(Some(Credentials::new(user.clone(), password.reveal().to_owned())))

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::config::Wrong;
 use crate::target::Only;
 
-/// Spans that follow one another are one; after so many the next is asked for anew when this is over.
+/// Spans that follow one another are one; after so many it is asked for anew, when the alert is to be sent.
 const MOST_IN_A_ROW: usize = 32;
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -22,11 +22,11 @@ const DAYS: [(&str, Weekday); 7] = [
 ];
 
 /// When a target is left alone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Quiet {
     pub(crate) hours: Vec<Hours>,
-    /// From this severity on quiet hours do not count. `None`: they always do.
-    pub(crate) except: Option<Severity>,
+    /// From this severity on quiet hours do not count.
+    pub(crate) except: Severity,
     pub(crate) maintenance: Vec<Maintenance>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Maintenance {
 impl Quiet {
     /// Until when the target is left alone about an incident. `None`: it is not.
     pub(crate) fn until(&self, incident: &Incident, now: Timestamp) -> Option<Timestamp> {
-        let is_excepted = self.except.is_some_and(|least| incident.severity >= least);
+        let is_excepted = incident.severity >= self.except;
         let hours = if is_excepted { &[][..] } else { &self.hours };
         let mut at = now;
         for _ in 0..MOST_IN_A_ROW {
@@ -165,7 +165,7 @@ mod tests {
     fn quiet(hours: &[&str], zone: &str) -> Quiet {
         let zone = zone_named(zone).unwrap();
         let hours = hours.iter().map(|text| Hours::parse(text, &zone).unwrap()).collect();
-        Quiet { hours, except: Some(Severity::Critical), maintenance: Vec::new() }
+        Quiet { hours, except: Severity::Critical, maintenance: Vec::new() }
     }
 
     fn until(quiet: &Quiet, now: &str) -> Option<String> {

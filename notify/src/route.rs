@@ -6,7 +6,8 @@ use egret_store::{Addressee, OutboxEntry};
 
 use crate::Target;
 
-/// What an incident of Egret's own is about where it is about a target: that target is not told of it.
+/// What an incident of Egret's own is about where it is about a target, by itself or with a colon and more behind it: that
+/// target is not told of it.
 pub fn about_target(name: &str) -> String {
     format!("target {name}")
 }

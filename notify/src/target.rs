@@ -23,7 +23,7 @@ pub(crate) struct Wants {
 }
 
 /// When a target is called, and how urgent it is made to be.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Calls {
     /// Only about what nobody took on for so long.
     pub(crate) unacknowledged_for: Option<Duration>,
@@ -57,35 +57,36 @@ impl RawAtMost {
         if !(1..=1000).contains(&alerts) {
             return wrong("its alerts are not 1 to 1000");
         }
-        if !(Duration::from_secs(60)..=Duration::from_secs(86_400)).contains(&per) {
+        if !(minutes(1)..=minutes(24 * 60)).contains(&per) {
             return wrong("its per is not between 1m and 24h");
         }
         Ok(AtMost { alerts: alerts as usize, per })
     }
 }
 
-/// How long nobody may have taken an incident on, checked.
-pub(crate) fn check_patience(patience: Option<HumanDuration>) -> Result<Option<Duration>, Wrong> {
-    match patience {
-        Some(HumanDuration(patience))
-            if !(Duration::from_secs(10)..=Duration::from_secs(7 * 86_400)).contains(&patience) =>
-        {
-            Err(Wrong::new("unacknowledged_for", "is not between 10s and 7d".to_owned()))
-        }
-        patience => Ok(patience.map(|patience| patience.0)),
-    }
+const fn minutes(n: u64) -> Duration {
+    Duration::from_secs(60 * n)
 }
 
-/// Between two heartbeats, in order that they are neither a burden nor of no use.
-const HEARTBEATS: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3600);
+/// How long nobody may have taken an incident on.
+pub(crate) const PATIENCES: Span = (Duration::from_secs(10)..=minutes(7 * 24 * 60), "10s and 7d");
 
-/// The time between two heartbeats, checked.
-pub(crate) fn check_heartbeat(every: Option<HumanDuration>) -> Result<Option<Duration>, Wrong> {
-    match every {
-        Some(every) if !HEARTBEATS.contains(&every.0) => {
-            Err(Wrong::new("heartbeat", "is not between 10s and 1h".to_owned()))
-        }
-        every => Ok(every.map(|every| every.0)),
+/// The time between two heartbeats, in order that they are neither a burden nor of no use.
+pub(crate) const HEARTBEATS: Span = (Duration::from_secs(10)..=minutes(60), "10s and 1h");
+
+/// The durations that a key may have, and its bounds in words.
+type Span = (RangeInclusive<Duration>, &'static str);
+
+/// A duration, where there is one, checked.
+pub(crate) fn check_span(
+    key: &'static str,
+    given: Option<HumanDuration>,
+    (span, words): Span,
+) -> Result<Option<Duration>, Wrong> {
+    let given = given.map(|given| given.0);
+    match given.is_none_or(|given| span.contains(&given)) {
+        true => Ok(given),
+        false => Err(Wrong::new(key, format!("is not between {words}"))),
     }
 }
 
@@ -199,11 +200,15 @@ macro_rules! raw_target {
                 let hours = self.quiet.iter().flatten();
                 let hours = hours.map(|text| crate::quiet::Hours::parse(text, zone));
                 let calls = crate::target::Calls {
-                    unacknowledged_for: crate::target::check_patience(self.unacknowledged_for)?,
+                    unacknowledged_for: crate::target::check_span(
+                        "unacknowledged_for",
+                        self.unacknowledged_for,
+                        crate::target::PATIENCES,
+                    )?,
                     raise_to: self.raise_to,
                     quiet: crate::quiet::Quiet {
                         hours: hours.collect::<Result<_, _>>()?,
-                        except: Some(self.quiet_except.unwrap_or(egret_analyzer::Severity::Critical)),
+                        except: self.quiet_except.unwrap_or(egret_analyzer::Severity::Critical),
                         maintenance: Vec::new(),
                     },
                     at_most: self.at_most.map(crate::target::RawAtMost::check).transpose()?,
@@ -219,7 +224,11 @@ macro_rules! raw_target {
                     repeats: self.repeats.unwrap_or(true),
                     only: only.check()?,
                     calls,
-                    heartbeat: crate::target::check_heartbeat(self.heartbeat)?,
+                    heartbeat: crate::target::check_span(
+                        "heartbeat",
+                        self.heartbeat,
+                        crate::target::HEARTBEATS,
+                    )?,
                 };
                 Ok((&self.name, wants))
             }

@@ -61,7 +61,20 @@ pub(crate) struct Identity<'a> {
     pub(crate) key: &'a Path,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
+    /// From what `client_cert` and `client_key` say. `None`: neither is there.
+    pub(crate) fn of(cert: Option<&'a Path>, key: Option<&'a Path>) -> Result<Option<Self>, Wrong> {
+        let missing = |key: &'static str, beside: &str| {
+            Wrong::new(key, format!("is missing: {beside} is of no use without it"))
+        };
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(Self { cert, key })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(missing("client_cert", "client_key")),
+            (Some(_), None) => Err(missing("client_key", "client_cert")),
+        }
+    }
+
     fn read(self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Wrong> {
         let wrong = |key: &'static str, what: &str, path: &Path, error: &dyn std::fmt::Display| {
             Wrong::new(

@@ -101,7 +101,7 @@ impl Store {
         store.incident_row(id)
     }
 
-    /// When an incident last came to stand where it stands, by one of these kinds of changes. `None`: by none of them.
+    /// When one of these kinds of changes was last made to an incident. `None`: none was.
     pub fn last_changed(
         &self,
         id: EventId,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use egret_tests::faults::{Log, following};
+use egret_tests::faults::{Log, following, upload};
 use egret_tests::receiver::Receiver;
 use egret_tests::running::Running;
 use egret_tests::wait::until;
@@ -25,8 +25,7 @@ fn a_target_that_wants_no_alerts_is_an_alert_to_the_others() {
     let gone = Receiver::start("410 Gone");
     let mut log = Log::at(folder.path().join("access.log"));
     log.write(1);
-    let upload = "1767600100.000 35 10.20.0.9:20001 TCP_TUNNEL/200 up=83886080 down=512 CONNECT \
-                  drop.evil.example:443 203.0.113.9:443\n";
+    let upload = upload("1767600100.000", "10.20.0.9", "evil");
     let mut file = fs::OpenOptions::new().append(true).open(log.path()).expect("the log");
     file.write_all(upload.as_bytes()).expect("a line");
     let egret = Running::start(

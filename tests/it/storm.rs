@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use egret_store::IncidentRow;
-use egret_tests::faults::following;
+use egret_tests::faults::{following, upload};
 use egret_tests::receiver::Receiver;
 use egret_tests::rows;
 use egret_tests::running::Running;
@@ -37,14 +37,8 @@ fn write(log: &Path, from: u64, until: u64) {
     for n in from..until {
         // The whole storm is within a minute.
         let at = START_S + n % 60;
-        text += &format!(
-            "{at}.{:03} 35 10.{}.{}.{}:20001 TCP_TUNNEL/200 up=83886080 down=512 CONNECT \
-             drop.place-{n}.example:443 203.0.113.9:443\n",
-            n % 1000,
-            20 + n / 62_500,
-            n / 250 % 250,
-            1 + n % 250,
-        );
+        let executor = format!("10.{}.{}.{}", 20 + n / 62_500, n / 250 % 250, 1 + n % 250);
+        text += &upload(&format!("{at}.{:03}", n % 1000), &executor, &format!("place-{n}"));
     }
     let mut log = OpenOptions::new().append(true).create(true).open(log).expect("the log");
     log.write_all(text.as_bytes()).expect("the log can be written");

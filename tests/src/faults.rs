@@ -106,6 +106,14 @@ pub fn line(number: u64) -> String {
     )
 }
 
+/// A line about an upload of 80 MiB by an executor to `drop.PLACE.example`: an incident, whatever else is known.
+pub fn upload(at: &str, executor: &str, place: &str) -> String {
+    format!(
+        "{at} 35 {executor}:20001 TCP_TUNNEL/200 up=83886080 down=512 CONNECT \
+         drop.{place}.example:443 203.0.113.9:443\n"
+    )
+}
+
 /// A configuration that follows the log of the source `squid` and stores in `folder`.
 pub fn following(log: &Path, folder: &Path) -> String {
     format!(

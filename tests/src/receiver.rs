@@ -42,7 +42,7 @@ fn answer(mut stream: TcpStream, status: &str) -> Option<String> {
     let body = loop {
         let read = stream.read(&mut bytes).ok().filter(|read| *read > 0)?;
         text.extend_from_slice(&bytes[..read]);
-        if let Some(body) = whole_body(&text) {
+        if let Some((_, body)) = whole(&text) {
             break body;
         }
     };
@@ -51,10 +51,10 @@ fn answer(mut stream: TcpStream, status: &str) -> Option<String> {
     Some(body)
 }
 
-/// The body of a request, once all of it is there.
-fn whole_body(text: &[u8]) -> Option<String> {
+/// The head and the body of a request, once all of it is there.
+pub fn whole(text: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(text);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
-    (body.len() >= length.parse().ok()?).then(|| body.to_owned())
+    (body.len() >= length.parse().ok()?).then(|| (head.to_owned(), body.to_owned()))
 }

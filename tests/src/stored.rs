@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use egret_event::{Event, EventId, Fact, Gap, GapReason, Timestamp};
-use egret_store::{EventQuery, GroupBy, IncidentQuery, IncidentRow, RawStore, SeriesQuery, Store};
+use egret_store::{
+    Cursor, EventQuery, GroupBy, IncidentQuery, IncidentRow, Page, RawStore, SeriesQuery, Store,
+};
 
 /// Roll-ups are asked for between these seconds since 1970: 2026 and what is around it.
 const FROM_S: i64 = 1_735_689_600;
@@ -41,30 +43,18 @@ impl Stored {
 
     /// All incidents.
     pub fn incidents(&self) -> Vec<IncidentRow> {
-        let mut incidents = Vec::new();
-        let mut query = IncidentQuery { limit: Some(1000), ..IncidentQuery::default() };
-        loop {
-            let page = self.store.incidents(&query).expect("incidents can be read");
-            incidents.extend(page.items);
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => return incidents,
-            }
-        }
+        all(|after| {
+            let query = IncidentQuery { limit: Some(1000), after, ..IncidentQuery::default() };
+            self.store.incidents(&query).expect("incidents can be read")
+        })
     }
 
     /// All events.
     pub fn events(&self) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut query = EventQuery { limit: Some(1000), ..EventQuery::default() };
-        loop {
-            let page = self.store.events(&query).expect("events can be read");
-            events.extend(page.items);
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => return events,
-            }
-        }
+        all(|after| {
+            let query = EventQuery { limit: Some(1000), after, ..EventQuery::default() };
+            self.store.events(&query).expect("events can be read")
+        })
     }
 
     /// How often each event is there, by its id.
@@ -84,5 +74,19 @@ impl Stored {
             _ => None,
         });
         gaps.collect()
+    }
+}
+
+/// What is on all pages.
+fn all<T>(ask: impl Fn(Option<Cursor>) -> Page<T>) -> Vec<T> {
+    let mut items = Vec::new();
+    let mut after = None;
+    loop {
+        let page = ask(after);
+        items.extend(page.items);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return items,
+        }
     }
 }

@@ -44,7 +44,7 @@ const NEARLY_NOTHING: (u64, u64) = (1, 64 << 20);
 /// Changes that wait for room in the store's queue, at most.
 const MOST_WAITING: usize = 256;
 
-/// What the watchdog needs.
+/// Who looks, and at what.
 pub struct Watchdog {
     board: Arc<Board>,
     store: Store,

@@ -22,6 +22,7 @@ use crate::http::check_timeout;
 use crate::secret::{SecretSource, Token};
 use crate::syslog::host_of;
 use crate::target::raw_target;
+use crate::tls::Identity;
 
 pub(crate) use producer::KafkaLink;
 
@@ -153,15 +154,9 @@ fn tls(raw: &RawKafka, way: &mut Vec<(&'static str, String)>) -> Result<bool, Wr
             .map_err(|error| Wrong::new(key, format!("cannot read {}: {error}", path.display())))?;
         way.push((property, path.display().to_string()));
     }
-    match (&raw.client_cert, &raw.client_key) {
-        (Some(_), None) => {
-            Err(Wrong::new("client_key", "is missing: client_cert is of no use without it".into()))
-        }
-        (None, Some(_)) => {
-            Err(Wrong::new("client_cert", "is missing: client_key is of no use without it".into()))
-        }
-        _ => Ok(with_tls),
-    }
+    // librdkafka reads them by itself.
+    Identity::of(raw.client_cert.as_deref(), raw.client_key.as_deref())?;
+    Ok(with_tls)
 }
 
 /// The password of who logs in; what is to be told of them.

@@ -99,20 +99,11 @@ fn check_transport(raw: &RawSyslog, host: &str) -> Result<Transport, Wrong> {
             let name = ServerName::try_from(name.to_owned()).map_err(|_| {
                 Wrong::new(key, format!("{name:?} is not a host name that a certificate can carry"))
             })?;
-            let identity = match (&raw.client_cert, &raw.client_key) {
-                (Some(cert), Some(key)) => Some(Identity { cert, key }),
-                (None, None) => None,
-                (None, Some(_)) => return Err(missing("client_cert", "client_key")),
-                (Some(_), None) => return Err(missing("client_key", "client_cert")),
-            };
+            let identity = Identity::of(raw.client_cert.as_deref(), raw.client_key.as_deref())?;
             let config = tls::client_config(raw.ca.as_deref(), identity)?;
             Ok(Transport::Tls(name, config))
         }
     }
-}
-
-fn missing(key: &'static str, beside: &str) -> Wrong {
-    Wrong::new(key, format!("is missing: {beside} is of no use without it"))
 }
 
 /// The host in `host:port` or `[address]:port`. `None`: it is not that.

@@ -104,10 +104,9 @@ impl StreamLink {
             return Ok(Tended::Nothing);
         }
         self.open = self.still_open().await?;
-        if self.kept.is_empty() {
-            return Ok(Tended::Reached);
+        if self.open.is_none() && !self.kept.is_empty() {
+            self.open = Some(in_time(self.usable()).await?);
         }
-        self.open = Some(in_time(self.usable()).await?);
         Ok(Tended::Reached)
     }
 

@@ -27,10 +27,11 @@ pub(super) const GATHERED: i64 = 3;
 const NOT_NEEDED: i64 = 4;
 const REPEATS: i64 = 5;
 
-/// What targets are to hear, as the table numbers it.
-const RAISE: i64 = 0;
-const TAKEN_ON: i64 = 1;
-const OVER: i64 = 2;
+// What targets are to hear, as the table numbers it.
+const _: () = assert!(
+    Signal::Raise as i64 == 0 && Signal::TakenOn as i64 == 1 && Signal::Over as i64 == 2,
+    "rows that are there would mean something else"
+);
 
 /// Most incidents that a target is told of again.
 const MAX_STANDING: i64 = 1000;
@@ -70,26 +71,26 @@ pub(super) fn queue(
     if roll_up.is_some_and(|roll_up| roll_up.repeats) && !entry.to.repeats {
         // What it repeats may be let go before the target is told of it.
         if entry.to.is_selective && entry.signal == Signal::Raise {
-            insert(db, entry, roll_up, (now, now), Some(REPEATS))?;
+            insert(db, entry, roll_up, (now, now), REPEATS)?;
         }
         return Ok(Queued::Unwanted);
     }
     let Some(due_at) = due_at(db, entry, now)? else { return Ok(Queued::NotNeeded) };
-    insert(db, entry, roll_up, (now, due_at), None)
+    insert(db, entry, roll_up, (now, due_at), WAITING)
 }
 
-/// Writes an alert that waits, or that has ended in some state.
+/// Writes an alert in the state in which it begins.
 fn insert(
     db: &Connection,
     entry: &OutboxEntry,
     roll_up: Option<&AlertRollUp>,
     (now, due_at): (Timestamp, Timestamp),
-    ended: Option<i64>,
+    state: i64,
 ) -> Result<Queued, StoreError> {
     let insert = "INSERT OR IGNORE INTO outbox (alert, incident, target, body, queued_at, due_at,
                       roll_up, signal, rank, held, state, ended_at)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6 > ?5, ifnull(?10, 0),
-                      CASE WHEN ?10 IS NULL THEN NULL ELSE ?5 END)";
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?6 > ?5, ?10,
+                      CASE ?10 WHEN 0 THEN NULL ELSE ?5 END)";
     let new = db.prepare_cached(insert)?.execute(params![
         Stored(entry.alert),
         Stored(entry.incident),
@@ -98,9 +99,9 @@ fn insert(
         Stored(now),
         Stored(due_at),
         roll_up.map(|roll_up| to_json("roll-up", roll_up)).transpose()?,
-        signal_number(entry.signal),
+        entry.signal as i64,
         entry.severity as i64,
-        ended,
+        state,
     ])?;
     Ok(if new == 1 { Queued::New } else { Queued::Before })
 }
@@ -155,19 +156,8 @@ fn take_place_of_held(
     entry: &OutboxEntry,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let sql =
-        format!("SELECT min(due_at) FROM outbox WHERE incident = ?2 AND target = ?3 AND {IS_HELD}");
-    let values = params![Stored(now), Stored(entry.incident), entry.to.target];
-    let first: Option<Stored<Timestamp>> =
-        db.prepare_cached(&sql)?.query_row(values, |row| row.get(0))?;
-    if first.is_some() {
-        let sql = format!(
-            "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1
-             WHERE incident = ?2 AND target = ?3 AND {IS_HELD}"
-        );
-        db.prepare_cached(&sql)?.execute(values)?;
-    }
-    Ok(first.map(|at| at.0))
+    let released = release(db, entry.incident, Some(&entry.to.target), now)?;
+    Ok(released.into_iter().map(|(_, due_at)| due_at).min())
 }
 
 /// Lets go what is held about an incident: somebody has taken it on, and its story with it; or it is over, and what
@@ -178,43 +168,16 @@ pub(super) fn let_go(
     signal: Signal,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1 WHERE incident = ?2 AND {IS_HELD}
-         RETURNING target, due_at"
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![Stored(now), Stored(incident)], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Stored<Timestamp>>(1)?))
-    })?;
-    let held = rows.collect::<Result<Vec<_>, _>>()?;
+    let released = release(db, incident, None, now)?;
     if signal == Signal::Over {
-        for (target, due_at) in held {
+        for (target, due_at) in released {
             pass_on(db, incident, &target, due_at)?;
         }
     }
     Ok(())
 }
 
-/// Holds, in the place of an alert that was let go, the gravest of those that repeated it and are still open.
-fn pass_on(
-    db: &Connection,
-    incident: EventId,
-    target: &str,
-    due_at: Stored<Timestamp>,
-) -> Result<(), StoreError> {
-    let sql = format!(
-        "UPDATE outbox SET state = {WAITING}, held = 1, due_at = ?3, ended_at = NULL WHERE seq = (
-            SELECT o.seq FROM outbox o JOIN incidents ON id = o.incident
-            WHERE o.target = ?2 AND o.state = {REPEATS} AND o.incident <> ?1 AND status = ?4
-                AND {VISIBLE} AND story = (SELECT story FROM incidents WHERE id = ?1)
-            ORDER BY o.rank DESC, o.seq DESC LIMIT 1)"
-    );
-    let open = status_number(IncidentStatus::Open);
-    db.prepare_cached(&sql)?.execute(params![Stored(incident), target, due_at, open])?;
-    Ok(())
-}
-
-/// The same of all incidents that are hidden.
+/// Lets go what is held about incidents that are hidden: they are over for whoever is told.
 pub(super) fn let_go_hidden(db: &Connection, now: Timestamp) -> Result<(), StoreError> {
     let sql = format!(
         "SELECT DISTINCT incident FROM outbox WHERE {IS_HELD}
@@ -228,12 +191,43 @@ pub(super) fn let_go_hidden(db: &Connection, now: Timestamp) -> Result<(), Store
     Ok(())
 }
 
-const fn signal_number(signal: Signal) -> i64 {
-    match signal {
-        Signal::Raise => RAISE,
-        Signal::TakenOn => TAKEN_ON,
-        Signal::Over => OVER,
-    }
+/// Ends what is held about an incident, for one target or for all: (target, when it was to be told).
+fn release(
+    db: &Connection,
+    incident: EventId,
+    target: Option<&str>,
+    now: Timestamp,
+) -> Result<Vec<(String, Timestamp)>, StoreError> {
+    let sql = format!(
+        "UPDATE outbox SET state = {NOT_NEEDED}, ended_at = ?1
+         WHERE incident = ?2 AND (?3 IS NULL OR target = ?3) AND {IS_HELD}
+         RETURNING target, due_at"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![Stored(now), Stored(incident), target], |row| {
+        Ok((row.get(0)?, row.get::<_, Stored<Timestamp>>(1)?.0))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Holds, in the place of an alert that was let go, the gravest of those that repeated it and are still open.
+fn pass_on(
+    db: &Connection,
+    incident: EventId,
+    target: &str,
+    due_at: Timestamp,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE outbox SET state = {WAITING}, held = 1, due_at = ?3, ended_at = NULL WHERE seq = (
+            SELECT o.seq FROM outbox o JOIN incidents ON id = o.incident
+            WHERE o.target = ?2 AND o.state = {REPEATS} AND o.incident <> ?1 AND status = ?4
+                AND {VISIBLE} AND story = (SELECT story FROM incidents WHERE id = ?1)
+            ORDER BY o.rank DESC, o.seq DESC LIMIT 1)"
+    );
+    let open = status_number(IncidentStatus::Open);
+    let values = params![Stored(incident), target, Stored(due_at), open];
+    db.prepare_cached(&sql)?.execute(values)?;
+    Ok(())
 }
 
 impl SqliteStore {

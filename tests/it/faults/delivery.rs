@@ -9,9 +9,10 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use egret_tests::capability::{Need, have};
-use egret_tests::faults::following;
+use egret_tests::faults::{following, upload};
 use egret_tests::namespaces::Namespaces;
 use egret_tests::process::Process;
+use egret_tests::receiver::whole;
 use egret_tests::rows;
 use egret_tests::running::{Place, Running};
 use egret_tests::wait::until;
@@ -37,10 +38,7 @@ impl Uploads {
         for _ in 0..uploads {
             self.written += 1;
             let (n, at) = (self.written, START_S + self.written);
-            let line = format!(
-                "{at}.000 35 10.20.1.{n}:20001 TCP_TUNNEL/200 up=83886080 down=512 CONNECT \
-                 drop.place-{n}.example:443 203.0.113.9:443\n"
-            );
+            let line = upload(&format!("{at}.000"), &format!("10.20.1.{n}"), &format!("place-{n}"));
             log.write_all(line.as_bytes()).expect("the log can be written");
         }
     }
@@ -121,19 +119,17 @@ fn serve(mut stream: TcpStream, desk: &Mutex<Desk>) -> std::io::Result<()> {
     kill_at(Step::Connected);
     let mut text = Vec::new();
     let mut bytes = [0; 512];
-    let length = loop {
+    let (head, body) = loop {
         let read = stream.read(&mut bytes)?;
         text.extend_from_slice(&bytes[..read]);
         kill_at(Step::HalfRequest);
-        let whole = length_of(&text);
-        if read == 0 || whole.is_some_and(|whole| text.len() >= whole) {
-            break whole;
+        match whole(&text) {
+            Some(request) => break request,
+            None if read == 0 => return Ok(()),
+            None => {}
         }
     };
-    if length.is_none_or(|length| text.len() < length) {
-        return Ok(());
-    }
-    note(&String::from_utf8_lossy(&text), desk);
+    note(&head, &body, desk);
     kill_at(Step::WholeRequest);
     let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let (first, rest) = answer.split_at(20);
@@ -144,16 +140,7 @@ fn serve(mut stream: TcpStream, desk: &Mutex<Desk>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// How long a request is, once its head is there.
-fn length_of(text: &[u8]) -> Option<usize> {
-    let text = String::from_utf8_lossy(text);
-    let (head, _) = text.split_once("\r\n\r\n")?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
-    Some(head.len() + 4 + length.parse::<usize>().ok()?)
-}
-
-fn note(request: &str, desk: &Mutex<Desk>) {
-    let (head, body) = request.split_once("\r\n\r\n").expect("a whole request");
+fn note(head: &str, body: &str, desk: &Mutex<Desk>) {
     let id = head.lines().find_map(|line| line.strip_prefix("webhook-id: ")).expect("an id");
     let body: Value = serde_json::from_str(body).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
