@@ -5,22 +5,62 @@ use std::ops::Deref;
 
 use egret_analyzer::{Detector, Incident, IncidentChange, Severity};
 use egret_event::Timestamp;
-use egret_store::{Delivery, Gathered};
+use egret_store::{AlertRollUp, Delivery, Gathered};
 use serde_json::{Value, json};
 
-/// What is told: a delivery, and where people find its incident.
+use crate::fields::{Fields, Named};
+
+/// What is told: a delivery, in the way that its target is told of things.
 #[derive(Debug, Clone)]
 pub(crate) struct Alert {
     delivery: Delivery,
     /// The incident's page in the dashboard. `None`: nobody said where that is.
     pub(crate) page: Option<String>,
+    /// What the target is told beside what all are told.
+    pub(crate) fields: Named,
+}
+
+/// How a target is told of things.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telling {
+    /// Where the dashboard is, for links to it.
+    pub(crate) dashboard: Option<String>,
+    /// As at least so severe.
+    pub(crate) raise_to: Option<Severity>,
+    pub(crate) fields: Fields,
+}
+
+impl Telling {
+    pub(crate) fn alert(&self, mut delivery: Delivery) -> Alert {
+        let incident = &mut delivery.change.incident;
+        incident.severity = incident.severity.max(self.raise_to.unwrap_or(incident.severity));
+        let page = self.dashboard.as_ref();
+        let page = page.map(|origin| format!("{origin}/incidents/{}", incident.id));
+        let mut alert = Alert { delivery, page, fields: Named::default() };
+        alert.fields = self.fields.of(&alert);
+        alert
+    }
+
+    /// What an incident that is not closed comes to: the last that was told of it, told again.
+    pub(crate) fn standing(&self, change: IncidentChange) -> Alert {
+        self.alert(Delivery {
+            alert: change.alert_id(),
+            target: String::new(),
+            queued_at: change.at,
+            change,
+            attempts: 0,
+            last_error: None,
+            roll_up: None,
+            gathered: None,
+        })
+    }
 }
 
 impl Alert {
-    /// As a target is told of it: `page` is where the dashboard is, `least` the severity that it has at least.
-    pub(crate) fn of(mut delivery: Delivery, page: Option<&str>, least: Option<Severity>) -> Self {
-        let page = told_as(&mut delivery.change, page, least);
-        Self { delivery, page }
+    /// With what else is known of it.
+    pub(crate) fn tell_with(&mut self, roll_up: AlertRollUp, gathered: Gathered) {
+        self.delivery.roll_up = Some(roll_up);
+        self.delivery.gathered = Some(gathered);
     }
 
     /// How many incidents it tells of beside its own.
@@ -43,17 +83,6 @@ impl Alert {
     }
 }
 
-/// Makes a change as severe as it is to be told, and says where the incident's page is.
-pub(crate) fn told_as(
-    change: &mut IncidentChange,
-    page: Option<&str>,
-    least: Option<Severity>,
-) -> Option<String> {
-    let incident = &mut change.incident;
-    incident.severity = least.map_or(incident.severity, |least| incident.severity.max(least));
-    page.map(|page| format!("{page}/incidents/{}", incident.id))
-}
-
 impl Deref for Alert {
     type Target = Delivery;
 
@@ -65,7 +94,7 @@ impl Deref for Alert {
 #[cfg(test)]
 impl From<Delivery> for Alert {
     fn from(delivery: Delivery) -> Self {
-        Self::of(delivery, None, None)
+        Telling::default().alert(delivery)
     }
 }
 

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use egret_analyzer::{IncidentChange, Severity, Signal};
+use egret_analyzer::{Severity, Signal};
 use egret_event::{HumanDuration, Timestamp};
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, host, rule, rule_name};
 use crate::config::Wrong;
+use crate::fields::{Field, Fields, Source, words};
 use crate::heartbeat::{Beat, WORDS};
 use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
@@ -78,21 +79,21 @@ impl AlertmanagerConfig {
         let alerts = all.into_iter().map(|severity| {
             let ends =
                 if severity == own && !is_over { now + COUNTS_FOR } else { now - CLOCKS_DIFFER };
-            stated(change, alert.page.as_deref(), severity, ends)
+            stated(alert, severity, ends)
         });
         self.post(alerts.collect(), now).await
     }
 
-    /// Says again what still counts: changes, and the pages of their incidents.
+    /// Says again what still counts.
     pub(crate) async fn post_again(
         &self,
-        changes: &[(IncidentChange, Option<String>)],
+        standing: &[Alert],
         now: Timestamp,
     ) -> Result<(), Failure> {
-        for some in changes.chunks(AT_ONCE) {
-            let alerts = some.iter().map(|(change, page)| {
-                stated(change, page.as_deref(), change.incident.severity, now + COUNTS_FOR)
-            });
+        for some in standing.chunks(AT_ONCE) {
+            let alerts = some
+                .iter()
+                .map(|alert| stated(alert, alert.change.incident.severity, now + COUNTS_FOR));
             self.post(alerts.collect(), now).await?;
         }
         Ok(())
@@ -120,12 +121,8 @@ impl AlertmanagerConfig {
 }
 
 /// What an alert states about an incident, as one of this severity, until `ends`.
-fn stated(
-    change: &IncidentChange,
-    page: Option<&str>,
-    severity: Severity,
-    ends: Timestamp,
-) -> Value {
+fn stated(alert: &Alert, severity: Severity, ends: Timestamp) -> Value {
+    let change = &alert.change;
     let incident = &change.incident;
     let origin = &incident.origin;
     let mut labels = Map::new();
@@ -165,8 +162,50 @@ fn stated(
         "startsAt": starts,
         "endsAt": ends,
     });
-    if let Some(page) = page {
-        stated["generatorURL"] = page.into();
+    if let Some(page) = &alert.page {
+        stated["generatorURL"] = page.as_str().into();
     }
+    alert
+        .fields
+        .put_with(&mut stated, |value| bounded(&words(value), MAX_LABEL_BYTES, visible).into());
     stated
+}
+
+/// Labels are what an alert is: what may change makes another one of it, and Egret's own three tell it apart.
+pub(crate) fn check_fields(fields: &Fields) -> Result<(), Wrong> {
+    let is_word = |text: &str| {
+        !text.starts_with(|first: char| first.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let is_own = |label: &str| matches!(label, "alertname" | "incident" | "severity");
+    let is_name = |name: &str| match name.split_once('.') {
+        Some(("labels", label)) => is_word(label) && !is_own(label),
+        Some(("annotations", annotation)) => is_word(annotation),
+        _ => false,
+    };
+    let what =
+        "a name is \"labels.x\" or \"annotations.x\", and alertname, incident and severity stay";
+    fields.check_names(is_name, what)?;
+    let stays = |field: &Field| match &field.value {
+        Source::Constant(_) => true,
+        Source::At(path) => {
+            path.starts_with("incident.origin.")
+                || matches!(
+                    path.as_str(),
+                    "incident.id" | "incident.session" | "incident.destination"
+                )
+        }
+    };
+    let is_known_later = |field: &Field| !matches!(&field.value, Source::At(path) if path.starts_with("roll_up") || path.starts_with("gathered"));
+    for field in fields.iter() {
+        if field.name.starts_with("labels.") && !stays(field) {
+            let problem = "would change with the incident, and be another alert then: make it an annotation, or take \
+                           incident.origin.…, incident.session or incident.destination";
+            return Err(field.wrong(problem));
+        }
+        if !is_known_later(field) {
+            return Err(field.wrong("is not known any more when Alertmanager is told again"));
+        }
+    }
+    Ok(())
 }

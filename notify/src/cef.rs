@@ -27,7 +27,7 @@ pub(crate) fn cef(alert: &Alert, room: usize) -> String {
         out.push_str(&bounded(field, longest_value(room), escape_header));
     }
     _ = write!(out, "|{}|", of_ten(incident.severity));
-    let mut extension = Pairs::behind(&mut out, ' ', escape_value, room);
+    let mut extension = Pairs::behind(&mut out, (' ', escape_value), room, &alert.fields);
     extension.value("externalId", alert.alert);
     extension.value("rt", millis(change.at));
     extension.value("start", millis(incident.first_seen));
@@ -65,7 +65,7 @@ pub(crate) fn cef(alert: &Alert, room: usize) -> String {
         extension.value("flexString2Label", "roll-up");
         extension.value("flexString2", roll_up.id);
     }
-    extension.sentence("msg", &sentence(alert), room, MAX_SENTENCE_BYTES);
+    extension.end("msg", &sentence(alert), MAX_SENTENCE_BYTES);
     out
 }
 

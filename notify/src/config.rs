@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::NotifyError;
+use crate::alert::Telling;
 use crate::alertmanager::{AlertmanagerConfig, RawAlertmanager};
 use crate::elastic::{ElasticConfig, RawElastic};
 use crate::email::{EmailConfig, RawEmail};
@@ -173,16 +174,16 @@ pub struct Target {
     pub(crate) only: Only,
     pub(crate) calls: Calls,
     pub(crate) heartbeat: Option<Duration>,
-    /// Where the dashboard is, for links to it.
-    pub(crate) page: Option<String>,
+    pub(crate) telling: Telling,
     pub(crate) channel: Channel,
 }
 
 impl Target {
     /// With links to the dashboard at `origin`, such as `https://egret.example.org`.
     #[must_use]
-    pub fn linking_to(self, origin: Option<&str>) -> Self {
-        Self { page: origin.map(str::to_owned), ..self }
+    pub fn linking_to(mut self, origin: Option<&str>) -> Self {
+        self.telling.dashboard = origin.map(str::to_owned);
+        self
     }
 }
 
@@ -274,7 +275,7 @@ impl RawTarget {
             let problem = format!("{name:?} is not 1 to 64 letters, digits, -, _ or .");
             return Err(Wrong::new("name", problem));
         }
-        let Wants { min_severity, repeats, only, calls, heartbeat } = wants;
+        let Wants { min_severity, repeats, only, calls, telling, heartbeat } = wants;
         if heartbeat.is_some() && channel.wakes_people() {
             let problem =
                 "would be a message to people each time: give it to another kind of target";
@@ -284,8 +285,9 @@ impl RawTarget {
             let problem = "is not for Alertmanager, which groups alerts by itself (group_by)";
             return Err(Wrong::new("at_most", problem.to_owned()));
         }
-        let (name, page) = (name.to_owned(), None);
-        Ok(Target { name, min_severity, repeats, only, calls, heartbeat, page, channel })
+        channel.check_fields(&telling.fields)?;
+        let name = name.to_owned();
+        Ok(Target { name, min_severity, repeats, only, calls, heartbeat, telling, channel })
     }
 }
 

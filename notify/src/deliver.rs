@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::alert::{Alert, told_as};
+use crate::alert::{Alert, Telling};
 use crate::at_most::Room;
 use crate::heartbeat::{self, Wellness};
 use crate::link::{Failure, Link, Tended};
@@ -119,8 +119,7 @@ struct Courier {
     store: Store,
     name: String,
     calls: Calls,
-    /// Where the dashboard is.
-    page: Option<String>,
+    telling: Telling,
     link: Link,
     standings: Standings,
     now: fn() -> Timestamp,
@@ -150,7 +149,7 @@ impl Courier {
             store,
             name: target.name,
             calls: target.calls,
-            page: target.page,
+            telling: target.telling,
             link: Link::new(target.channel),
             standings,
             now,
@@ -270,12 +269,8 @@ impl Courier {
         self.again_at = Some(now + period);
         let name = self.name.clone();
         let standing = self.ask(move |store| store.outbox_standing(&name)).await?;
-        let page = self.page.as_deref();
-        let told = |mut change| {
-            let page = told_as(&mut change, page, self.calls.raise_to);
-            (change, page)
-        };
-        let standing: Vec<_> = standing.into_iter().map(told).collect();
+        let standing: Vec<Alert> =
+            standing.into_iter().map(|change| self.telling.standing(change)).collect();
         match self.link.send_again(&standing, now).await {
             Ok(()) => {}
             Err(Failure::Unreachable(error)) => {
@@ -358,7 +353,7 @@ impl Courier {
         delivery: &Delivery,
         stop: &watch::Receiver<bool>,
     ) -> Option<DeliveryState> {
-        let alert = Alert::of(delivery.clone(), self.page.as_deref(), self.calls.raise_to);
+        let alert = self.telling.alert(delivery.clone());
         let sent = tokio::select! {
             sent = self.link.send(&alert, (self.now)()) => sent,
             () = stopped_for(STOP_PATIENCE, stop.clone()) => return None,

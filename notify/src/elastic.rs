@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::alert::Alert;
 use crate::config::Wrong;
-use crate::ecs::{ecs, ecs_heartbeat};
+use crate::ecs::ecs_heartbeat;
+use crate::format::Format;
 use crate::heartbeat::Beat;
 use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
@@ -76,7 +77,7 @@ impl ElasticConfig {
     /// Makes one attempt.
     pub(crate) async fn send(&self, alert: &Alert, now: Timestamp) -> Result<(), Failure> {
         let action = json!({ "create": { "_id": alert.alert.to_string() } });
-        self.create(action, ecs(alert), now).await
+        self.create(action, Format::Ecs.document(alert), now).await
     }
 
     pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {

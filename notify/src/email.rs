@@ -248,6 +248,9 @@ fn text(alert: &Alert) -> String {
             roll_up.incidents, roll_up.sessions, roll_up.first_opened_at
         ));
     }
+    for (name, value) in alert.fields.words() {
+        text.push_str(&format!("{}: {}\n", line(name), line(&value)));
+    }
     if let Some(words) = alert.gathered_words() {
         text.push_str(&format!("Told with it: {}\n", line(&words)));
     }

@@ -33,6 +33,10 @@ pub(crate) struct FileConfig {
 }
 
 impl FileConfig {
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
     pub(crate) fn check(raw: &RawFile) -> Result<Self, Wrong> {
         if raw.path.file_name().is_none() {
             let problem = format!("{} is not the name of a file", raw.path.display());

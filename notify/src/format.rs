@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use crate::alert::{Alert, VERSION};
 use crate::config::Wrong;
 use crate::ecs::{ecs, ecs_heartbeat};
+use crate::fields::Fields;
 use crate::heartbeat::Beat;
 use crate::ocsf::{ocsf, ocsf_heartbeat};
+use crate::try_out::specimen;
 
 /// The version of OCSF that is told where none is configured.
 const USUAL_OCSF: &str = "1.5.0";
@@ -64,11 +66,19 @@ impl Format {
 
     /// The document.
     pub(crate) fn document(&self, alert: &Alert) -> Value {
-        match self {
+        let mut document = match self {
             Self::Egret => serde_json::to_value(Payload::of(alert)).expect("it has string keys"),
             Self::Ecs => ecs(alert),
             Self::Ocsf(version) => ocsf(alert, version),
-        }
+        };
+        alert.fields.put_into(&mut document);
+        document
+    }
+
+    /// # Errors
+    /// The first field that has no place in the document.
+    pub(crate) fn check_fields(&self, fields: &Fields) -> Result<(), Wrong> {
+        fields.check_places(self.document(&specimen()))
     }
 
     /// That Egret is well.
@@ -85,11 +95,13 @@ impl Format {
         }
     }
 
-    /// The document as text; Egret's own with its fields in their order.
+    /// The document as text; Egret's own with its fields in their order, where nobody adds some.
     pub(crate) fn text(&self, alert: &Alert) -> String {
         match self {
-            Self::Egret => serde_json::to_string(&Payload::of(alert)).expect("it has string keys"),
-            Self::Ecs | Self::Ocsf(_) => self.document(alert).to_string(),
+            Self::Egret if alert.fields.is_empty() => {
+                serde_json::to_string(&Payload::of(alert)).expect("it has string keys")
+            }
+            _ => self.document(alert).to_string(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn leef(alert: &Alert, room: usize) -> String {
     let (origin, observed) = (&incident.origin, &incident.observed);
     let rule = rule(incident);
     let mut out = format!("LEEF:2.0|{VENDOR}|{PRODUCT}|{VERSION}|{rule}|{SEPARATOR}|");
-    let mut attributes = Pairs::behind(&mut out, SEPARATOR, escape, room);
+    let mut attributes = Pairs::behind(&mut out, (SEPARATOR, escape), room, &alert.fields);
     attributes.value("devTime", millis(change.at));
     attributes.value("cat", rule_name(incident));
     attributes.value("sev", of_ten(incident.severity));
@@ -51,7 +51,7 @@ pub(crate) fn leef(alert: &Alert, room: usize) -> String {
         attributes.value("rollUpIncidents", roll_up.incidents);
         attributes.value("repeats", roll_up.repeats);
     }
-    attributes.sentence("msg", &sentence(alert), room, MAX_SENTENCE_BYTES);
+    attributes.end("msg", &sentence(alert), MAX_SENTENCE_BYTES);
     out
 }
 

@@ -19,6 +19,7 @@ mod deliver;
 mod ecs;
 mod elastic;
 mod email;
+mod fields;
 mod file;
 mod format;
 mod heartbeat;

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use egret_analyzer::IncidentChange;
 use egret_event::Timestamp;
 
 use crate::alert::Alert;
-use crate::alertmanager::{AlertmanagerConfig, POST_AGAIN};
+use crate::alertmanager::{self, AlertmanagerConfig, POST_AGAIN};
+use crate::config::Wrong;
 use crate::elastic::ElasticConfig;
 use crate::email::EmailConfig;
+use crate::fields::Fields;
 use crate::file::FileConfig;
+use crate::format::Format;
 use crate::heartbeat::Beat;
 use crate::kafka::{KafkaConfig, KafkaLink};
-use crate::pagerduty::PagerDutyConfig;
-use crate::sentinel::{SentinelConfig, SentinelLink};
-use crate::slack::SlackConfig;
+use crate::pagerduty::{self, PagerDutyConfig};
+use crate::sentinel::{self, SentinelConfig, SentinelLink};
+use crate::slack::{self, SlackConfig};
 use crate::splunk::SplunkConfig;
 use crate::syslog::{SyslogConfig, SyslogLink};
 use crate::webhook::WebhookConfig;
@@ -39,6 +41,25 @@ impl Channel {
     /// Whether all that is sent is a message to people.
     pub(crate) fn wakes_people(&self) -> bool {
         matches!(self, Self::Slack(_) | Self::PagerDuty(_) | Self::Email(_))
+    }
+
+    /// # Errors
+    /// The first field of somebody's own that the receiver has no place for.
+    pub(crate) fn check_fields(&self, fields: &Fields) -> Result<(), Wrong> {
+        match self {
+            Self::Syslog(config) => config.check_fields(fields),
+            Self::Webhook(config) => config.format().check_fields(fields),
+            Self::Splunk(config) => config.format().check_fields(fields),
+            Self::Elastic(_) => Format::Ecs.check_fields(fields),
+            Self::Sentinel(_) => sentinel::check_fields(fields),
+            Self::Slack(_) => slack::check_fields(fields),
+            Self::PagerDuty(_) => pagerduty::check_fields(fields),
+            Self::Alertmanager(_) => alertmanager::check_fields(fields),
+            // Any name can stand before a colon.
+            Self::Email(_) => Ok(()),
+            Self::Kafka(config) => config.format().check_fields(fields),
+            Self::File(config) => config.format().check_fields(fields),
+        }
     }
 }
 
@@ -153,15 +174,14 @@ impl Link {
         }
     }
 
-    /// Tells it again of the last state of each incident that it was told of and that is not closed, with the
-    /// incident's page.
+    /// Tells it again of the last state of each incident that it was told of and that is not closed.
     pub(crate) async fn send_again(
         &self,
-        changes: &[(IncidentChange, Option<String>)],
+        standing: &[Alert],
         now: Timestamp,
     ) -> Result<(), Failure> {
         match self {
-            Self::Alertmanager(config) => config.post_again(changes, now).await,
+            Self::Alertmanager(config) => config.post_again(standing, now).await,
             _ => Ok(()),
         }
     }

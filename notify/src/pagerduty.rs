@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence};
 use crate::config::Wrong;
+use crate::fields::{Fields, words};
 use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
 use crate::pagerduty_webhook::Webhook;
@@ -154,7 +155,21 @@ fn event(alert: &Alert) -> Value {
         event["client_url"] = page.as_str().into();
         event["links"] = json!([{ "href": page, "text": "Open the incident in Egret" }]);
     }
+    alert.fields.put_with(&mut event["payload"], |value| match value {
+        Value::Bool(_) | Value::Number(_) => value.clone(),
+        other => text(&words(other)).into(),
+    });
     event
+}
+
+/// What routes and people go by; what is done about an event stays ours.
+pub(crate) fn check_fields(fields: &Fields) -> Result<(), Wrong> {
+    let is_name = |name: &str| {
+        matches!(name, "component" | "group" | "class" | "source")
+            || name.strip_prefix("custom_details.").is_some_and(|rest| !rest.contains('.'))
+    };
+    let what = "a name is component, group, class, source or \"custom_details.x\"";
+    fields.check_names(is_name, what)
 }
 
 const fn severity(severity: Severity) -> &'static str {

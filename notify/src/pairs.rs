@@ -2,7 +2,11 @@
 
 use std::fmt::{Display, Write};
 
+use crate::fields::Named;
 use crate::text::bounded;
+
+/// What fields leave of a line, in bytes: two separators, a key and the first words of the sentence.
+const BEGIN_OF_SENTENCE: usize = 100;
 
 /// Writes pairs behind what is there, with a separator between them.
 pub(crate) struct Pairs<'a> {
@@ -11,22 +15,32 @@ pub(crate) struct Pairs<'a> {
     escape: fn(char, &mut String),
     /// Longest value from outside, in bytes.
     longest: usize,
+    /// The bytes that the line may have in all.
+    room: usize,
+    fields: &'a Named,
     is_first: bool,
 }
 
 impl<'a> Pairs<'a> {
-    /// In a line that may have `room` bytes in all.
+    /// In a line that may have `room` bytes in all. Where one of the `fields` has the key of a pair, that is left
+    /// out.
     pub(crate) fn behind(
         out: &'a mut String,
-        separator: char,
-        escape: fn(char, &mut String),
+        (separator, escape): (char, fn(char, &mut String)),
         room: usize,
+        fields: &'a Named,
     ) -> Self {
-        Self { out, separator, escape, longest: longest_value(room), is_first: true }
+        Self { out, separator, escape, longest: longest_value(room), room, fields, is_first: true }
     }
 
     /// A value of our own making, which needs no escapes.
     pub(crate) fn value(&mut self, key: &str, value: impl Display) {
+        if !self.fields.has(key) {
+            self.write(key, value);
+        }
+    }
+
+    fn write(&mut self, key: &str, value: impl Display) {
         if !std::mem::replace(&mut self.is_first, false) {
             self.out.push(self.separator);
         }
@@ -57,10 +71,20 @@ impl<'a> Pairs<'a> {
         }
     }
 
-    /// The last value: a sentence from outside, as much of it as `room` in all, and `longest`, leave.
-    pub(crate) fn sentence(mut self, key: &str, sentence: &str, room: usize, longest: usize) {
-        self.value(key, "");
-        let left = room.saturating_sub(self.out.len()).min(longest);
+    /// The end: the fields, those for which there is room beside the begin of a sentence; then that, a text from
+    /// outside, as much of it as `longest` and the room leave.
+    pub(crate) fn end(mut self, key: &str, sentence: &str, longest: usize) {
+        for (name, value) in self.fields.words() {
+            let value = bounded(&value, self.longest, self.escape);
+            if self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= self.room {
+                self.write(name, value);
+            }
+        }
+        if self.fields.has(key) {
+            return;
+        }
+        self.write(key, "");
+        let left = self.room.saturating_sub(self.out.len()).min(longest);
         self.out.push_str(&bounded(sentence, left, self.escape));
     }
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{Alert, host, of_ten, rule, rule_name, sentence, source_address};
 use crate::config::Wrong;
+use crate::fields::Fields;
 use crate::heartbeat::{Beat, RULE, WORDS};
 use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
@@ -21,6 +22,9 @@ use crate::target::raw_target;
 
 /// A record that the rule does not know, or one that is too large.
 const NEVER: [u16; 2] = [400, 413];
+
+/// Longest name of a column, in bytes ("Azure Monitor service limits", Log Analytics workspaces).
+const MAX_COLUMN_BYTES: usize = 45;
 
 const UNAUTHORIZED: u16 = 401;
 
@@ -185,7 +189,7 @@ fn record(alert: &Alert) -> Value {
     let incident = &change.incident;
     let techniques: Vec<_> =
         incident.explanation.techniques.iter().map(|technique| &technique.id).collect();
-    json!({
+    let mut record = json!({
         "TimeGenerated": change.at,
         "AlertId": alert.alert.to_string(),
         "IncidentId": incident.id.to_string(),
@@ -216,7 +220,19 @@ fn record(alert: &Alert) -> Value {
         "RollUpIncidents": alert.roll_up.as_ref().map(|roll_up| roll_up.incidents),
         "Repeats": alert.roll_up.as_ref().map(|roll_up| roll_up.repeats),
         "Incident": incident,
-    })
+    });
+    alert.fields.put_into(&mut record);
+    record
+}
+
+/// Each is a column, which the table and the rule have to have too.
+pub(crate) fn check_fields(fields: &Fields) -> Result<(), Wrong> {
+    let is_column = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.len() <= MAX_COLUMN_BYTES
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    fields.check_names(is_column, "a column is a letter, then letters, digits and _, 45 in all")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::alert::{Alert, rule_name, sentence};
 use crate::config::Wrong;
+use crate::fields::Fields;
 use crate::http::{HttpClient, check_url};
 use crate::link::Failure;
 use crate::secret::{SecretSource, Token};
@@ -24,6 +25,12 @@ const MAX_HEADER_BYTES: usize = 150;
 const MAX_SUMMARY_BYTES: usize = 1400;
 const MAX_STEP_BYTES: usize = 500;
 const MAX_FIELD_BYTES: usize = 300;
+
+/// Longest name of a field of somebody's own.
+const MAX_NAME_BYTES: usize = 64;
+
+/// Slack takes no more.
+const FIELDS_OF_A_SECTION: usize = 10;
 
 /// Most next steps shown; the incident has all.
 const MAX_STEPS: usize = 3;
@@ -117,6 +124,10 @@ fn message(alert: &Alert) -> Value {
         fields.push(named("Told with it", &words));
     }
     blocks.push(json!({ "type": "section", "fields": fields }));
+    let own: Vec<_> = alert.fields.words().map(|(name, value)| named(name, &value)).collect();
+    blocks.extend(
+        own.chunks(FIELDS_OF_A_SECTION).map(|some| json!({ "type": "section", "fields": some })),
+    );
     if matches!(change.kind, ChangeKind::Opened | ChangeKind::Grew | ChangeKind::Reopened) {
         let summary = &incident.explanation.summary;
         let steps = incident.explanation.next_steps.iter().take(MAX_STEPS);
@@ -133,6 +144,11 @@ fn message(alert: &Alert) -> Value {
     }
     // Shown in notifications, where there are no blocks; it is the one text that Slack looks into.
     json!({ "text": escaped(&bounded(&sentence, MAX_SUMMARY_BYTES, visible)), "blocks": blocks })
+}
+
+/// Each is a short text with its name above it.
+pub(crate) fn check_fields(fields: &Fields) -> Result<(), Wrong> {
+    fields.check_names(|name| name.len() <= MAX_NAME_BYTES, "a name has at most 64 bytes")
 }
 
 /// How urgent it is, at a glance.

@@ -69,6 +69,10 @@ pub(crate) struct SplunkConfig {
 }
 
 impl SplunkConfig {
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
     pub(crate) fn check(raw: &RawSplunk) -> Result<Self, Wrong> {
         let base = check_url(&raw.url, true).map_err(|wrong| Wrong::new("url", wrong))?;
         let below = |path| below(&base, path).map_err(|wrong| Wrong::new("url", wrong));

@@ -7,6 +7,7 @@ use egret_analyzer::{Incident, Severity};
 use egret_event::{HumanDuration, SmolStr};
 use serde::{Deserialize, Serialize};
 
+use crate::alert::Telling;
 use crate::at_most::AtMost;
 use crate::config::Wrong;
 use crate::quiet::Quiet;
@@ -18,17 +19,16 @@ pub(crate) struct Wants {
     pub(crate) repeats: bool,
     pub(crate) only: Only,
     pub(crate) calls: Calls,
+    pub(crate) telling: Telling,
     /// The time between two heartbeats. `None`: it gets none.
     pub(crate) heartbeat: Option<Duration>,
 }
 
-/// When a target is called, and how urgent it is made to be.
+/// When a target is called.
 #[derive(Debug, Clone)]
 pub(crate) struct Calls {
     /// Only about what nobody took on for so long.
     pub(crate) unacknowledged_for: Option<Duration>,
-    /// As at least so severe.
-    pub(crate) raise_to: Option<Severity>,
     pub(crate) quiet: Quiet,
     pub(crate) at_most: Option<AtMost>,
 }
@@ -187,6 +187,11 @@ macro_rules! raw_target {
             pub quiet_except: Option<egret_analyzer::Severity>,
             /// How often it is called at most: what is more is told as one, with the number of incidents.
             pub at_most: Option<crate::target::RawAtMost>,
+            /// Fields of one's own, by their names in the receiver: where in Egret's own document their values are,
+            /// such as `{ "labels.team" = "incident.origin.tenant" }`.
+            pub fields: Option<std::collections::BTreeMap<String, String>>,
+            /// Fields of one's own whose values are always the same, such as `{ "labels.site" = "berlin" }`.
+            pub constants: Option<std::collections::BTreeMap<String, serde_json::Value>>,
             /// Tell it so often that Egret is well, `10s` to `1h`; when that stops, something is wrong. Default: never.
             pub heartbeat: Option<egret_event::HumanDuration>,
             $($(#[$about_field])* pub $field: $type,)*
@@ -205,7 +210,6 @@ macro_rules! raw_target {
                         self.unacknowledged_for,
                         crate::target::PATIENCES,
                     )?,
-                    raise_to: self.raise_to,
                     quiet: crate::quiet::Quiet {
                         hours: hours.collect::<Result<_, _>>()?,
                         except: self.quiet_except.unwrap_or(egret_analyzer::Severity::Critical),
@@ -219,7 +223,18 @@ macro_rules! raw_target {
                     tenants: self.tenants.clone(),
                     techniques: self.techniques.clone(),
                 };
+                let specimen = crate::try_out::specimen();
+                let fields = crate::fields::Fields::check(
+                    self.fields.as_ref(),
+                    self.constants.as_ref(),
+                    &specimen,
+                )?;
                 let wants = crate::target::Wants {
+                    telling: crate::alert::Telling {
+                        dashboard: None,
+                        raise_to: self.raise_to,
+                        fields,
+                    },
                     min_severity: self.min_severity.unwrap_or(egret_analyzer::Severity::Low),
                     repeats: self.repeats.unwrap_or(true),
                     only: only.check()?,

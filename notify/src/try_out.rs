@@ -2,13 +2,13 @@
 
 use egret_analyzer::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed,
-    Quantity, Stage, Tail,
+    Quantity, Severity, Stage, Tail,
 };
 use egret_event::{Attribution, EventId, NamedBy, SmolStr, Timestamp};
-use egret_store::Delivery;
+use egret_store::{AlertRollUp, Delivery, Gathered};
 
 use crate::Target;
-use crate::alert::Alert;
+use crate::alert::{Alert, Telling};
 use crate::link::{Failure, Link};
 use crate::transcript;
 
@@ -26,7 +26,7 @@ pub struct Tried {
 /// Sends a marked incident that opens and, where that was taken, is closed again, past the outbox and with one
 /// attempt each. It is as severe as the target wants alerts to be.
 pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
-    let incident = incident(&target, now());
+    let incident = incident(&target.name, target.min_severity, now());
     let mut link = Link::new(target.channel);
     let mut tried: Vec<Tried> = Vec::new();
     for (number, kind) in [(0, ChangeKind::Opened), (1, ChangeKind::Closed)] {
@@ -50,7 +50,7 @@ pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
             roll_up: None,
             gathered: None,
         };
-        let alert = Alert::of(delivery, target.page.as_deref(), target.calls.raise_to);
+        let alert = target.telling.alert(delivery);
         let (sent, conversation) = transcript::of(link.send(&alert, now())).await;
         let outcome = sent.map_err(|failure| match failure {
             Failure::Unreachable(error) => format!("the target cannot be reached: {error}"),
@@ -66,8 +66,29 @@ pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
     tried
 }
 
+/// An alert that has all that alerts can have, as far as that can be made up.
+pub(crate) fn specimen() -> Alert {
+    let at = Timestamp::default();
+    let incident = incident("specimen", Severity::Low, at);
+    let kind = ChangeKind::Opened;
+    let change = IncidentChange { kind, at, by: ChangeBy::Engine, number: 0, incident };
+    let roll_up = AlertRollUp {
+        id: change.incident.id,
+        incidents: 1,
+        sessions: 1,
+        tenants: 1,
+        first_opened_at: at,
+        repeats: false,
+    };
+    let gathered =
+        Gathered { incidents: 1, severities: Vec::new(), destinations: Vec::new(), since: at };
+    let mut alert = Telling::default().standing(change);
+    alert.tell_with(roll_up, gathered);
+    alert
+}
+
 /// Nothing happened: every text says so.
-fn incident(target: &Target, now: Timestamp) -> Incident {
+fn incident(target: &str, severity: Severity, now: Timestamp) -> Incident {
     const NOTHING: &str = "This is a test of the way alerts take. Nothing happened.";
     let at = now.as_nanos().to_le_bytes();
     let finding = Finding {
@@ -82,9 +103,9 @@ fn incident(target: &Target, now: Timestamp) -> Incident {
         words: NOTHING.to_owned(),
     };
     Incident {
-        id: EventId::of(&[b"notify test", target.name.as_bytes(), &at]),
-        title: format!("TEST by `egret notify test {}`: nothing happened", target.name),
-        severity: target.min_severity,
+        id: EventId::of(&[b"notify test", target.as_bytes(), &at]),
+        title: format!("TEST by `egret notify test {target}`: nothing happened"),
+        severity,
         score: 0.5,
         stage: Stage::Rules,
         origin: Attribution {

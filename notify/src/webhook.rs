@@ -64,6 +64,10 @@ impl fmt::Debug for WebhookConfig {
 }
 
 impl WebhookConfig {
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
     pub(crate) fn check(raw: &RawWebhook) -> Result<Self, Wrong> {
         let allow_private = raw.allow_private.unwrap_or(false);
         let url = check_url(&raw.url, allow_private).map_err(|wrong| Wrong::new("url", wrong))?;

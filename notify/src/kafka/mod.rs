@@ -103,6 +103,10 @@ pub(crate) struct KafkaConfig {
 }
 
 impl KafkaConfig {
+    pub(crate) fn format(&self) -> &Format {
+        &self.format
+    }
+
     pub(crate) fn check(raw: &RawKafka) -> Result<Self, Wrong> {
         if !cfg!(feature = "kafka") {
             let problem = "needs an egret that is built with `--features kafka`";

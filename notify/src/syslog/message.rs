@@ -8,7 +8,8 @@ use egret_store::AlertRollUp;
 
 use crate::alert::{Alert, PRODUCT, VENDOR, VERSION, host, millis, rule, sentence, source_address};
 use crate::cef::cef;
-use crate::config::SyslogFormat;
+use crate::config::{SyslogFormat, Wrong};
+use crate::fields::{Fields, Named};
 use crate::heartbeat::{Beat, RULE, WORDS};
 use crate::leef::leef;
 use crate::text::{bounded, visible};
@@ -17,6 +18,10 @@ use crate::text::{bounded, visible};
 /// outside; with them all this long, header and structured data still fit a 2048-byte datagram
 /// and leave room for the sentence.
 const MAX_VALUE_BYTES: usize = 160;
+
+/// What fields of somebody's own leave of a message, in bytes: what stands around them, and the first words of the
+/// sentence.
+const BEGIN_OF_SENTENCE: usize = 110;
 
 /// Says that UTF-8 follows (RFC 5424, section 6.4).
 const BOM: char = '\u{feff}';
@@ -51,7 +56,7 @@ impl Header {
         let mut message = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} ALERT ");
         let room = max_bytes.saturating_sub(message.len());
         match self.format {
-            SyslogFormat::Rfc5424 => self.structured_data(alert, &mut message),
+            SyslogFormat::Rfc5424 => self.structured_data(alert, max_bytes, &mut message),
             SyslogFormat::Cef => return message + NO_DATA + &cef(alert, room - NO_DATA.len()),
             SyslogFormat::Leef => return message + NO_DATA + &leef(alert, room - NO_DATA.len()),
         }
@@ -61,6 +66,26 @@ impl Header {
         let room = max_bytes.saturating_sub(message.len());
         message.push_str(&bounded(&sentence, room, visible));
         message
+    }
+
+    /// # Errors
+    /// The first field whose name the format does not have.
+    pub(super) fn check_fields(&self, fields: &Fields) -> Result<(), Wrong> {
+        let is_parameter = |name: &str| {
+            let is_fit = |byte: u8| byte.is_ascii_graphic() && !b"=]\"".contains(&byte);
+            name.len() <= 32 && name.bytes().all(is_fit)
+        };
+        let is_key =
+            |name: &str| name.len() <= 63 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        match self.format {
+            SyslogFormat::Rfc5424 => fields.check_names(
+                is_parameter,
+                "a parameter is 1 to 32 printable ASCII characters without =, ] and \"",
+            ),
+            SyslogFormat::Cef | SyslogFormat::Leef => {
+                fields.check_names(is_key, "a key is 1 to 63 letters and digits")
+            }
+        }
     }
 
     /// The message that says that Egret is well.
@@ -89,11 +114,11 @@ impl Header {
         }
     }
 
-    fn structured_data(&self, alert: &Alert, out: &mut String) {
+    fn structured_data(&self, alert: &Alert, max_bytes: usize, out: &mut String) {
         let change = &alert.change;
         let incident = &change.incident;
         let origin = &incident.origin;
-        let mut element = Element::open(self.enterprise_number, out);
+        let mut element = Element::open(self.enterprise_number, out, &alert.fields);
         element.value("id", alert.alert);
         element.value("incident", incident.id);
         element.value("change", change.kind.word());
@@ -119,6 +144,7 @@ impl Header {
         if let Some(roll_up) = &alert.roll_up {
             element.roll_up(roll_up);
         }
+        element.fields(max_bytes);
         element.close();
     }
 }
@@ -134,17 +160,33 @@ const fn level(severity: Severity) -> u8 {
 }
 
 /// One structured-data element, as it is written.
-struct Element<'a>(&'a mut String);
+struct Element<'a> {
+    out: &'a mut String,
+    fields: &'a Named,
+}
 
 impl<'a> Element<'a> {
-    fn open(enterprise_number: u32, out: &'a mut String) -> Self {
+    /// Where one of the `fields` has the name of a parameter, that is left out.
+    fn open(enterprise_number: u32, out: &'a mut String, fields: &'a Named) -> Self {
         _ = write!(out, "[egret@{enterprise_number}");
-        Self(out)
+        Self { out, fields }
     }
 
     /// A value of our own making, which needs no escapes.
     fn value(&mut self, name: &str, value: impl Display) {
-        _ = write!(self.0, " {name}=\"{value}\"");
+        if !self.fields.has(name) {
+            _ = write!(self.out, " {name}=\"{value}\"");
+        }
+    }
+
+    /// The fields, those for which there is room in `max_bytes` beside the begin of the sentence.
+    fn fields(&mut self, max_bytes: usize) {
+        for (name, value) in self.fields.words() {
+            let value = bounded(&value, MAX_VALUE_BYTES, escape);
+            if self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= max_bytes {
+                _ = write!(self.out, " {name}=\"{value}\"");
+            }
+        }
     }
 
     /// A value from outside.
@@ -167,7 +209,7 @@ impl<'a> Element<'a> {
     }
 
     fn close(self) {
-        self.0.push(']');
+        self.out.push(']');
     }
 }
 
@@ -186,6 +228,7 @@ fn escape(character: char, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::Telling;
     use crate::sample::{self, AT, change, hostile, incident};
     use egret_analyzer::{ChangeKind, Incident, IncidentChange};
     use egret_event::EventId;
@@ -343,6 +386,25 @@ mod tests {
         let (params, sentence) = parse(&written);
         assert_eq!(params.len(), 20);
         assert!(sentence.len() > 100 && written.len() <= 2048, "{}", written.len());
+    }
+
+    #[test]
+    fn fields_without_room_are_left_out_and_the_sentence_begins() {
+        let names: Vec<_> = (0..32).map(|n| format!("field{n:02}")).collect();
+        let mapped = names.iter().map(|name| (name.clone(), "incident.title".to_owned()));
+        let fields = Fields::check(Some(&mapped.collect()), None, &crate::try_out::specimen());
+        let telling = Telling { fields: fields.unwrap(), ..Telling::default() };
+        let change = change(ChangeKind::Acknowledged, 0, made_of(&"]=^".repeat(100)));
+        let alert = telling.alert(delivery(&change));
+        for format in [SyslogFormat::Rfc5424, SyslogFormat::Cef, SyslogFormat::Leef] {
+            for (max_bytes, fits) in [(2048, 0..=10), (8192, 16..=32)] {
+                let written = Header { format, ..header() }.message(&alert, max_bytes);
+                assert!(written.len() <= max_bytes, "{format:?}: {}", written.len());
+                let found = names.iter().filter(|name| written.contains(&format!("{name}=")));
+                assert!(fits.contains(&found.count()), "{format:?} in {max_bytes}");
+                assert!(written.contains("Incident acknowledged: ]"), "{format:?}: {written}");
+            }
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::alert::Alert;
 use crate::config::{Facility, RawSyslog, SyslogTransport, Wrong};
+use crate::fields::Fields;
 use crate::heartbeat::Beat;
 use crate::link::{Failure, Tended};
 use crate::text::{bounded, visible};
@@ -71,6 +72,10 @@ impl SyslogConfig {
         }
         let transport = check_transport(raw, host)?;
         Ok(Self { address: raw.address.clone(), header, transport })
+    }
+
+    pub(crate) fn check_fields(&self, fields: &Fields) -> Result<(), Wrong> {
+        self.header.check_fields(fields)
     }
 }
 

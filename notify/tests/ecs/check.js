@@ -13,6 +13,8 @@ const TYPES = {
   float: Number.isFinite,
   date: (value) => !Number.isNaN(Date.parse(value)),
   ip: (value) => typeof value === 'string' && isIp(value),
+  // Custom pairs, such as `labels`: keywords, and nothing nested.
+  object: (value) => value instanceof Object && Object.values(value).every(TYPES.keyword),
 };
 
 function* problems(value, path) {

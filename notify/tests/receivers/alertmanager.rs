@@ -86,8 +86,12 @@ async fn an_incident_is_an_alert_until_it_is_closed_and_after_alertmanager_lost_
     let clock = HeldClock::hold();
     let port = free_port();
     let alertmanager = Alertmanager::start(port).await;
-    let toml =
-        format!("[[targets]]\nkind = 'alertmanager'\nname = 'am'\nurl = '{}'\n", alertmanager.url);
+    let toml = format!(
+        "[[targets]]\nkind = 'alertmanager'\nname = 'am'\nurl = '{}'\n\
+         fields = {{ 'labels.part' = 'incident.origin.segment', 'annotations.ports' = 'incident.ports' }}\n\
+         constants = {{ 'labels.site' = 'berlin' }}\n",
+        alertmanager.url
+    );
     let outbox = Outbox::new(&toml);
     let running = outbox.start_by(wall);
     let (incident, other) = (incident("a"), incident("b"));
@@ -100,12 +104,18 @@ async fn an_incident_is_an_alert_until_it_is_closed_and_after_alertmanager_lost_
     assert_eq!(active[0]["labels"]["alertname"], "EgretIncident");
     assert_eq!(active[0]["labels"]["incident"], incident.id.to_string());
     assert_eq!(active[0]["annotations"]["rule"], "EGR-D2");
+    let has_own_fields = |alert: &Value| {
+        let (labels, annotations) = (&alert["labels"], &alert["annotations"]);
+        [&labels["part"], &labels["site"], &annotations["ports"]] == ["pods", "berlin", "443"]
+    };
+    assert!(has_own_fields(&active[0]), "{}", active[0]);
 
     drop(alertmanager);
     let alertmanager = Alertmanager::start(port).await;
     assert!(alertmanager.active().is_empty());
     clock.advance(Duration::from_secs(300)).await;
     until("it is told again", || alertmanager.severities() == ["critical"]).await;
+    assert!(has_own_fields(&alertmanager.active()[0]));
     outbox.put(&[change(ChangeKind::Closed, 2, graver)]);
     until("it is resolved", || alertmanager.active().is_empty()).await;
     outbox.put(&[change(ChangeKind::Opened, 0, Incident { id: other.id, ..incident })]);

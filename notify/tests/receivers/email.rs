@@ -79,7 +79,9 @@ impl Drop for MailServer {
 async fn alerts_come_by_mail_as_a_thread_whatever_they_are_called() {
     let _clock = HeldClock::hold();
     let server = MailServer::start(&Authority::new()).await;
-    let outbox = Outbox::new(&server.target(""));
+    let own =
+        "fields = { 'Segment' = 'incident.origin.segment' }\nconstants = { 'Site' = 'berlin' }\n";
+    let outbox = Outbox::new(&server.target(own));
     let running = outbox.start();
     let nasty = Incident { title: hostile(), ..incident("nasty") };
     let life = [
@@ -121,6 +123,11 @@ async fn alerts_come_by_mail_as_a_thread_whatever_they_are_called() {
         ("mail", expected, json!(mail))
     });
     validate(&expected.collect::<Vec<_>>());
+    assert!(
+        mails.iter().all(|mail| mail.contains("Segment: pods\nSite: berlin\n")),
+        "{}",
+        mails[0]
+    );
     let tried = try_out(outbox.targets[0].clone(), now).await;
     assert!(tried.len() == 2 && tried.iter().all(|one| one.outcome.is_ok()), "{tried:?}");
     assert_eq!(server.mails().len(), 8);

@@ -9,6 +9,7 @@ mod ecs;
 mod email;
 mod escalation;
 mod faults;
+mod fields;
 mod heartbeat;
 mod http;
 #[cfg(feature = "kafka")]

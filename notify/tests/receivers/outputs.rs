@@ -56,7 +56,7 @@ async fn deliver(outbox: &Outbox) {
 }
 
 /// The requests that came, and their bodies.
-fn taken(receiver: &mut Receiver) -> Vec<(Request, Value)> {
+pub(crate) fn taken(receiver: &mut Receiver) -> Vec<(Request, Value)> {
     let mut all = Vec::new();
     while let Ok(request) = receiver.requests.try_recv() {
         let body = serde_json::from_str(&request.body).unwrap_or(Value::Null);
@@ -72,7 +72,7 @@ fn plain_first<T>(mut all: Vec<T>, incident_of: impl Fn(&T) -> Value) -> Vec<T> 
     all
 }
 
-fn answer(body: &Value) -> Answer {
+pub(crate) fn answer(body: &Value) -> Answer {
     let body = body.to_string();
     Some(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
 }
@@ -245,7 +245,7 @@ fn parts_of_leef(text: &str) -> [&str; 2] {
 }
 
 /// By IBM's description: six fields, then attributes with the separator that the header names.
-fn check_leef(text: &str) {
+pub(crate) fn check_leef(text: &str) {
     let [header, attributes] = parts_of_leef(text);
     let header: Vec<&str> = header.split('|').collect();
     assert_eq!(header[..3], ["LEEF:2.0", "Egret", "egret"]);
@@ -257,7 +257,7 @@ fn check_leef(text: &str) {
 }
 
 /// A file `secret` of another kind than a webhook's.
-fn with_secret(outbox_toml: &str, secret: &str) -> Outbox {
+pub(crate) fn with_secret(outbox_toml: &str, secret: &str) -> Outbox {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("token");
     std::fs::write(&path, secret).unwrap();
