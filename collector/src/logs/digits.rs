@@ -17,6 +17,9 @@ const fn in_each(byte: u8) -> u64 {
 /// What makes the high bit of a byte of 10 or more appear when it is added; bytes below stay below.
 const ABOVE_NINE: u64 = in_each(0x80 - 10);
 
+/// The first and the third of a word's four pairs of bytes, of each its lower byte.
+const EVERY_OTHER_PAIR: u64 = 0x0000_00ff_0000_00ff;
+
 const HIGH: u64 = in_each(0x80);
 const ZEROS: u64 = in_each(b'0');
 
@@ -71,10 +74,12 @@ fn value(word: u64, length: usize) -> Option<u64> {
     if !are_digits(digits) {
         return None;
     }
-    // Neighbours are put together: digits to pairs, pairs to fours, fours to the whole.
-    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = pairs * 100 + (pairs >> 16);
-    Some((fours & 0xffff) * 10_000 + (fours >> 32 & 0xffff))
+    // Neighbours are put together to pairs; of these the first and third, and the second and fourth,
+    // are a product each, whose upper half is the sum of both with their weights.
+    let pairs = digits * 10 + (digits >> 8);
+    let first_and_third = (pairs & EVERY_OTHER_PAIR).wrapping_mul(100 | 1_000_000 << 32);
+    let second_and_fourth = (pairs >> 16 & EVERY_OTHER_PAIR).wrapping_mul(1 | 10_000 << 32);
+    Some((first_and_third.wrapping_add(second_and_fourth)) >> 32)
 }
 
 /// Whether all bytes of a word are below 10.

@@ -10,7 +10,7 @@ use crate::Scanner;
 
 /// Host names that are remembered, 32 bytes each: a second-level cache holds those in use, and to
 /// work one out anew takes longer than to fetch it from there.
-const REMEMBERED: usize = 32_768;
+const REMEMBERED: usize = 65_536;
 
 /// Names with the same hash that are remembered side by side, in one line of the processor's cache.
 const WAYS: usize = 2;
