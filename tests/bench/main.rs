@@ -135,6 +135,12 @@ fn ours_alone() -> Result<[Section; 3]> {
                 engine("egret, one source, in a capture's order", all, "one", "capture")?,
                 engine("egret, one source, each event of another session", all, "one", "apart")?,
                 engine(
+                    "egret, several sources, joined, in a capture's order",
+                    all,
+                    "several",
+                    "capture",
+                )?,
+                engine(
                     "egret, several sources, joined, each event of another session",
                     all,
                     "several",
