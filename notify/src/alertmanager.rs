@@ -165,9 +165,11 @@ fn stated(alert: &Alert, severity: Severity, ends: Timestamp) -> Value {
     if let Some(page) = &alert.page {
         stated["generatorURL"] = page.as_str().into();
     }
-    alert
-        .fields
-        .put_with(&mut stated, |value| bounded(&words(value), MAX_LABEL_BYTES, visible).into());
+    alert.fields.put_with(&mut stated, |name, value| {
+        let is_label = name.starts_with("labels.");
+        let most = if is_label { MAX_LABEL_BYTES } else { MAX_ANNOTATION_BYTES };
+        bounded(&words(value), most, visible).into()
+    });
     stated
 }
 
@@ -196,14 +198,17 @@ pub(crate) fn check_fields(fields: &Fields) -> Result<(), Wrong> {
                 )
         }
     };
-    let is_known_later = |field: &Field| !matches!(&field.value, Source::At(path) if path.starts_with("roll_up") || path.starts_with("gathered"));
+    let is_forgotten = |field: &Field| match &field.value {
+        Source::Constant(_) => false,
+        Source::At(path) => path.starts_with("roll_up") || path.starts_with("gathered"),
+    };
     for field in fields.iter() {
         if field.name.starts_with("labels.") && !stays(field) {
             let problem = "would change with the incident, and be another alert then: make it an annotation, or take \
                            incident.origin.…, incident.session or incident.destination";
             return Err(field.wrong(problem));
         }
-        if !is_known_later(field) {
+        if is_forgotten(field) {
             return Err(field.wrong("is not known any more when Alertmanager is told again"));
         }
     }

@@ -153,14 +153,14 @@ impl Named {
 
     /// Puts each where its name leads to, in place of what is there.
     pub(crate) fn put_into(&self, document: &mut Value) {
-        self.put_with(document, Value::clone);
+        self.put_with(document, |_, value| value.clone());
     }
 
-    /// The same, with each value as `form` makes it.
-    pub(crate) fn put_with(&self, document: &mut Value, form: impl Fn(&Value) -> Value) {
+    /// The same, with each value in the form that `form` gives one of this name.
+    pub(crate) fn put_with(&self, document: &mut Value, form: impl Fn(&str, &Value) -> Value) {
         for (name, value) in &self.0 {
             // Whether there is a place was asked at the start, of a document of the same form.
-            if put(document, name, form(value)).is_err() {
+            if put(document, name, form(name, value)).is_err() {
                 tracing::debug!(field = %name, "the field has no place in this document");
             }
         }

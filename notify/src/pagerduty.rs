@@ -155,7 +155,7 @@ fn event(alert: &Alert) -> Value {
         event["client_url"] = page.as_str().into();
         event["links"] = json!([{ "href": page, "text": "Open the incident in Egret" }]);
     }
-    alert.fields.put_with(&mut event["payload"], |value| match value {
+    alert.fields.put_with(&mut event["payload"], |_, value| match value {
         Value::Bool(_) | Value::Number(_) => value.clone(),
         other => text(&words(other)).into(),
     });
