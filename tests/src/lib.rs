@@ -9,6 +9,7 @@ pub mod faults;
 pub mod load;
 pub mod namespaces;
 pub mod parts;
+pub mod ports;
 pub mod process;
 pub mod receiver;
 pub mod rows;

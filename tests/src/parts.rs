@@ -1,24 +1,19 @@
 //! The real programs that Egret talks to, started for one test each.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::certificates::Certificate;
+pub use crate::ports::free_port;
 use crate::process::Process;
 use crate::repository;
 use crate::wait::until;
 
 /// A secret that webhooks are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-/// A port of loopback that nobody listens on now.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    listener.local_addr().expect("a listener has an address").port()
-}
 
 /// As many ports of loopback as asked for, that nobody listens on for UDP now.
 pub fn free_udp_ports(count: usize) -> Vec<u16> {

@@ -9,6 +9,7 @@ use egret_event::Timestamp;
 use serde_json::Value;
 
 use crate::outbox::{HeldClock, Outbox, now, until};
+use crate::ports::free_port;
 use crate::sample::{AT, change, hostile, incident};
 
 /// A real Alertmanager on loopback.
@@ -63,10 +64,6 @@ impl Drop for Alertmanager {
         _ = self.process.kill();
         _ = self.process.wait();
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Alertmanager has a clock of its own. Ours begins ten minutes behind it, and goes on as the test lets it, which

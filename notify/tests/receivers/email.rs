@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::certificates::Authority;
 use crate::outbox::{HeldClock, Outbox, now, until};
+use crate::ports::free_port;
 use crate::sample::{change, hostile, incident};
 use crate::validators::validate;
 
@@ -27,7 +28,7 @@ impl MailServer {
         let own = authority.certify("localhost");
         std::fs::write(dir.path().join("cert.pem"), own.chain).unwrap();
         std::fs::write(dir.path().join("key.pem"), own.key).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let file = |name: &str| dir.path().join(name);
         // Not one of an environment: the package is the system's.
         let process = Command::new("/usr/bin/python3")

@@ -172,7 +172,7 @@ async fn answering(fault: &'static str, answer: impl Fn() -> Option<String> + Se
 
 #[tokio::test(start_paused = true)]
 async fn a_receiver_that_is_down() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = std::net::SocketAddr::from(([127, 0, 0, 1], crate::ports::free_port()));
     let trial = Trial::new("down for 10 min", &format!("http://{free}/"), "").await;
     let mut receiver = None;
     let (tell, up) = std::sync::mpsc::channel();

@@ -1,6 +1,5 @@
 //! A real broker of Kafka on loopback, and what a consumer reads from it.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::certificates::Authority;
 use crate::outbox::{HeldClock, Outbox, breathe, now, until};
+use crate::ports::free_port;
 use crate::sample::{change, hostile, incident};
 use crate::validators::validate;
 
@@ -47,11 +47,7 @@ fn java(heap: &str) -> Command {
 impl Broker {
     async fn start(authority: &Authority) -> Self {
         let dir = TempDir::new().unwrap();
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let listeners = [free(), free(), free(), free()];
-        let [plain, tls, sasl, controller] =
-            listeners.each_ref().map(|one| one.local_addr().unwrap().port());
-        drop(listeners);
+        let [plain, tls, sasl, controller] = std::array::from_fn(|_| free_port());
         let own = authority.certify("localhost");
         std::fs::write(dir.path().join("server.pem"), own.key + &own.chain).unwrap();
         authority.write(dir.path());

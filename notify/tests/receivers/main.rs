@@ -16,6 +16,9 @@ mod http;
 mod kafka;
 mod outbox;
 mod outputs;
+#[expect(unreachable_pub, reason = "this file is part of the integration tests' library too")]
+#[path = "../../../tests/src/ports.rs"]
+mod ports;
 mod readme;
 mod retries;
 mod roll_ups;

@@ -2,7 +2,7 @@
 //!
 //! Debian's package excludes rsyslog's, so `deploy/setup.sh test` unpacks it below `target/`.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::certificates::{Authority, Certificate};
 use crate::outbox::until;
+use crate::ports::free_port;
 
 /// A syslog-ng that ends with this.
 pub(crate) struct SyslogNg {
@@ -29,7 +30,7 @@ impl SyslogNg {
             std::fs::write(dir.path().join("key.pem"), &certificate.key).unwrap();
             clients.write(dir.path());
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = config(dir.path(), tls.is_some(), port);
         let mut process = spawn(dir.path(), &config);
         let log = dir.path().join("log");
