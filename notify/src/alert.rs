@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use egret_analyzer::{Detector, Incident, IncidentChange, Severity};
 use egret_event::Timestamp;
-use egret_store::{AlertRollUp, Delivery, Gathered};
+use egret_store::{Delivery, Gathered};
 use serde_json::{Value, json};
 
 use crate::fields::{Fields, Named};
@@ -40,29 +40,23 @@ impl Telling {
         alert.fields = self.fields.of(&alert);
         alert
     }
+}
 
-    /// What an incident that is not closed comes to: the last that was told of it, told again.
-    pub(crate) fn standing(&self, change: IncidentChange) -> Alert {
-        self.alert(Delivery {
-            alert: change.alert_id(),
-            target: String::new(),
-            queued_at: change.at,
-            change,
-            attempts: 0,
-            last_error: None,
-            roll_up: None,
-            gathered: None,
-        })
+/// A change that `target` is told of past the outbox, where nothing more is known of it.
+pub(crate) fn past_the_outbox(change: IncidentChange, target: &str) -> Delivery {
+    Delivery {
+        alert: change.alert_id(),
+        target: target.to_owned(),
+        queued_at: change.at,
+        change,
+        attempts: 0,
+        last_error: None,
+        roll_up: None,
+        gathered: None,
     }
 }
 
 impl Alert {
-    /// With what else is known of it.
-    pub(crate) fn tell_with(&mut self, roll_up: AlertRollUp, gathered: Gathered) {
-        self.delivery.roll_up = Some(roll_up);
-        self.delivery.gathered = Some(gathered);
-    }
-
     /// How many incidents it tells of beside its own.
     pub(crate) fn others(&self) -> u64 {
         self.gathered.as_ref().map_or(0, |gathered| gathered.incidents.saturating_sub(1))

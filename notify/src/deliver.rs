@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::alert::{Alert, Telling};
+use crate::alert::{Alert, Telling, past_the_outbox};
 use crate::at_most::Room;
 use crate::heartbeat::{self, Wellness};
 use crate::link::{Failure, Link, Tended};
@@ -269,8 +269,8 @@ impl Courier {
         self.again_at = Some(now + period);
         let name = self.name.clone();
         let standing = self.ask(move |store| store.outbox_standing(&name)).await?;
-        let standing: Vec<Alert> =
-            standing.into_iter().map(|change| self.telling.standing(change)).collect();
+        let told = |change| self.telling.alert(past_the_outbox(change, &self.name));
+        let standing: Vec<Alert> = standing.into_iter().map(told).collect();
         match self.link.send_again(&standing, now).await {
             Ok(()) => {}
             Err(Failure::Unreachable(error)) => {

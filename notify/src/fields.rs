@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, host, outcome, rule, rule_name, sentence, whole};
 use crate::config::Wrong;
+use crate::try_out::specimen;
 
 /// Most fields of a target, longest name in bytes, and most parts of it.
 const MAX_FIELDS: usize = 32;
@@ -27,14 +28,14 @@ const CONSTANT: &str = "constants";
 pub(crate) struct Fields(Arc<[Field]>);
 
 /// A field: its name in the receiver, and its value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) name: Arc<str>,
     pub(crate) value: Source,
 }
 
 /// Where a value comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// A path in Egret's own document ([`document`]).
     At(String),
@@ -55,11 +56,10 @@ impl Field {
 
 impl Fields {
     /// # Errors
-    /// A name that is none, or a path that leads to nothing in the alert `specimen`.
+    /// A name that is none, or a path that leads to nothing in any alert.
     pub(crate) fn check(
         mapped: Option<&BTreeMap<String, String>>,
         constants: Option<&BTreeMap<String, Value>>,
-        specimen: &Alert,
     ) -> Result<Self, Wrong> {
         let mapped = mapped.into_iter().flatten();
         let mapped = mapped.map(|(name, path)| (name, Source::At(path.clone())));
@@ -72,7 +72,7 @@ impl Fields {
         if fields.len() > MAX_FIELDS {
             return Err(first.wrong(&format!("and the others are more than {MAX_FIELDS} fields")));
         }
-        let document = document(specimen);
+        let document = document(&specimen());
         for (at, field) in fields.iter().enumerate() {
             let parts = field.name.split('.').count();
             let has_empty = field.name.split('.').any(str::is_empty);

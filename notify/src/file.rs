@@ -29,14 +29,10 @@ raw_target! {
 #[derive(Debug, Clone)]
 pub(crate) struct FileConfig {
     path: PathBuf,
-    format: Format,
+    pub(crate) format: Format,
 }
 
 impl FileConfig {
-    pub(crate) fn format(&self) -> &Format {
-        &self.format
-    }
-
     pub(crate) fn check(raw: &RawFile) -> Result<Self, Wrong> {
         if raw.path.file_name().is_none() {
             let problem = format!("{} is not the name of a file", raw.path.display());

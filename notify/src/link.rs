@@ -48,8 +48,8 @@ impl Channel {
     pub(crate) fn check_fields(&self, fields: &Fields) -> Result<(), Wrong> {
         match self {
             Self::Syslog(config) => config.check_fields(fields),
-            Self::Webhook(config) => config.format().check_fields(fields),
-            Self::Splunk(config) => config.format().check_fields(fields),
+            Self::Webhook(config) => config.format.check_fields(fields),
+            Self::Splunk(config) => config.format.check_fields(fields),
             Self::Elastic(_) => Format::Ecs.check_fields(fields),
             Self::Sentinel(_) => sentinel::check_fields(fields),
             Self::Slack(_) => slack::check_fields(fields),
@@ -57,8 +57,8 @@ impl Channel {
             Self::Alertmanager(_) => alertmanager::check_fields(fields),
             // Any name can stand before a colon.
             Self::Email(_) => Ok(()),
-            Self::Kafka(config) => config.format().check_fields(fields),
-            Self::File(config) => config.format().check_fields(fields),
+            Self::Kafka(config) => config.format.check_fields(fields),
+            Self::File(config) => config.format.check_fields(fields),
         }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) struct SplunkConfig {
     events: Url,
     acks: Url,
     token: Token,
-    format: Format,
+    pub(crate) format: Format,
     index: Option<String>,
     sourcetype: String,
     /// Acknowledgements are kept for each sender: a name of its own, the same after a restart.
@@ -69,10 +69,6 @@ pub(crate) struct SplunkConfig {
 }
 
 impl SplunkConfig {
-    pub(crate) fn format(&self) -> &Format {
-        &self.format
-    }
-
     pub(crate) fn check(raw: &RawSplunk) -> Result<Self, Wrong> {
         let base = check_url(&raw.url, true).map_err(|wrong| Wrong::new("url", wrong))?;
         let below = |path| below(&base, path).map_err(|wrong| Wrong::new("url", wrong));

@@ -223,11 +223,9 @@ macro_rules! raw_target {
                     tenants: self.tenants.clone(),
                     techniques: self.techniques.clone(),
                 };
-                let specimen = crate::try_out::specimen();
                 let fields = crate::fields::Fields::check(
                     self.fields.as_ref(),
                     self.constants.as_ref(),
-                    &specimen,
                 )?;
                 let wants = crate::target::Wants {
                     telling: crate::alert::Telling {

@@ -8,7 +8,7 @@ use egret_event::{Attribution, EventId, NamedBy, SmolStr, Timestamp};
 use egret_store::{AlertRollUp, Delivery, Gathered};
 
 use crate::Target;
-use crate::alert::{Alert, Telling};
+use crate::alert::{Alert, Telling, past_the_outbox};
 use crate::link::{Failure, Link};
 use crate::transcript;
 
@@ -40,17 +40,7 @@ pub async fn try_out(target: Target, now: fn() -> Timestamp) -> Vec<Tried> {
             number,
             incident: incident.clone(),
         };
-        let delivery = Delivery {
-            alert: change.alert_id(),
-            target: target.name.clone(),
-            queued_at: change.at,
-            change,
-            attempts: 0,
-            last_error: None,
-            roll_up: None,
-            gathered: None,
-        };
-        let alert = target.telling.alert(delivery);
+        let alert = target.telling.alert(past_the_outbox(change, &target.name));
         let (sent, conversation) = transcript::of(link.send(&alert, now())).await;
         let outcome = sent.map_err(|failure| match failure {
             Failure::Unreachable(error) => format!("the target cannot be reached: {error}"),
@@ -82,9 +72,9 @@ pub(crate) fn specimen() -> Alert {
     };
     let gathered =
         Gathered { incidents: 1, severities: Vec::new(), destinations: Vec::new(), since: at };
-    let mut alert = Telling::default().standing(change);
-    alert.tell_with(roll_up, gathered);
-    alert
+    let (roll_up, gathered) = (Some(roll_up), Some(gathered));
+    let delivery = Delivery { roll_up, gathered, ..past_the_outbox(change, "specimen") };
+    Telling::default().alert(delivery)
 }
 
 /// Nothing happened: every text says so.

@@ -47,7 +47,7 @@ raw_target! {
 #[derive(Clone)]
 pub(crate) struct WebhookConfig {
     url: Url,
-    format: Format,
+    pub(crate) format: Format,
     keys: SigningKeys,
     client: HttpClient,
 }
@@ -64,10 +64,6 @@ impl fmt::Debug for WebhookConfig {
 }
 
 impl WebhookConfig {
-    pub(crate) fn format(&self) -> &Format {
-        &self.format
-    }
-
     pub(crate) fn check(raw: &RawWebhook) -> Result<Self, Wrong> {
         let allow_private = raw.allow_private.unwrap_or(false);
         let url = check_url(&raw.url, allow_private).map_err(|wrong| Wrong::new("url", wrong))?;

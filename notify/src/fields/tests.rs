@@ -1,12 +1,11 @@
 use super::*;
-use crate::try_out::specimen;
 
 fn mapped(fields: &[(&str, &str)], constants: &[(&str, Value)]) -> Result<Fields, String> {
     let own = |(name, path): &(&str, &str)| ((*name).to_owned(), (*path).to_owned());
     let fixed = |(name, value): &(&str, Value)| ((*name).to_owned(), value.clone());
     let fields = fields.iter().map(own).collect();
     let constants = constants.iter().map(fixed).collect();
-    let checked = Fields::check(Some(&fields), Some(&constants), &specimen());
+    let checked = Fields::check(Some(&fields), Some(&constants));
     checked.map_err(|wrong| format!("{wrong:?}"))
 }
 

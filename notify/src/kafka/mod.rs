@@ -95,7 +95,7 @@ impl SaslMechanism {
 pub(crate) struct KafkaConfig {
     brokers: String,
     topic: String,
-    format: Format,
+    pub(crate) format: Format,
     timeout: Duration,
     /// What librdkafka is told of the way to the brokers, but for the password.
     way: Vec<(&'static str, String)>,
@@ -103,10 +103,6 @@ pub(crate) struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    pub(crate) fn format(&self) -> &Format {
-        &self.format
-    }
-
     pub(crate) fn check(raw: &RawKafka) -> Result<Self, Wrong> {
         if !cfg!(feature = "kafka") {
             let problem = "needs an egret that is built with `--features kafka`";

@@ -392,7 +392,7 @@ mod tests {
     fn fields_without_room_are_left_out_and_the_sentence_begins() {
         let names: Vec<_> = (0..32).map(|n| format!("field{n:02}")).collect();
         let mapped = names.iter().map(|name| (name.clone(), "incident.title".to_owned()));
-        let fields = Fields::check(Some(&mapped.collect()), None, &crate::try_out::specimen());
+        let fields = Fields::check(Some(&mapped.collect()), None);
         let telling = Telling { fields: fields.unwrap(), ..Telling::default() };
         let change = change(ChangeKind::Acknowledged, 0, made_of(&"]=^".repeat(100)));
         let alert = telling.alert(delivery(&change));
