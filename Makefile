@@ -57,7 +57,7 @@ faults: setup-test
 load: setup-test dashboard
 	tests/load.sh
 
-## fuzz: every parser, FUZZ_SECONDS each (300)
+## fuzz: every parser, FUZZ_SECONDS each (300), FUZZ_JOBS at a time (a core each)
 fuzz:
 	tests/fuzz/run.sh
 

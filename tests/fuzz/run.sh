@@ -1,6 +1,7 @@
 #!/bin/sh
-# Fuzzes every target for FUZZ_SECONDS each (default 300). Further arguments are folders with
-# captures that seed the `capture` target. Needs a nightly toolchain and cargo-fuzz.
+# Fuzzes every target for FUZZ_SECONDS each (default 300), FUZZ_JOBS at a time (default: as many as
+# there are cores), or only FUZZ_TARGETS. Arguments are folders with captures that seed the
+# `capture` target. Needs a nightly toolchain and cargo-fuzz.
 set -eu
 cd "$(dirname "$0")"
 
@@ -10,16 +11,11 @@ if ! cargo +nightly --version >/dev/null 2>&1; then
 fi
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 
-seconds="${FUZZ_SECONDS:-300}"
-for target in $(cargo +nightly fuzz list --fuzz-dir .); do
-    mkdir -p "corpus/$target"
-    seeds=""
-    [ ! -d "seeds/$target" ] || seeds="seeds/$target"
-    [ "$target" != capture ] || seeds="$seeds $*"
-    echo "== $target, $seconds s"
-    # shellcheck disable=SC2086
-    cargo +nightly fuzz run --fuzz-dir . "$target" "corpus/$target" $seeds -- \
-        -max_total_time="$seconds" -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
-        2>"corpus/$target.log" || { tail -n 40 "corpus/$target.log"; exit 1; }
-    grep -E 'number_of_executed_units|average_exec_per_sec|peak_rss_mb' "corpus/$target.log"
-done
+cargo +nightly fuzz build --fuzz-dir .
+triple="$(cargo +nightly -vV | sed -n 's/^host: //p')"
+: "${FUZZ_TARGETS:=$(cargo +nightly fuzz list --fuzz-dir .)}"
+
+# A finding ends its target alone; xargs tells of it when the others have had their time.
+# shellcheck disable=SC2086
+printf '%s\n' $FUZZ_TARGETS | xargs -P "${FUZZ_JOBS:-$(nproc)}" -I{} \
+    ./one.sh {} "target/$triple/release" "${FUZZ_SECONDS:-300}" "$@"
