@@ -13,13 +13,11 @@ use egret_event::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::explain::rule_score;
 use crate::incident::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, GapSeen, Incident, IncidentChange,
-    Observed, Quantity, Severity, Stage, Tail,
+    Quantity, Severity,
 };
 use crate::join::{Joined, Out};
-use crate::priors::THRESHOLD;
 use crate::words::duration_words;
 use crate::world::World;
 
@@ -352,24 +350,14 @@ fn incident(
     let is_most = kind == Kind::Losing && open.measure >= MOST_PERCENT;
     let severity = if is_most { Severity::High } else { Severity::Medium };
     let word = [b"blind quiet", b"blind loses"][kind as usize];
+    let id = EventId::of(&[word, source.as_bytes(), &open.from.as_nanos().to_le_bytes()]);
+    let explanation = explanation(kind, source, (open, closed_at), world);
     Incident {
-        id: EventId::of(&[word, source.as_bytes(), &open.from.as_nanos().to_le_bytes()]),
         title: title(kind, source, open),
-        severity,
-        score: rule_score(severity),
-        stage: Stage::Rules,
-        origin: Attribution::nobody(),
-        session: source.clone(),
-        destination: SmolStr::new_static("*"),
-        hosts: Vec::new(),
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        opened_at: open.at,
         updated_at: until,
         first_seen: open.from,
         last_seen: until,
-        observed: Observed::default(),
-        explanation: explanation(kind, source, (open, closed_at), world),
+        ..Incident::about_egret(id, source.clone(), severity, open.at, explanation)
     }
 }
 
@@ -401,17 +389,8 @@ fn explanation(
             format!("It sees again since {at}; what was sent before may not have been seen")
         }
     };
-    let finding = Finding {
-        detector: Detector::Blind,
-        p: 0.0,
-        tail: Tail::Rule,
-        share: 1.0,
-        place: None,
-        judged_benign: None,
-        observed: Quantity { value: open.measure as f64, unit: SmolStr::new_static(unit) },
-        normal: None,
-        words: words.to_owned(),
-    };
+    let observed = Quantity { value: open.measure as f64, unit: SmolStr::new_static(unit) };
+    let finding = Finding::by_rule(Detector::Blind, observed, words.to_owned());
     let steps = match kind {
         Kind::Quiet => [
             format!("Look whether what source {source:?} reads is still written or mirrored."),
@@ -422,21 +401,15 @@ fn explanation(
             "Look at the load of the machine and of the mirror port.".to_owned(),
         ],
     };
+    let summary = format!("{}: {words}. {end}.", capitalized(&title(kind, source, open)));
     Explanation {
-        summary: format!("{}: {words}. {end}.", capitalized(&title(kind, source, open))),
-        p_combined: 0.0,
-        threshold: THRESHOLD,
-        findings: vec![finding],
         baseline: world.baseline.id(),
         baseline_frozen_at: world.baseline.frozen_at(),
-        baseline_sessions: 0,
-        evidence: Vec::new(),
         gaps: match kind {
             Kind::Quiet => vec![silence_seen(source, open, closed_at.unwrap_or(open.at))],
             Kind::Losing => world.gaps.of_source(source, open.from),
         },
-        techniques: Vec::new(),
-        next_steps: steps.into(),
+        ..Explanation::by_rule(summary, finding, steps.into())
     }
 }
 

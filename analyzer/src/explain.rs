@@ -9,7 +9,7 @@ use crate::dossier::{Dossier, pull};
 use crate::gaps::covered;
 use crate::incident::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, GapSeen, Incident, IncidentChange,
-    Observed, Quantity, Severity, Stage, Tail,
+    Observed, Quantity, Severity, Stage,
 };
 use crate::priors::THRESHOLD;
 use crate::session::{Session, Target};
@@ -91,20 +91,9 @@ fn policy_finding(rules: &[RuleHits]) -> Option<Finding> {
     rules.first()?;
     let words: Vec<String> = rules.iter().map(rule_words).collect();
     let contacts: u32 = rules.iter().map(|r| r.allowed.saturating_add(r.blocked)).sum();
-    Some(Finding {
-        detector: Detector::Policy,
-        p: 0.0,
-        tail: Tail::Rule,
-        share: 0.0,
-        place: None,
-        judged_benign: None,
-        observed: Quantity {
-            value: f64::from(contacts),
-            unit: SmolStr::new_static("contacts against policy"),
-        },
-        normal: None,
-        words: words.join("; "),
-    })
+    let unit = SmolStr::new_static("contacts against policy");
+    let observed = Quantity { value: f64::from(contacts), unit };
+    Some(Finding::by_rule(Detector::Policy, observed, words.join("; ")))
 }
 
 fn rule_words(hits: &RuleHits) -> String {

@@ -7,14 +7,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use egret_event::{Attribution, EventId, SmolStr, Timestamp};
+use egret_event::{EventId, SmolStr, Timestamp};
 
-use crate::explain::rule_score;
 use crate::incident::{
-    ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed,
-    Quantity, Severity, Stage, Tail,
+    ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Quantity,
+    Severity,
 };
-use crate::priors::THRESHOLD;
 
 /// Complaints that are followed at once. A configuration has a handful of parts.
 const MOST_COMPLAINTS: usize = 256;
@@ -104,48 +102,14 @@ fn change(kind: ChangeKind, at: Timestamp, incident: Incident) -> IncidentChange
 }
 
 fn incident(complaint: &Complaint, since: Timestamp, now: Timestamp) -> Incident {
-    let Complaint { about, severity, words, means, .. } = complaint;
-    let finding = Finding {
-        detector: Detector::Health,
-        p: 0.0,
-        tail: Tail::Rule,
-        share: 1.0,
-        place: None,
-        judged_benign: None,
-        observed: complaint.measured.clone(),
-        normal: None,
-        words: words.clone(),
-    };
+    let Complaint { about, severity, measured, words, means, steps, .. } = complaint;
+    let id = EventId::of(&[b"health", about.as_bytes(), &since.as_nanos().to_le_bytes()]);
+    let finding = Finding::by_rule(Detector::Health, measured.clone(), words.clone());
+    let explanation = Explanation::by_rule(format!("{words}. {means}"), finding, steps.clone());
     Incident {
-        id: EventId::of(&[b"health", about.as_bytes(), &since.as_nanos().to_le_bytes()]),
         title: format!("Egret itself: {words}"),
-        severity: *severity,
-        score: rule_score(*severity),
-        stage: Stage::Rules,
-        origin: Attribution::nobody(),
-        session: about.clone(),
-        destination: SmolStr::new_static("*"),
-        hosts: Vec::new(),
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        opened_at: now,
-        updated_at: now,
         first_seen: since,
-        last_seen: now,
-        observed: Observed::default(),
-        explanation: Explanation {
-            summary: format!("{words}. {means}"),
-            p_combined: 0.0,
-            threshold: THRESHOLD,
-            findings: vec![finding],
-            baseline: EventId::from_bits(0),
-            baseline_frozen_at: None,
-            baseline_sessions: 0,
-            evidence: Vec::new(),
-            gaps: Vec::new(),
-            techniques: Vec::new(),
-            next_steps: complaint.steps.clone(),
-        },
+        ..Incident::about_egret(id, about.clone(), *severity, now, explanation)
     }
 }
 

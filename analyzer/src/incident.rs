@@ -9,7 +9,12 @@ use egret_event::{Attribution, EventId, GapReason, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+use crate::explain::rule_score;
+use crate::priors::THRESHOLD;
 use crate::words::missed_words;
+
+/// The destination of incidents about many places, and the session of those about many sessions.
+pub(crate) const MANY: &str = "*";
 
 /// Findings joined by (session, destination).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +58,48 @@ pub struct Incident {
     pub observed: Observed,
     /// Why it is an incident.
     pub explanation: Explanation,
+}
+
+impl Incident {
+    /// One about Egret itself or one of its sources, which opens now: nobody did anything, anywhere. It
+    /// has no title yet.
+    pub(crate) fn about_egret(
+        id: EventId,
+        about: SmolStr,
+        severity: Severity,
+        now: Timestamp,
+        explanation: Explanation,
+    ) -> Self {
+        Self {
+            id,
+            title: String::new(),
+            severity,
+            score: rule_score(severity),
+            stage: Stage::Rules,
+            origin: Attribution::nobody(),
+            session: about,
+            destination: SmolStr::new_static(MANY),
+            hosts: Vec::new(),
+            addresses: Vec::new(),
+            ports: Vec::new(),
+            opened_at: now,
+            updated_at: now,
+            first_seen: now,
+            last_seen: now,
+            observed: Observed::default(),
+            explanation,
+        }
+    }
+
+    /// The detector with the strongest evidence.
+    pub fn strongest(&self) -> Option<Detector> {
+        self.explanation.findings.first().map(|finding| finding.detector)
+    }
+
+    /// Whether it is about Egret itself or one of its sources, and not about what executors did.
+    pub fn is_about_egret(&self) -> bool {
+        matches!(self.strongest(), Some(Detector::Blind | Detector::Health))
+    }
 }
 
 /// What was seen of a session at a destination.
@@ -104,6 +151,25 @@ pub struct Explanation {
     pub next_steps: Vec<String>,
 }
 
+impl Explanation {
+    /// By a rule, which takes no baseline and has no more to show than its finding.
+    pub(crate) fn by_rule(summary: String, finding: Finding, next_steps: Vec<String>) -> Self {
+        Self {
+            summary,
+            p_combined: 0.0,
+            threshold: THRESHOLD,
+            findings: vec![finding],
+            baseline: EventId::from_bits(0),
+            baseline_frozen_at: None,
+            baseline_sessions: 0,
+            evidence: Vec::new(),
+            gaps: Vec::new(),
+            techniques: Vec::new(),
+            next_steps,
+        }
+    }
+}
+
 /// One detector's evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -130,6 +196,23 @@ pub struct Finding {
     pub normal: Option<Normal>,
     /// One sentence.
     pub words: String,
+}
+
+impl Finding {
+    /// What a rule found, and all that there is.
+    pub fn by_rule(detector: Detector, observed: Quantity, words: String) -> Self {
+        Self {
+            detector,
+            p: 0.0,
+            tail: Tail::Rule,
+            share: 1.0,
+            place: None,
+            judged_benign: None,
+            observed,
+            normal: None,
+            words,
+        }
+    }
 }
 
 /// What analysts judged benign, where a finding is like it: it counts as sessions that behaved so.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::policy::is_local_place;
 use crate::hash::key;
+use crate::incident::MANY;
 use crate::{Detector, Incident, IncidentStatus, Severity};
 
 /// Event time between the end of what was seen and the next opening up to which both are one roll-up.
@@ -24,9 +25,6 @@ pub(crate) const FOLLOWS_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// Most names in a list; the count beside it tells of all.
 const MOST_NAMES: usize = 8;
-
-/// The destination of incidents about many places, and the session of those about many sessions.
-const MANY: &str = "*";
 
 /// What incidents have in common that are one story.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -80,8 +78,7 @@ impl Story {
     pub fn of(incident: &Incident) -> Self {
         let Incident { origin, destination, explanation, .. } = incident;
         let findings = &explanation.findings;
-        let strongest = findings.first().map(|finding| finding.detector);
-        if matches!(strongest, Some(Detector::Blind | Detector::Health)) {
+        if incident.is_about_egret() {
             return Self::Source { source: incident.session.clone() };
         }
         let (executor, template) = (origin.executor.clone(), origin.template.clone());
@@ -174,7 +171,7 @@ impl Member {
             last_seen: incident.last_seen,
             severity: incident.severity,
             score: incident.score,
-            detector: incident.explanation.findings.first().map(|finding| finding.detector),
+            detector: incident.strongest(),
             status,
             session: incident.session.clone(),
             executor: incident.origin.executor.clone(),

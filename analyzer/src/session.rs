@@ -24,7 +24,7 @@ use crate::detect::upload_size::NextLook;
 use crate::dossier::Dossier;
 use crate::earlier::Past;
 use crate::hash::quick;
-use crate::incident::Observed;
+use crate::incident::{MANY, Observed};
 use crate::join::Joins;
 use crate::learned::Place;
 use crate::questions::Questions;
@@ -488,7 +488,7 @@ impl Session {
     pub(crate) fn destination(&self, target: Target) -> SmolStr {
         match target {
             Target::Slot(at) => self.slots[at].domain.clone(),
-            Target::Many => SmolStr::new_static("*"),
+            Target::Many => SmolStr::new_static(MANY),
         }
     }
 

@@ -39,9 +39,7 @@ impl Suppression {
             && self.destination.as_ref().is_none_or(|domain| self.covers(domain, incident))
             && same(&self.template, incident.origin.template.as_ref())
             && same(&self.tenant, incident.origin.tenant.as_ref())
-            && self.detector.is_none_or(|wanted| {
-                incident.explanation.findings.first().is_some_and(|f| f.detector == wanted)
-            })
+            && self.detector.is_none_or(|wanted| incident.strongest() == Some(wanted))
     }
 
     /// Whether all that the incident is about lies at or below `domain`: an incident that also

@@ -51,8 +51,7 @@ fn addressee(target: &Target, incident: &Incident, signal: Signal, now: Timestam
 
 /// Whether an incident says that the target takes no alerts.
 fn is_about(incident: &Incident, target: &Target) -> bool {
-    let strongest = incident.explanation.findings.first();
-    strongest.is_some_and(|finding| finding.detector == Detector::Health)
+    incident.strongest() == Some(Detector::Health)
         && incident
             .session
             .strip_prefix(about_target(&target.name).as_str())

@@ -2,7 +2,7 @@
 
 use egret_analyzer::{
     ChangeBy, ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed,
-    Quantity, Severity, Stage, Tail,
+    Quantity, Severity, Stage,
 };
 use egret_event::{Attribution, EventId, NamedBy, SmolStr, Timestamp};
 use egret_store::{AlertRollUp, Delivery, Gathered};
@@ -81,17 +81,8 @@ pub(crate) fn specimen() -> Alert {
 fn incident(target: &str, severity: Severity, now: Timestamp) -> Incident {
     const NOTHING: &str = "This is a test of the way alerts take. Nothing happened.";
     let at = now.as_nanos().to_le_bytes();
-    let finding = Finding {
-        detector: Detector::Policy,
-        p: 0.0,
-        tail: Tail::Rule,
-        share: 1.0,
-        place: None,
-        judged_benign: None,
-        observed: Quantity { value: 0.0, unit: SmolStr::new_static("bytes") },
-        normal: None,
-        words: NOTHING.to_owned(),
-    };
+    let observed = Quantity { value: 0.0, unit: SmolStr::new_static("bytes") };
+    let finding = Finding::by_rule(Detector::Policy, observed, NOTHING.to_owned());
     Incident {
         id: EventId::of(&[b"notify test", target.as_bytes(), &at]),
         title: format!("TEST by `egret notify test {target}`: nothing happened"),

@@ -22,8 +22,8 @@ use crate::drops::{Drop, Drops, Reach};
 use crate::explain::score;
 use crate::histogram::{Histogram, TAIL_QUANTILE};
 use crate::incident::{
-    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Level, Normal, Observed,
-    Quantity, Severity, Stage,
+    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Level, MANY, Normal,
+    Observed, Quantity, Severity, Stage,
 };
 use crate::moments::PARENT_WEIGHT;
 use crate::standing::Standing;
@@ -179,7 +179,7 @@ impl Case<'_> {
             score: score(bar.margin(*p)),
             stage: Stage::Priors,
             origin: Attribution::nobody(),
-            session: SmolStr::new_static("*"),
+            session: SmolStr::new_static(MANY),
             destination: (*destination).clone(),
             hosts: Vec::new(),
             addresses: address.into_iter().collect(),

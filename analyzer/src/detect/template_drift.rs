@@ -28,7 +28,7 @@ use crate::calibration::Calibration;
 use crate::dossier::JudgedBy;
 use crate::explain::score;
 use crate::incident::{
-    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, Observed, Quantity,
+    ChangeKind, Detector, Explanation, Finding, Incident, IncidentChange, MANY, Observed, Quantity,
     Severity, Stage, Tail,
 };
 use crate::standing::Standing;
@@ -189,8 +189,8 @@ impl Watched {
             score: score(bar.margin(p)),
             stage: Stage::Calibrated,
             origin: Attribution { template: name, ..Attribution::nobody() },
-            session: SmolStr::new_static("*"),
-            destination: SmolStr::new_static("*"),
+            session: SmolStr::new_static(MANY),
+            destination: SmolStr::new_static(MANY),
             hosts: Vec::new(),
             addresses: Vec::new(),
             ports: Vec::new(),

@@ -198,10 +198,9 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn of(incident: &Incident) -> Result<Self, StoreError> {
-        let strongest = incident.explanation.findings.first();
         Ok(Self {
             story: story_key(&Story::of(incident))?,
-            detector: strongest.map(|found| detector_key(found.detector)).transpose()?,
+            detector: incident.strongest().map(detector_key).transpose()?,
         })
     }
 }

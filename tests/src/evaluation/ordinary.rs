@@ -122,8 +122,8 @@ impl Ordinary {
 fn about(incidents: &[Incident]) -> String {
     let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
     for incident in incidents {
-        if let Some(strongest) = incident.explanation.findings.first() {
-            *counts.entry(strongest.detector.name()).or_default() += 1;
+        if let Some(strongest) = incident.strongest() {
+            *counts.entry(strongest.name()).or_default() += 1;
         }
     }
     let words: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
