@@ -97,19 +97,38 @@ pub(crate) const VENDOR: &str = "Egret";
 pub(crate) const PRODUCT: &str = "egret";
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The detector with the strongest evidence.
-pub(crate) fn strongest(incident: &Incident) -> Option<Detector> {
-    incident.explanation.findings.first().map(|finding| finding.detector)
-}
-
 /// What the alert is of: a code that stays, such as `EGR-D2`.
 pub(crate) fn rule(incident: &Incident) -> String {
-    strongest(incident).map_or_else(|| "EGR".to_owned(), |found| format!("EGR-{}", found.code()))
+    incident.strongest().map_or_else(|| "EGR".to_owned(), |found| format!("EGR-{}", found.code()))
 }
 
 /// The name of that rule: the same for all its alerts.
 pub(crate) fn rule_name(incident: &Incident) -> &'static str {
-    strongest(incident).map_or("unusual egress", Detector::name)
+    incident.strongest().map_or("unusual egress", Detector::name)
+}
+
+/// What it is about, never blank: the executor, the source or the part of Egret, the template whose
+/// sessions it is about together.
+pub(crate) fn subject(incident: &Incident) -> &str {
+    const MANY: &str = "many executors";
+    let is_said = |name: &&str| !name.trim().is_empty();
+    let about = incident.is_about_egret().then_some(incident.session.as_str());
+    let names =
+        [Some(incident.origin.executor.as_str()), about, incident.origin.template.as_deref()];
+    names.into_iter().flatten().find(is_said).unwrap_or(MANY)
+}
+
+/// Who and where, for people: a name and its value each.
+pub(crate) fn who_and_where(incident: &Incident) -> Vec<(&'static str, &str)> {
+    if incident.is_about_egret() {
+        return vec![("About", subject(incident))];
+    }
+    let name = |name| if name == "*" { "many" } else { name };
+    vec![
+        ("Executor", subject(incident)),
+        ("Destination", name(&incident.destination)),
+        ("Session", name(&incident.session)),
+    ]
 }
 
 /// The executor's address, where it is known by that.

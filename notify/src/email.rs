@@ -15,7 +15,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, rule, rule_name};
+use crate::alert::{Alert, rule, rule_name, who_and_where};
 use crate::config::Wrong;
 use crate::http::check_timeout;
 use crate::link::Failure;
@@ -233,15 +233,15 @@ fn text(alert: &Alert) -> String {
         }
     }
     text.push_str(&format!(
-        "\nWhat happened: {}\nSeverity: {}\nRule: {} ({})\nExecutor: {}\nSession: {}\nDestination: {}\n",
+        "\nWhat happened: {}\nSeverity: {}\nRule: {} ({})\n",
         change.kind.word(),
         incident.severity.word(),
         rule(incident),
         rule_name(incident),
-        line(&incident.origin.executor),
-        line(&incident.session),
-        line(&incident.destination),
     ));
+    for (name, value) in who_and_where(incident) {
+        text.push_str(&format!("{name}: {}\n", line(value)));
+    }
     if let Some(roll_up) = alert.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {
         text.push_str(&format!(
             "Of one story: {} incidents in {} sessions since {}\n",

@@ -12,7 +12,7 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence};
+use crate::alert::{Alert, PRODUCT, host, rule, rule_name, sentence, subject};
 use crate::config::Wrong;
 use crate::fields::{Fields, words};
 use crate::http::{HttpClient, check_url};
@@ -129,7 +129,7 @@ fn event(alert: &Alert) -> Value {
         "client": PRODUCT,
         "payload": {
             "summary": bounded(&sentence(alert), MAX_SUMMARY_BYTES, visible),
-            "source": text(&incident.origin.executor),
+            "source": text(subject(incident)),
             "severity": severity(incident.severity),
             "timestamp": change.at,
             "component": text(&incident.destination),
@@ -159,6 +159,11 @@ fn event(alert: &Alert) -> Value {
         Value::Bool(_) | Value::Number(_) => value.clone(),
         other => text(&words(other)).into(),
     });
+    // An event with a blank source is refused, and nobody is called.
+    let source = &mut event["payload"]["source"];
+    if source.as_str().is_none_or(|source| source.trim().is_empty()) {
+        *source = text(subject(incident)).into();
+    }
     event
 }
 

@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::alert::{Alert, rule_name, sentence};
+use crate::alert::{Alert, rule_name, sentence, who_and_where};
 use crate::config::Wrong;
 use crate::fields::Fields;
 use crate::http::{HttpClient, check_url};
@@ -110,10 +110,8 @@ fn message(alert: &Alert) -> Value {
         named("What happened", change.kind.word()),
         named("Severity", incident.severity.word()),
         named("Why", rule_name(incident)),
-        named("Executor", &origin.executor),
-        named("Destination", &incident.destination),
-        named("Session", &incident.session),
     ];
+    fields.extend(who_and_where(incident).into_iter().map(|(name, value)| named(name, value)));
     fields.extend(origin.template.as_deref().map(|template| named("Template", template)));
     fields.extend(origin.tenant.as_deref().map(|tenant| named("Tenant", tenant)));
     if let Some(roll_up) = alert.roll_up.as_ref().filter(|roll_up| roll_up.incidents > 1) {

@@ -1,6 +1,9 @@
 //! One incident's whole life through every output, held against what others publish about it.
 
-use egret_analyzer::{ChangeBy, ChangeKind, Incident, IncidentChange, Severity, Technique};
+use egret_analyzer::{
+    ChangeBy, ChangeKind, Detector, Incident, IncidentChange, Severity, Technique,
+};
+use egret_event::Attribution;
 use egret_notify::try_out;
 use serde_json::{Value, json};
 
@@ -191,6 +194,75 @@ async fn an_alert_about_many_says_how_many_in_each_output_and_links_to_the_grave
             documents.push(("slack", json!(null), body));
         }
     }
+    validate(&documents);
+}
+
+/// Incidents that no executor did: about a part of Egret, and about a template's sessions together.
+fn of_nobody() -> [Incident; 2] {
+    let nobody = |name: &str, session: &str, detector, template: Option<&str>| {
+        let mut one = incident(name);
+        one.origin = Attribution { template: template.map(Into::into), ..Attribution::nobody() };
+        (one.session, one.destination) = (session.into(), "*".into());
+        (one.hosts, one.addresses, one.ports) = (Vec::new(), Vec::new(), Vec::new());
+        one.explanation.findings[0].detector = detector;
+        one
+    };
+    [
+        nobody("own", "target siem", Detector::Health, None),
+        nobody("together", "*", Detector::TemplateDrift, Some("python-3.12")),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_executor_did_is_told_in_each_output_as_what_it_is_about() {
+    let _clock = HeldClock::hold();
+    let mut receiver = Receiver::start(|_| status("202 Accepted")).await;
+    let url = format!("http://{}/x", receiver.address);
+    let mut toml = format!(
+        "[[targets]]\nkind = 'pagerduty'\nname = 'pager'\nrouting_key_file = 'TOKEN'\n\
+         url = '{url}'\nallow_private = true\nfields = {{ source = 'incident.origin.segment' }}\n\
+         [[targets]]\nkind = 'slack'\nname = 'chat'\nurl_file = 'TOKEN'\nallow_private = true\n"
+    );
+    for format in ["ocsf", "ecs"] {
+        toml += &format!(
+            "[[targets]]\nkind = 'file'\nname = '{format}'\npath = 'DIR/{format}'\n\
+             format = '{format}'\n"
+        );
+    }
+    let outbox = with_secret(&toml, &url);
+    outbox.put(&of_nobody().map(|one| change(ChangeKind::Opened, 0, one)));
+    let running = outbox.start();
+    let is_done = || outbox.targets.iter().all(|target| outbox.counts(&target.name) == (0, 0));
+    until("all is delivered", is_done).await;
+    running.stop().await;
+    let of_file = |name| std::fs::read_to_string(outbox.path().with_file_name(name)).unwrap();
+    let read = |name| {
+        let text = of_file(name);
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let (ecs, ocsf) = (read("ecs"), read("ocsf"));
+    assert_eq!([ecs.len(), ocsf.len()], [2, 2]);
+    ecs::check(&ecs);
+    let mut documents: Vec<_> =
+        ocsf.into_iter().map(|one| ("ocsf", one["metadata"]["version"].clone(), one)).collect();
+    let (mut sources, mut fields) = (Vec::new(), Vec::new());
+    for (_, body) in taken(&mut receiver) {
+        if let Some(source) = body["payload"]["source"].as_str() {
+            sources.push(source.to_owned());
+            continue;
+        }
+        let shown = body["blocks"][1]["fields"].as_array().unwrap().iter();
+        fields.push(shown.map(|field| field["text"].as_str().unwrap().to_owned()).collect());
+        documents.push(("slack", json!(null), body));
+    }
+    sources.sort();
+    assert_eq!(sources, ["python-3.12", "target siem"], "a blank source is refused");
+    fields.sort_by_key(Vec::len);
+    let own =
+        ["What happened\nopened", "Severity\nhigh", "Why\negret itself", "About\ntarget siem"];
+    assert_eq!(fields[0], own);
+    let together = ["Executor\npython-3.12", "Destination\nmany", "Session\nmany"];
+    assert_eq!(fields[1][3..6], together);
     validate(&documents);
 }
 
