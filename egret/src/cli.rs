@@ -67,10 +67,10 @@ pub enum Command {
 pub struct ConfigArgs {
     /// The configuration file. Without it, `egret.toml` here or `/etc/egret/egret.toml` is used
     /// if it exists.
-    #[arg(short, long, env = "EGRET_CONFIG", value_name = "FILE")]
+    #[arg(short, long, global = true, env = "EGRET_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set one key, such as `--set api.listen=127.0.0.1:9000`; may be given more than once.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 

@@ -239,9 +239,25 @@ fn targets(now: &Look, complaints: &mut Vec<Complaint>) {
     for (name, standing) in &now.standings {
         let Some(since) = standing.failing_since else { continue };
         let error = standing.error.as_deref().unwrap_or_default();
-        let words = match standing.is_off {
-            true => format!("Target {name:?} wants no more alerts: {error}"),
-            false => format!("Target {name:?} has taken nothing since {since}: {error}"),
+        let (words, steps) = match standing.is_off {
+            true => (
+                format!("Target {name:?} wants no more alerts: {error}"),
+                vec![
+                    "Give it its new address or take it out of the configuration, and restart Egret."
+                        .to_owned(),
+                    format!(
+                        "Then run `egret dlq replay --target {name}`: what it was not told is sent."
+                    ),
+                ],
+            ),
+            false => (
+                format!("Target {name:?} has taken nothing since {since}: {error}"),
+                vec![
+                    format!("Run `egret notify test {name}`: it shows what is said and answered."),
+                    "What waits is delivered as soon as the target takes it, for three days."
+                        .to_owned(),
+                ],
+            ),
         };
         complaints.push(Complaint {
             about: about_target(name).into(),
@@ -250,14 +266,12 @@ fn targets(now: &Look, complaints: &mut Vec<Complaint>) {
             measured: measured(now.at.since(since).as_secs(), "seconds without success"),
             words,
             means: MEANS,
-            steps: vec![
-                format!("Run `egret notify test {name}`: it shows what is said and answered."),
-                "What waits is delivered as soon as the target takes it, for three days."
-                    .to_owned(),
-            ],
+            steps,
         });
     }
-    for (name, dead) in now.dead.iter().filter(|(_, dead)| **dead > 0) {
+    // What a target that wants no more was not told is part of that story.
+    let is_off = |name| now.standings.get(name).is_some_and(|standing| standing.is_off);
+    for (name, dead) in now.dead.iter().filter(|(name, dead)| **dead > 0 && !is_off(*name)) {
         complaints.push(Complaint {
             about: format!("{}: given up", about_target(name)).into(),
             severity: Severity::Medium,
@@ -450,6 +464,14 @@ mod tests {
         assert_eq!(standing(Standing::default()), [""; 0]);
         assert_eq!(about(|look| _ = look.dead.insert(pager(), 3)), ["target pager: given up"]);
         assert_eq!(about(|look| _ = look.dead.insert(pager(), 0)), [""; 0]);
+        let both = |is_off| {
+            about(|look| {
+                look.dead.insert(pager(), 3);
+                look.standings.insert(pager(), failing(1000, is_off));
+            })
+        };
+        assert_eq!(both(false), ["target pager", "target pager: given up"]);
+        assert_eq!(both(true), ["target pager"]);
         assert_eq!(about(|look| look.disk = Some((4 << 30, 100 << 30))), ["disk of the store"]);
         let full = ["full disk of the store"];
         assert_eq!(about(|look| look.disk = Some((900 << 20, 100 << 30))), full);
