@@ -50,15 +50,15 @@ export function uploadLine(number, fields) {
   });
 }
 
-/** `egret run` on an Envoy log with these lines, in a folder of its own. `store` is more of that section. */
-export async function startOnLog(name, lines, store = "") {
+/** `egret run` on an Envoy log with these lines, in a folder of its own. `more` goes on with `[store]`. */
+export async function startOnLog(name, lines, more = "") {
   const folder = await mkdtemp(join(tmpdir(), `egret-${name}-`));
   await writeFile(join(folder, "envoy.jsonl"), lines);
   await writeFile(
     join(folder, "egret.toml"),
     `[[collector.segments]]\nname = "a"\nranges = ["10.20.0.0/16"]\n` +
       `[[collector.sources]]\nkind = "log"\npath = "${folder}/envoy.jsonl"\nfollow = false\n` +
-      `[store]\npath = "${folder}/egret.db"\n${store}[api]\nlisten = "127.0.0.1:0"\n`,
+      `[store]\npath = "${folder}/egret.db"\n${more}[api]\nlisten = "127.0.0.1:0"\n`,
   );
   return startEgret(["run", "--config", join(folder, "egret.toml")], folder);
 }

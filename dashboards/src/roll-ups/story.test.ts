@@ -41,7 +41,7 @@ test('an incident says of how many it is one, and nothing when it stands alone',
   expect(oneOf(rollUp())).toBe('One of 41 incidents about this destination (41 sessions, 3 tenants)');
   expect(oneOf(rollUp({ incidents: 1 }))).toBeUndefined();
   const source = rollUp({ story: { kind: 'source', source: 'eth0' }, incidents: 2, sessions: 0, tenants: { count: 0, names: [] } });
-  expect(oneOf(source)).toBe('One of 2 incidents about this source');
+  expect(oneOf(source)).toBe('One of 2 incidents about this part of Egret');
   const place: Story = { kind: 'destination', destination: 'github.com', place: 'github.com/mallory' };
   expect(oneOf(rollUp({ story: place, sessions: 1, tenants: { count: 1, names: ['acme'] } }))).toBe('One of 41 incidents about this place (1 session, 1 tenant)');
 });

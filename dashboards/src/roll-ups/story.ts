@@ -18,7 +18,7 @@ export function subject(story: Story): { name: string; of?: string } {
     case 'template':
       return { name: story.template ?? 'executors of no known template', of: 'all sessions together' };
     case 'source':
-      return { name: story.source, of: 'a source that does not see' };
+      return { name: story.source, of: 'Egret itself' };
   }
 }
 
@@ -46,7 +46,7 @@ const ABOUT: Record<Story['kind'], string> = {
   internal: 'about this destination and executors like this one',
   executor: 'of this executor about many destinations',
   template: 'about this template',
-  source: 'about this source',
+  source: 'about this part of Egret',
 };
 
 /** `One of 41 incidents about this destination (41 sessions, 3 tenants)`; nothing where it is the only one. */
