@@ -5,7 +5,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use egret_event::{DnsExchange, Event, EventId, Fact, Timestamp};
+use egret_event::{DnsExchange, Event, EventId, Fact, NameSource, SeenBy, Timestamp};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -87,7 +87,7 @@ impl Dossier {
         if let Some(host) = &event.destination.host {
             keep(&mut self.hosts, host);
         }
-        if let Some(address) = &event.destination.address {
+        if let Some(address) = address_contacted(event) {
             keep(&mut self.addresses, address);
         }
         if event.destination.port != 0 {
@@ -405,6 +405,16 @@ fn keep<T: Clone + PartialEq>(kept: &mut Vec<T>, item: &T) {
 fn put_before<T: Clone + PartialEq>(kept: &mut Vec<T>, before: Vec<T>) {
     let own = mem::replace(kept, before);
     own.iter().for_each(|item| keep(kept, item));
+}
+
+/// The address that was contacted. In a tunnel a captured flow leads to the proxy, which alone knows the
+/// address of the host that it was asked for.
+fn address_contacted(event: &Event) -> Option<&IpAddr> {
+    let to = &event.destination;
+    let is_tunneled = to.named_by == Some(NameSource::Connect) && to.host.is_some();
+    let is_told_by_the_proxy =
+        matches!(&event.fact, Fact::Http(request) if request.seen_by == SeenBy::Proxy);
+    to.address.as_ref().filter(|_| !is_tunneled || is_told_by_the_proxy)
 }
 
 /// What an event sent, where it is known: a DNS question sends its name.

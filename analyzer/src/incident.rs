@@ -46,7 +46,7 @@ pub struct Incident {
     pub destination: SmolStr,
     /// Full host names seen, at most 8.
     pub hosts: Vec<SmolStr>,
-    /// Addresses contacted, at most 8.
+    /// Addresses contacted, at most 8; never a proxy's, where a tunnel through it was asked for by name.
     pub addresses: Vec<IpAddr>,
     /// Ports contacted, at most 8.
     pub ports: Vec<u16>,

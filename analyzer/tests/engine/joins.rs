@@ -109,9 +109,12 @@ fn another_client_port_and_another_time_are_another_egress() {
 fn an_egress_seen_twice_counts_once_and_its_evidence_names_both() {
     let mut executor = Executor::new("sandbox-1");
     let wire = tunnel(&mut executor, (0, 40_001), "drop.example.net", 5 * MIB);
-    let log = line(&mut executor, (300, 40_001), "drop.example.net", Some(5 * MIB));
+    let mut log = line(&mut executor, (300, 40_001), "drop.example.net", Some(5 * MIB));
+    let server = "203.0.113.9".parse().unwrap();
+    log.destination.address = Some(server);
     let (_, incidents) = joined(&[wire, log]);
     let incident = &incidents[0];
+    assert_eq!(incident.addresses, [server], "not the proxy's");
     assert_eq!(incident.observed.up_bytes, 5 * MIB);
     assert_eq!(incident.observed.contacts_allowed, 1);
     let words: Vec<_> = incident.explanation.evidence.iter().map(|e| &e.words).collect();

@@ -1,28 +1,42 @@
 //! What is made of TLS: a hello names its flow, and up to TLS 1.2 the server's certificate follows.
 
+use std::net::IpAddr;
+
 use egret_event::{Destination, Fact, NameSource, SmolStr, TlsHello};
 
 use super::said::MOST_HELLOS;
 use super::{Decoder, Sink};
 use crate::packets::certificate;
+use crate::packets::flow::Flow;
 use crate::packets::link::{ACK, Packet};
 use crate::packets::partial::{Answer, Partial};
 use crate::packets::stream::{Continued, Stream, sequence_of};
 use crate::packets::tell::server_of;
 use crate::packets::tls::{self, Chain, MAX_ANSWER_BYTES};
 
+/// Where what the client of a flow says goes: through a tunnel to its target, whose address only the
+/// proxy knows where it has a name, and else to the server.
+fn said_to(flow: &Flow) -> (Option<IpAddr>, u16) {
+    let reported = flow.reported.as_ref().map(|reported| &reported.destination);
+    match reported.filter(|to| to.named_by == Some(NameSource::Connect)) {
+        Some(target) => (target.address.filter(|_| target.host.is_none()), target.port),
+        None => {
+            let (server, port) = server_of(flow);
+            (Some(server), port)
+        }
+    }
+}
+
 impl Decoder {
     pub(super) fn hello(&mut self, place: u32, hello: Box<TlsHello>, out: &mut Sink<'_>) {
         self.spoken_in(place, &hello);
         let flow = &mut self.table[place];
         flow.hellos += 1;
-        let (server, port) = server_of(flow);
-        let named = hello.sni.as_ref().map(|sni| {
-            if sni.parse::<std::net::IpAddr>().is_ok() {
-                Destination::address(server, port)
-            } else {
-                Destination::of_host(sni.clone(), NameSource::Sni, Some(server), port)
-            }
+        let (server, port) = said_to(flow);
+        let named = hello.sni.as_ref().and_then(|sni| match sni.parse::<IpAddr>() {
+            Err(_) => Some(Destination::of_host(sni.clone(), NameSource::Sni, server, port)),
+            // An address is no name; that of a tunnel says more.
+            Ok(_) => server.map(|server| Destination::address(server, port)),
         });
         if let Some(destination) = &named {
             self.rename(place, destination.clone(), out);

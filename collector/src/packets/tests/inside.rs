@@ -250,6 +250,9 @@ fn bytes_in_a_tunnel_go_to_its_target_and_not_to_the_proxy() {
     assert_eq!((request.method.as_str(), request.path.as_deref()), ("CONNECT", None));
     assert_eq!(host_of(event), Some(("upload.example.org", NameSource::Connect)));
     assert_eq!(tap.hellos()[0].sni.as_deref(), Some("front.example.net"));
+    let hello = tap.events.iter().find(|event| matches!(event.fact, Fact::Tls(_))).unwrap();
+    assert_eq!(host_of(hello), Some(("front.example.net", NameSource::Sni)));
+    assert_eq!((hello.destination.address, hello.destination.port), (None, 443), "not the proxy's");
     let flows = tap.flows();
     let (event, _) = flows.iter().find(|(event, _)| event.client.1 == 40_000).unwrap();
     assert_eq!(host_of(event), Some(("upload.example.org", NameSource::Connect)));
@@ -262,7 +265,12 @@ fn a_tunnel_to_an_address_goes_to_that_address() {
     let mut tap = Tap::new();
     let mut c = tap.connect(40_000, 3128);
     tap.see(&c.send(b"CONNECT 198.51.100.7:8443 HTTP/1.1\r\n\r\n"));
+    tap.see(&c.down(ACK, b"HTTP/1.1 200 OK\r\n\r\n"));
+    tap.see(&c.send(&hello("front.example.net", 0)));
     tap.finish();
+    let hello = tap.events.iter().find(|event| matches!(event.fact, Fact::Tls(_))).unwrap();
+    let there = "198.51.100.7".parse().ok();
+    assert_eq!((hello.destination.address, hello.destination.port), (there, 8443));
     let flows = tap.flows();
     assert_eq!(flows[0].0.destination.domain, "198.51.100.7");
     assert_eq!(flows[0].0.destination.port, 8443);
