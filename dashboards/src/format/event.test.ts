@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fact } from '../api/types';
-import { blockedBy, factWords, kindOf } from './event';
+import { blockedBy, factWords, hasVolume, kindOf } from './event';
 
 const flow = { flow: { flow: 7, number: 0, from: '2026-01-31T09:30:00Z', transport: 'tcp', phase: 'input_ended' } } satisfies Fact;
 
@@ -14,6 +14,11 @@ test('each kind of fact is told in one line', () => {
   expect(factWords({ tls: hello })).toBe('TLS 1.3 hello to no name, ALPN h2, JA4 t13d');
   expect(factWords({ tls: { ...hello, carrier: 'quic' } })).toBe('TLS 1.3 hello in QUIC to no name, ALPN h2, JA4 t13d');
   expect(factWords({ gap: { reason: 'queue_full', count: 2, from: '2026-01-31T09:30:00Z' } })).toMatch(/^2 events/);
+});
+
+test('what is part of a flow has no volume of its own', () => {
+  const dns = { name: 'x.example', query_type: 16, over_tcp: false, resolution: null };
+  expect([hasVolume(flow), hasVolume({ dns })]).toEqual([true, false]);
 });
 
 test('a flow names the protocol that is spoken in it', () => {

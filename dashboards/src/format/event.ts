@@ -11,6 +11,16 @@ export const KINDS = ['flow', 'dns', 'tls', 'http', 'certificate', 'contradictio
 /** A kind of fact. */
 export type Kind = (typeof KINDS)[number];
 
+/** What each kind is called. */
+export const KIND_NAMES: Record<Kind, string> = {
+  flow: 'Flow', dns: 'DNS', tls: 'TLS hello', http: 'HTTP', certificate: 'Certificate', contradiction: 'Contradiction', gap: 'Gap',
+};
+
+/** Whether a fact can have a volume: what others are part of is told with its flow. */
+export function hasVolume(fact: Fact): boolean {
+  return 'flow' in fact || 'http' in fact;
+}
+
 const QUERY_TYPES: Record<number, string> = {
   1: 'A', 2: 'NS', 5: 'CNAME', 6: 'SOA', 10: 'NULL', 12: 'PTR', 15: 'MX', 16: 'TXT', 28: 'AAAA', 33: 'SRV', 64: 'SVCB', 65: 'HTTPS', 255: 'ANY',
 };
