@@ -9,6 +9,8 @@ from ours import is_address
 # SHA-256 of nothing, and what JA4's specification writes instead.
 NOTHING = ("e3b0c44298fc", "000000000000")
 
+TUNNELED = "told under the target of the CONNECT or SOCKS tunnel, and not under the proxy's port"
+
 PLACES = {"payload": 0, "wire": 1, "packets": 2}
 
 
@@ -18,8 +20,8 @@ def explain(reference, quantity, capture, item, own, wire):
         return "the capture is of a link type without IP, or damaged: egret refuses it with a message"
     if own.is_export:
         return "the capture holds NetFlow datagrams only: egret reads what they tell"
-    if reference == "nDPI" and quantity == "ja4":
-        return fingerprint(item, own)
+    if quantity == "ja4":
+        return fingerprint(reference, item, own)
     if quantity == "certificates":
         return certificate(item, own, wire)
     if quantity == "dns":
@@ -77,8 +79,8 @@ def flow(reference, conversation, own, wire):
         return "the tunnel's own flow, which Zeek tells beside what is in it; egret tells what is in it"
     if carries_teredo(conversation, own, wire):
         return "Teredo between two ports that are nobody's: egret tells what is in it"
-    if conversation not in own.flows and is_proxied(conversation, own):
-        return "told under the target of the CONNECT or SOCKS tunnel, and not under the proxy's port"
+    if conversation not in own.flows and is_proxied(conversation, own.flows):
+        return TUNNELED
     return None
 
 
@@ -114,15 +116,19 @@ def carries_teredo(conversation, own, wire):
     return is_outer and conversation in wire.flows and bool(inside - set(wire.flows))
 
 
-def is_proxied(conversation, own):
-    """Whether one end of a conversation has its flow, with another other end."""
+def is_proxied(conversation, told):
+    """Whether one end of a conversation is in one that was told, with another other end."""
     ends = set(conversation[1:])
-    return any(key[0] == conversation[0] and len(ends & set(key[1:])) == 1 for key in own.flows)
+    return any(key[0] == conversation[0] and len(ends & set(key[1:])) == 1 for key in told)
 
 
-def fingerprint(item, own):
+def fingerprint(reference, item, own):
     """nDPI departs from JA4's specification in three places. FoxIO's own results do not."""
     conversation, theirs = item
+    if is_proxied(conversation, [key for key, ours in own.ja4 if ours == theirs]):
+        return TUNNELED
+    if reference != "nDPI":
+        return None
     for key, ours in own.ja4:
         if key != conversation or not is_alike(theirs, ours):
             continue
