@@ -971,7 +971,7 @@ export interface components {
         };
         /** @description Findings joined by (session, destination). */
         Incident: {
-            /** @description Addresses contacted, at most 8. */
+            /** @description Addresses contacted, at most 8; never a proxy's, where a tunnel through it was asked for by name. */
             addresses: string[];
             /**
              * @description The registrable domain, or the address where there is no name. For findings about many
