@@ -66,20 +66,11 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Explanation, Finding, Observed, Quantity, Severity, Stage, Tail};
+    use crate::{Explanation, Finding, Observed, Quantity, Severity, Stage};
 
     fn finding(detector: Detector) -> Finding {
-        Finding {
-            detector,
-            p: 0.0,
-            tail: Tail::Rule,
-            share: 1.0,
-            place: None,
-            judged_benign: None,
-            observed: Quantity { value: 1.0, unit: "bytes".into() },
-            normal: None,
-            words: String::new(),
-        }
+        let observed = Quantity { value: 1.0, unit: "bytes".into() };
+        Finding::by_rule(detector, observed, String::new())
     }
 
     fn incident((destination, hosts): (SmolStr, Vec<SmolStr>), detector: Detector) -> Incident {

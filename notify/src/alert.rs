@@ -123,9 +123,9 @@ pub(crate) fn who_and_where(incident: &Incident) -> Vec<(&'static str, &str)> {
     if incident.is_about_egret() {
         return vec![("About", subject(incident))];
     }
-    let name = |name| if name == "*" { "many" } else { name };
+    let name = |name| if matches!(name, "" | "*") { "many" } else { name };
     vec![
-        ("Executor", subject(incident)),
+        ("Executor", name(incident.origin.executor.as_str())),
         ("Destination", name(&incident.destination)),
         ("Session", name(&incident.session)),
     ]

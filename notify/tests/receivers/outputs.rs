@@ -261,7 +261,7 @@ async fn what_no_executor_did_is_told_in_each_output_as_what_it_is_about() {
     let own =
         ["What happened\nopened", "Severity\nhigh", "Why\negret itself", "About\ntarget siem"];
     assert_eq!(fields[0], own);
-    let together = ["Executor\npython-3.12", "Destination\nmany", "Session\nmany"];
+    let together = ["Executor\nmany", "Destination\nmany", "Session\nmany"];
     assert_eq!(fields[1][3..6], together);
     validate(&documents);
 }
