@@ -4,8 +4,8 @@ use egret_analyzer::{ChangeKind, Incident};
 use serde_json::{Value, json};
 
 use crate::http::{Receiver, Request, status};
+use crate::lives::{answer, taken, with_secret};
 use crate::outbox::{HeldClock, Outbox, until};
-use crate::outputs::{answer, taken, with_secret};
 use crate::rsyslog::Rsyslog;
 use crate::sample::{change, hostile, incident};
 use crate::validators::validate;

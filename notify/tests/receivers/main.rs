@@ -14,6 +14,7 @@ mod heartbeat;
 mod http;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod lives;
 mod outbox;
 mod outputs;
 #[expect(unreachable_pub, reason = "this file is part of the integration tests' library too")]
@@ -24,6 +25,7 @@ mod retries;
 mod roll_ups;
 mod rsyslog;
 mod sample;
+mod siems;
 mod syslog;
 mod syslog_ng;
 mod validators;
