@@ -155,6 +155,11 @@ pub(crate) const fn of_ten(severity: Severity) -> u8 {
     }
 }
 
+/// What it is a case of, in a word.
+pub(crate) fn category(incident: &Incident) -> &'static str {
+    if incident.is_about_egret() { "monitoring" } else { "exfiltration" }
+}
+
 /// What became of the contacts: the word that SIEMs have for it.
 pub(crate) const fn outcome(incident: &Incident) -> &'static str {
     match (incident.observed.contacts_allowed, incident.observed.contacts_blocked) {

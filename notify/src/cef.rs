@@ -7,8 +7,8 @@
 use std::fmt::Write;
 
 use crate::alert::{
-    Alert, PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
-    source_address,
+    Alert, PRODUCT, VENDOR, VERSION, category, host, millis, of_ten, outcome, rule, rule_name,
+    sentence, source_address,
 };
 use crate::pairs::{Pairs, longest_value};
 use crate::text::{bounded, visible};
@@ -32,7 +32,7 @@ pub(crate) fn cef(alert: &Alert, room: usize) -> String {
     extension.value("rt", millis(change.at));
     extension.value("start", millis(incident.first_seen));
     extension.value("end", millis(incident.last_seen));
-    extension.value("cat", "exfiltration");
+    extension.value("cat", category(incident));
     extension.value("act", outcome(incident));
     extension.value("deviceDirection", 1);
     extension.maybe("src", source_address(incident));

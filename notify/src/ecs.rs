@@ -45,22 +45,28 @@ pub(crate) fn ecs(alert: &Alert) -> Value {
         },
         "observer": { "vendor": VENDOR, "product": PRODUCT, "version": VERSION, "type": "ids" },
         "rule": { "id": rule(incident), "name": rule_name(incident), "ruleset": PRODUCT },
-        "network": {
-            "direction": "egress",
-            "bytes": observed.up_bytes.saturating_add(observed.down_bytes),
-        },
-        "source": { "address": origin.executor, "bytes": observed.up_bytes },
-        "destination": {
-            "address": host(incident).unwrap_or(&incident.destination),
-            "bytes": observed.down_bytes,
-        },
-        "related": {
-            "ip": source.iter().chain(&incident.addresses).collect::<Vec<_>>(),
-            "hosts": incident.hosts,
-        },
         "egret": whole(alert),
     });
     set(&mut document, "event", "url", alert.page.as_ref());
+    if incident.is_about_egret() {
+        // Nobody sent anything: for rules about the network there is nothing to see.
+        document["event"]["category"] = json!(["host"]);
+        document["event"]["type"] = json!(["info"]);
+        return document;
+    }
+    document["network"] = json!({
+        "direction": "egress",
+        "bytes": observed.up_bytes.saturating_add(observed.down_bytes),
+    });
+    document["source"] = json!({ "address": origin.executor, "bytes": observed.up_bytes });
+    document["destination"] = json!({
+        "address": host(incident).unwrap_or(&incident.destination),
+        "bytes": observed.down_bytes,
+    });
+    document["related"] = json!({
+        "ip": source.iter().chain(&incident.addresses).collect::<Vec<_>>(),
+        "hosts": incident.hosts,
+    });
     set(&mut document, "source", "ip", source);
     set(&mut document, "destination", "ip", destination);
     set(&mut document, "destination", "port", incident.ports.first());

@@ -7,7 +7,8 @@ use egret_analyzer::{ChangeKind, Severity, Tail};
 use serde_json::{Value, json};
 
 use crate::alert::{
-    Alert, PRODUCT, VENDOR, VERSION, host, millis, rule, rule_name, sentence, source_address, whole,
+    Alert, PRODUCT, VENDOR, VERSION, category, host, millis, rule, rule_name, sentence,
+    source_address, whole,
 };
 use crate::ecs::risk;
 use crate::heartbeat::{Beat, WORDS};
@@ -55,23 +56,25 @@ pub(crate) fn ocsf(alert: &Alert, version: &str) -> Value {
             "modified_time": millis(incident.updated_at),
             "first_seen_time": millis(incident.first_seen),
             "last_seen_time": millis(incident.last_seen),
-            "types": ["exfiltration"],
+            "types": [category(incident)],
             "analytic": {
                 "uid": rule(incident),
                 "name": rule_name(incident),
                 "type_id": analytic(alert),
             },
         },
-        "evidences": [{
-            "src_endpoint": source(alert),
-            "dst_endpoint": destination(alert),
-            "connection_info": { "direction_id": 2 },
-        }],
-        "observables": observables(alert),
         "unmapped": whole(alert),
     });
     if let Some(page) = &alert.page {
         event["finding_info"]["src_url"] = page.as_str().into();
+    }
+    if !incident.is_about_egret() {
+        event["evidences"] = json!([{
+            "src_endpoint": source(alert),
+            "dst_endpoint": destination(alert),
+            "connection_info": { "direction_id": 2 },
+        }]);
+        event["observables"] = observables(alert).into();
     }
     if !explanation.techniques.is_empty() {
         let attack = |technique: &egret_analyzer::Technique| {

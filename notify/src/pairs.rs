@@ -59,9 +59,11 @@ impl<'a> Pairs<'a> {
         self.maybe(key, Some(number).filter(|number| *number > 0));
     }
 
-    /// A value from outside.
+    /// A value from outside, unless it is empty: some parsers take what follows for it.
     pub(crate) fn text(&mut self, key: &str, text: &str) {
-        self.value(key, bounded(text, self.longest, self.escape));
+        if !text.is_empty() {
+            self.value(key, bounded(text, self.longest, self.escape));
+        }
     }
 
     /// The same, where there is one.
@@ -76,7 +78,9 @@ impl<'a> Pairs<'a> {
     pub(crate) fn end(mut self, key: &str, sentence: &str, longest: usize) {
         for (name, value) in self.fields.words() {
             let value = bounded(&value, self.longest, self.escape);
-            if self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= self.room {
+            let is_said = !value.is_empty();
+            if is_said && self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= self.room
+            {
                 self.write(name, value);
             }
         }

@@ -142,7 +142,7 @@ fn of_nobody() -> [Incident; 2] {
         one
     };
     [
-        nobody("own", "target siem", Detector::Health, None),
+        nobody("own", "target backup", Detector::Health, None),
         nobody("together", "*", Detector::TemplateDrift, Some("python-3.12")),
     ]
 }
@@ -176,6 +176,12 @@ async fn what_no_executor_did_is_told_in_each_output_as_what_it_is_about() {
     };
     let (ecs, ocsf) = (read("ecs"), read("ocsf"));
     assert_eq!([ecs.len(), ocsf.len()], [2, 2]);
+    let is_own = |one: &&Value| one.to_string().contains("EGR-H");
+    let own = ecs.iter().find(is_own).unwrap();
+    assert_eq!([&own["event"]["category"], &own["source"]], [&json!(["host"]), &Value::Null]);
+    let own = ocsf.iter().find(is_own).unwrap();
+    assert_eq!(own["finding_info"]["types"], json!(["monitoring"]));
+    assert_eq!(own["evidences"], Value::Null);
     ecs::check(&ecs);
     let mut documents: Vec<_> =
         ocsf.into_iter().map(|one| ("ocsf", one["metadata"]["version"].clone(), one)).collect();
@@ -190,10 +196,10 @@ async fn what_no_executor_did_is_told_in_each_output_as_what_it_is_about() {
         documents.push(("slack", json!(null), body));
     }
     sources.sort();
-    assert_eq!(sources, ["python-3.12", "target siem"], "a blank source is refused");
+    assert_eq!(sources, ["python-3.12", "target backup"], "a blank source is refused");
     fields.sort_by_key(Vec::len);
     let own =
-        ["What happened\nopened", "Severity\nhigh", "Why\negret itself", "About\ntarget siem"];
+        ["What happened\nopened", "Severity\nhigh", "Why\negret itself", "About\ntarget backup"];
     assert_eq!(fields[0], own);
     let together = ["Executor\nmany", "Destination\nmany", "Session\nmany"];
     assert_eq!(fields[1][3..6], together);
@@ -210,8 +216,9 @@ async fn cef_and_leef_are_understood_behind_rsyslog() {
              format = '{format}'\n",
             rsyslog.port
         ));
+        outbox.put(&of_nobody().map(|one| change(ChangeKind::Opened, 0, one)));
         deliver(&outbox).await;
-        let messages = rsyslog.messages(10).await;
+        let messages = rsyslog.messages(12).await;
         rsyslog.stop().await;
         let texts: Vec<_> = messages
             .iter()
@@ -223,16 +230,20 @@ async fn cef_and_leef_are_understood_behind_rsyslog() {
                 "dhost": "paste.example.net", "out": "50331648", "cs6": "T1567",
                 "msg": "Incident opened: 10.20.0.17 sent 48 MiB to paste.example.net",
             });
-            let first = texts.iter().find(|text| text.contains("|8|") && text.contains("paste.ex"));
+            let first =
+                texts.iter().find(|text| text.contains("|8|") && text.contains("dhost=paste"));
             let first = first.unwrap();
-            let mut documents = vec![("cef", expected, json!(first))];
+            let own = texts.iter().find(|text| text.contains("|EGR-H|egret itself|")).unwrap();
+            assert!(!own.contains("shost="), "none is not an empty one: {own}");
+            let about = json!({ "cat": "monitoring", "cs2": "target backup" });
+            let mut documents = vec![("cef", expected, json!(first)), ("cef", about, json!(own))];
             documents.extend(texts.iter().map(|text| ("cef", json!({}), json!(text))));
             validate(&documents);
             assert!(first.starts_with("CEF:0|Egret|egret|"), "{first}");
             assert!(first.contains("|EGR-D2|upload size|8|externalId="), "{first}");
         } else {
             texts.iter().for_each(|text| check_leef(text));
-            let first = texts.iter().find(|text| text.contains("paste.example.net")).unwrap();
+            let first = texts.iter().find(|text| text.contains("dstHost=paste")).unwrap();
             let [_, attributes] = parts_of_leef(first);
             let got = |name: &str| {
                 let found = attributes.split('^').find_map(|pair| pair.strip_prefix(name));
@@ -257,8 +268,9 @@ pub(crate) fn check_leef(text: &str) {
     assert_eq!(header[..3], ["LEEF:2.0", "Egret", "egret"]);
     assert_eq!(header[5], "^");
     for pair in attributes.split('^') {
-        let (key, _) = pair.split_once('=').unwrap();
+        let (key, value) = pair.split_once('=').unwrap();
         assert!(key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
+        assert!(!value.is_empty(), "{key}");
     }
 }
 
