@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::alert::{Alert, host, rule, rule_name};
 use crate::config::Wrong;
-use crate::fields::{Field, Fields, Source, words};
+use crate::fields::{Field, Fields, Named, Source, words};
 use crate::heartbeat::{Beat, WORDS};
 use crate::http::{HttpClient, below, check_url};
 use crate::link::Failure;
@@ -100,13 +100,14 @@ impl AlertmanagerConfig {
     }
 
     /// An alert that is always there: a route sends it to whoever calls when it is not ("dead man's switch").
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
-        let alert = json!({
+    pub(crate) async fn beat(&self, beat: &Beat) -> Result<(), Failure> {
+        let mut alert = json!({
             "labels": { "alertname": "EgretHeartbeat", "severity": "none" },
             "annotations": { "summary": WORDS },
             "startsAt": beat.at,
             "endsAt": beat.at + beat.every * 3,
         });
+        put_fields(&beat.constants, &mut alert);
         self.post(vec![alert], beat.at).await
     }
 
@@ -165,12 +166,17 @@ fn stated(alert: &Alert, severity: Severity, ends: Timestamp) -> Value {
     if let Some(page) = &alert.page {
         stated["generatorURL"] = page.as_str().into();
     }
-    alert.fields.put_with(&mut stated, |name, value| {
+    put_fields(&alert.fields, &mut stated);
+    stated
+}
+
+/// Puts labels and annotations of somebody's own where they belong.
+fn put_fields(fields: &Named, stated: &mut Value) {
+    fields.put_with(stated, |name, value| {
         let is_label = name.starts_with("labels.");
         let most = if is_label { MAX_LABEL_BYTES } else { MAX_ANNOTATION_BYTES };
         bounded(&words(value), most, visible).into()
     });
-    stated
 }
 
 /// Labels are what an alert is: what may change makes another one of it, and Egret's own three tell it apart.

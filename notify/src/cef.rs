@@ -10,6 +10,7 @@ use crate::alert::{
     Alert, PRODUCT, VENDOR, VERSION, category, host, millis, of_ten, outcome, rule, rule_name,
     sentence, source_address,
 };
+use crate::fields::Named;
 use crate::pairs::{Pairs, longest_value};
 use crate::text::{bounded, visible};
 
@@ -27,7 +28,7 @@ pub(crate) fn cef(alert: &Alert, room: usize) -> String {
         out.push_str(&bounded(field, longest_value(room), escape_header));
     }
     _ = write!(out, "|{}|", of_ten(incident.severity));
-    let mut extension = Pairs::behind(&mut out, (' ', escape_value), room, &alert.fields);
+    let mut extension = extension(&mut out, room, &alert.fields);
     extension.value("externalId", alert.alert);
     extension.value("rt", millis(change.at));
     extension.value("start", millis(incident.first_seen));
@@ -67,6 +68,11 @@ pub(crate) fn cef(alert: &Alert, room: usize) -> String {
     }
     extension.end("msg", &sentence(alert), MAX_SENTENCE_BYTES);
     out
+}
+
+/// What comes behind the header, in a line of at most `room` bytes.
+pub(crate) fn extension<'a>(out: &'a mut String, room: usize, fields: &'a Named) -> Pairs<'a> {
+    Pairs::behind(out, (' ', escape_value), room, fields)
 }
 
 /// One of the six custom strings, unless there is nothing to say.

@@ -83,7 +83,7 @@ pub(crate) fn ecs(alert: &Alert) -> Value {
 }
 
 /// That Egret is well.
-pub(crate) fn ecs_heartbeat(beat: Beat) -> Value {
+pub(crate) fn ecs_heartbeat(beat: &Beat) -> Value {
     json!({
         "@timestamp": beat.at,
         "ecs": { "version": ECS_VERSION },

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use crate::alert::Alert;
 use crate::config::Wrong;
-use crate::ecs::ecs_heartbeat;
 use crate::format::Format;
 use crate::heartbeat::Beat;
 use crate::http::{HttpClient, below, check_url};
@@ -80,8 +79,8 @@ impl ElasticConfig {
         self.create(action, Format::Ecs.document(alert), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
-        self.create(json!({ "create": {} }), ecs_heartbeat(beat), beat.at).await
+    pub(crate) async fn beat(&self, beat: &Beat) -> Result<(), Failure> {
+        self.create(json!({ "create": {} }), Format::Ecs.heartbeat(beat), beat.at).await
     }
 
     async fn create(&self, action: Value, document: Value, now: Timestamp) -> Result<(), Failure> {

@@ -124,6 +124,15 @@ impl Fields {
         }
     }
 
+    /// The fields that are the same in all alerts.
+    pub(crate) fn constants(&self) -> Named {
+        let constant = |field: &Field| match &field.value {
+            Source::At(_) => None,
+            Source::Constant(value) => Some((field.name.clone(), value.clone())),
+        };
+        Named(self.iter().filter_map(constant).collect())
+    }
+
     /// The fields of an alert. What the alert does not know has no field.
     pub(crate) fn of(&self, alert: &Alert) -> Named {
         if self.0.is_empty() {
@@ -138,7 +147,7 @@ impl Fields {
     }
 }
 
-/// The fields of one alert, each with its value.
+/// The fields of one alert or heartbeat, each with its value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named(Vec<(Arc<str>, Value)>);
 

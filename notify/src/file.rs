@@ -47,7 +47,7 @@ impl FileConfig {
         self.write(self.format.text(alert)).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: &Beat) -> Result<(), Failure> {
         self.write(self.format.heartbeat(beat).to_string()).await
     }
 

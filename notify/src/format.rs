@@ -82,9 +82,9 @@ impl Format {
     }
 
     /// That Egret is well.
-    pub(crate) fn heartbeat(&self, beat: Beat) -> Value {
+    pub(crate) fn heartbeat(&self, beat: &Beat) -> Value {
         let every = beat.every.as_secs();
-        match self {
+        let mut document = match self {
             Self::Egret => json!({
                 "type": "egret.heartbeat",
                 "timestamp": beat.at,
@@ -92,7 +92,9 @@ impl Format {
             }),
             Self::Ecs => ecs_heartbeat(beat),
             Self::Ocsf(version) => ocsf_heartbeat(beat, version),
-        }
+        };
+        beat.constants.put_into(&mut document);
+        document
     }
 
     /// The document as text; Egret's own with its fields in their order, where nobody adds some.

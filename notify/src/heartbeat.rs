@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Target;
+use crate::fields::Named;
 use crate::link::Link;
 
 /// Tells whether Egret can do its work; if not, why.
@@ -24,11 +25,13 @@ pub(crate) const WORDS: &str = "egret is well";
 pub(crate) const RULE: &str = "EGR-HEARTBEAT";
 
 /// One heartbeat.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Beat {
     pub(crate) at: Timestamp,
     /// The time until the next one.
     pub(crate) every: Duration,
+    /// What is the same in all that the target is told.
+    pub(crate) constants: Named,
 }
 
 /// Tells one target, as long as Egret is well, until `stop` turns true.
@@ -39,6 +42,7 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
 ) {
+    let constants = target.telling.fields.constants();
     let mut link = Link::new(target.channel);
     let mut ticks = interval(every);
     // After a pause of the machine one is enough.
@@ -57,9 +61,9 @@ pub(crate) async fn run(
                 .increment(1);
             continue;
         }
-        let at = now();
+        let beat = Beat { at: now(), every, constants: constants.clone() };
         let sent = tokio::select! {
-            sent = link.beat(Beat { at, every }) => sent,
+            sent = link.beat(&beat) => sent,
             _ = stop.wait_for(|stopped| *stopped) => break,
         };
         let outcome = if sent.is_ok() { "taken" } else { "failed" };

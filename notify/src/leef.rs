@@ -8,6 +8,7 @@ use crate::alert::{
     Alert, PRODUCT, VENDOR, VERSION, host, millis, of_ten, outcome, rule, rule_name, sentence,
     source_address,
 };
+use crate::fields::Named;
 use crate::pairs::Pairs;
 use crate::text::visible;
 
@@ -23,7 +24,7 @@ pub(crate) fn leef(alert: &Alert, room: usize) -> String {
     let (origin, observed) = (&incident.origin, &incident.observed);
     let rule = rule(incident);
     let mut out = format!("LEEF:2.0|{VENDOR}|{PRODUCT}|{VERSION}|{rule}|{SEPARATOR}|");
-    let mut attributes = Pairs::behind(&mut out, (SEPARATOR, escape), room, &alert.fields);
+    let mut attributes = attributes(&mut out, room, &alert.fields);
     attributes.value("devTime", millis(change.at));
     attributes.value("cat", rule_name(incident));
     attributes.value("sev", of_ten(incident.severity));
@@ -53,6 +54,11 @@ pub(crate) fn leef(alert: &Alert, room: usize) -> String {
     }
     attributes.end("msg", &sentence(alert), MAX_SENTENCE_BYTES);
     out
+}
+
+/// What comes behind the header, in a line of at most `room` bytes.
+pub(crate) fn attributes<'a>(out: &'a mut String, room: usize, fields: &'a Named) -> Pairs<'a> {
+    Pairs::behind(out, (SEPARATOR, escape), room, fields)
 }
 
 fn escape(character: char, out: &mut String) {

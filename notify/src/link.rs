@@ -151,7 +151,7 @@ impl Link {
     }
 
     /// Says that Egret is well, in bounded time.
-    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&mut self, beat: &Beat) -> Result<(), Failure> {
         match self {
             Self::Syslog(link) => link.beat(beat).await,
             Self::Webhook(config) => config.beat(beat).await,

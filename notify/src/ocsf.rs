@@ -90,7 +90,7 @@ pub(crate) fn ocsf(alert: &Alert, version: &str) -> Value {
 }
 
 /// That Egret is well: a Base Event (class 0) of another activity than those that have a number.
-pub(crate) fn ocsf_heartbeat(beat: Beat, version: &str) -> Value {
+pub(crate) fn ocsf_heartbeat(beat: &Beat, version: &str) -> Value {
     json!({
         "activity_id": 99,
         "activity_name": "Heartbeat",

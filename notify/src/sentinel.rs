@@ -122,10 +122,11 @@ impl SentinelLink {
         self.tell(record(alert), now).await
     }
 
-    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
-        let record = json!({
+    pub(crate) async fn beat(&mut self, beat: &Beat) -> Result<(), Failure> {
+        let mut record = json!({
             "TimeGenerated": beat.at, "Change": "heartbeat", "RuleId": RULE, "Message": WORDS,
         });
+        beat.constants.put_into(&mut record);
         self.tell(record, beat.at).await
     }
 

@@ -100,7 +100,7 @@ impl SplunkConfig {
         self.tell(self.event(change.at, executor, &document), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: &Beat) -> Result<(), Failure> {
         let document = self.format.heartbeat(beat);
         self.tell(self.event(beat.at, &own_hostname(), &document), beat.at).await
     }

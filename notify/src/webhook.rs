@@ -87,7 +87,7 @@ impl WebhookConfig {
         self.post(&format!("msg_{}", alert.alert), self.format.text(alert), now).await
     }
 
-    pub(crate) async fn beat(&self, beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&self, beat: &Beat) -> Result<(), Failure> {
         let id = format!("msg_heartbeat_{}", beat.at.as_nanos());
         self.post(&id, self.format.heartbeat(beat).to_string(), beat.at).await
     }

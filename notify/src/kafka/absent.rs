@@ -18,7 +18,7 @@ impl KafkaLink {
         Err(absent())
     }
 
-    pub(crate) async fn beat(&mut self, _beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&mut self, _beat: &Beat) -> Result<(), Failure> {
         Err(absent())
     }
 }

@@ -49,7 +49,7 @@ impl KafkaLink {
         self.produce(Message { key, id: Some(alert.alert.to_string()), body }).await
     }
 
-    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
+    pub(crate) async fn beat(&mut self, beat: &Beat) -> Result<(), Failure> {
         let body = self.config.format.heartbeat(beat).to_string();
         self.produce(Message { key: "heartbeat".to_owned(), id: None, body }).await
     }

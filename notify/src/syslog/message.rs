@@ -7,11 +7,11 @@ use egret_analyzer::Severity;
 use egret_store::AlertRollUp;
 
 use crate::alert::{Alert, PRODUCT, VENDOR, VERSION, host, millis, rule, sentence, source_address};
-use crate::cef::cef;
+use crate::cef::{cef, extension};
 use crate::config::{SyslogFormat, Wrong};
 use crate::fields::{Fields, Named};
 use crate::heartbeat::{Beat, RULE, WORDS};
-use crate::leef::leef;
+use crate::leef::{attributes, leef};
 use crate::text::{bounded, visible};
 
 /// Longest value of a structured-data parameter, in bytes after escaping. Six values come from
@@ -89,29 +89,41 @@ impl Header {
     }
 
     /// The message that says that Egret is well.
-    pub(super) fn heartbeat(&self, beat: Beat) -> String {
+    pub(super) fn heartbeat(&self, beat: &Beat, max_bytes: usize) -> String {
         let Self { hostname, app_name, process_id, .. } = self;
         let priority = self.facility * 8 + INFORMATIONAL;
         let at = beat.at.floor(Duration::from_millis(1));
-        let head = format!("<{priority}>1 {at} {hostname} {app_name} {process_id} HEARTBEAT ");
+        let mut message =
+            format!("<{priority}>1 {at} {hostname} {app_name} {process_id} HEARTBEAT ");
         let (every, time) = (beat.every.as_secs(), millis(beat.at));
         let product = format!("{VENDOR}|{PRODUCT}|{VERSION}|{RULE}");
-        head + &match self.format {
+        match self.format {
             SyslogFormat::Rfc5424 => {
-                let number = self.enterprise_number;
-                format!(
-                    "[egret@{number} rule=\"{RULE}\" version=\"{VERSION}\" every=\"{every}\"] {BOM}{WORDS}"
-                )
+                let mut element =
+                    Element::open(self.enterprise_number, &mut message, &beat.constants);
+                element.value("rule", RULE);
+                element.value("version", VERSION);
+                element.value("every", every);
+                element.fields(max_bytes);
+                element.close();
+                _ = write!(message, " {BOM}{WORDS}");
             }
             SyslogFormat::Cef => {
-                format!("{NO_DATA}CEF:0|{product}|heartbeat|0|rt={time} msg={WORDS}")
+                _ = write!(message, "{NO_DATA}CEF:0|{product}|heartbeat|0|");
+                let mut pairs = extension(&mut message, max_bytes, &beat.constants);
+                pairs.value("rt", time);
+                pairs.end("msg", WORDS, WORDS.len());
             }
             SyslogFormat::Leef => {
-                format!(
-                    "{NO_DATA}LEEF:2.0|{product}|^|devTime={time}^cat=heartbeat^sev=1^msg={WORDS}"
-                )
+                _ = write!(message, "{NO_DATA}LEEF:2.0|{product}|^|");
+                let mut pairs = attributes(&mut message, max_bytes, &beat.constants);
+                pairs.value("devTime", time);
+                pairs.value("cat", "heartbeat");
+                pairs.value("sev", 1);
+                pairs.end("msg", WORDS, WORDS.len());
             }
         }
+        message
     }
 
     fn structured_data(&self, alert: &Alert, max_bytes: usize, out: &mut String) {

@@ -166,17 +166,21 @@ impl SyslogLink {
     }
 
     pub(crate) async fn send(&mut self, alert: &Alert) -> Result<(), Failure> {
-        let max_bytes = match &self.wire {
-            Wire::Udp(_) => MAX_DATAGRAM_BYTES,
-            Wire::Stream(_) => MAX_STREAM_BYTES,
-        };
-        let message = self.config.header.message(alert, max_bytes);
+        let message = self.config.header.message(alert, self.max_bytes());
         self.write(&message).await
     }
 
-    pub(crate) async fn beat(&mut self, beat: Beat) -> Result<(), Failure> {
-        let message = self.config.header.heartbeat(beat);
+    pub(crate) async fn beat(&mut self, beat: &Beat) -> Result<(), Failure> {
+        let message = self.config.header.heartbeat(beat, self.max_bytes());
         self.write(&message).await
+    }
+
+    /// The longest message that fits.
+    fn max_bytes(&self) -> usize {
+        match &self.wire {
+            Wire::Udp(_) => MAX_DATAGRAM_BYTES,
+            Wire::Stream(_) => MAX_STREAM_BYTES,
+        }
     }
 
     async fn write(&mut self, message: &str) -> Result<(), Failure> {

@@ -42,16 +42,17 @@ async fn the_schemas_take_it_and_syslog_does() {
     let _clock = HeldClock::hold();
     let rsyslog = Rsyslog::start(None).await;
     let mut toml = String::new();
-    for format in ["ecs", "ocsf"] {
+    for (format, name) in [("ecs", "labels.site"), ("ocsf", "unmapped.site")] {
         toml += &format!(
             "[[targets]]\nkind = 'file'\nname = '{format}'\npath = 'DIR/{format}'\nformat = '{format}'\n\
-             heartbeat = '1m'\n"
+             heartbeat = '1m'\nconstants = {{ '{name}' = 'berlin' }}\n\
+             fields = {{ '{name}2' = 'incident.title' }}\n"
         );
     }
-    for format in ["rfc5424", "cef", "leef"] {
+    for (format, name) in [("rfc5424", "site"), ("cef", "deviceFacility"), ("leef", "site")] {
         toml += &format!(
             "[[targets]]\nkind = 'syslog'\nname = '{format}'\naddress = 'localhost:{}'\n\
-             format = '{format}'\nheartbeat = '1m'\n",
+             format = '{format}'\nheartbeat = '1m'\nconstants = {{ {name} = 'ber^=\"lin' }}\n",
             rsyslog.port
         );
     }
@@ -65,16 +66,26 @@ async fn the_schemas_take_it_and_syslog_does() {
     until("the files are written", || read("ecs").is_some() && read("ocsf").is_some()).await;
     running.stop().await;
     ecs::check(&[read("ecs").unwrap()]);
+    assert_eq!(read("ecs").unwrap()["labels"], json!({ "site": "berlin" }), "what never changes");
+    assert_eq!(read("ocsf").unwrap()["unmapped"]["site"], "berlin");
     let text = |begin: &str| {
         let texts = messages.iter().map(|message| message["msg"].as_str().unwrap().trim());
         texts.filter(|text| text.starts_with(begin)).map(str::to_owned).next().unwrap()
     };
     assert!(messages.iter().all(|message| message["msgid"] == "HEARTBEAT"), "{messages:?}");
     assert_eq!(text("\u{feff}"), "\u{feff}egret is well");
-    assert!(text("LEEF:2.0|Egret|egret|").contains("|EGR-HEARTBEAT|^|devTime="));
+    let leef = text("LEEF:2.0|Egret|egret|");
+    assert!(leef.contains("|EGR-HEARTBEAT|^|devTime="), "{leef}");
+    assert!(leef.ends_with("^site=ber\\u{5e}=\"lin^msg=egret is well"), "{leef}");
+    let data = |message: &Value| message["rfc5424-sd"]["egret@32473"]["site"].clone();
+    assert!(messages.iter().any(|message| data(message) == "ber^=\"lin"), "{messages:?}");
     validate(&[
         ("ocsf_base", json!("1.5.0"), read("ocsf").unwrap()),
-        ("cef", json!({ "msg": "egret is well" }), json!(text("CEF:0|"))),
+        (
+            "cef",
+            json!({ "msg": "egret is well", "deviceFacility": "ber^=\"lin" }),
+            json!(text("CEF:0|")),
+        ),
     ]);
 }
 
