@@ -140,3 +140,29 @@ async fn hostile_names_are_labels_that_alertmanager_takes() {
     assert!(label.starts_with(r"a\nb\r\n<0>1 - forged\u{0} \u{1b}[2J"), "{label}");
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn as_long_as_egret_is_well_an_alert_is_there_for_a_dead_man_s_switch() {
+    let clock = HeldClock::hold();
+    let alertmanager = Alertmanager::start(free_port()).await;
+    let toml = format!(
+        "[[targets]]\nkind = 'alertmanager'\nname = 'am'\nurl = '{}'\nheartbeat = '9m'\n\
+         constants = {{ 'labels.site' = 'berlin' }}\n",
+        alertmanager.url
+    );
+    let outbox = Outbox::new(&toml);
+    let running = outbox.start_by(wall);
+    // It is there for three beats: by Alertmanager's clock 17 minutes of 27, less what the tests took so far.
+    until("the heartbeat is active", || alertmanager.severities() == ["none"]).await;
+    let active = alertmanager.active();
+    let labels = &active[0]["labels"];
+    assert_eq!([&labels["alertname"], &labels["site"]], ["EgretHeartbeat", "berlin"]);
+    let until_when = active[0]["endsAt"].clone();
+    clock.advance(Duration::from_secs(540)).await;
+    until("the next beat", || {
+        alertmanager.active().first().is_some_and(|alert| alert["endsAt"] != until_when)
+    })
+    .await;
+    assert_eq!(alertmanager.active().len(), 1, "it is the same alert, for longer");
+    running.stop().await;
+}
