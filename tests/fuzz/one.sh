@@ -12,7 +12,8 @@ if "$programs/$target" "corpus/$target" "$@" -artifact_prefix="artifacts/$target
     2>"corpus/$target.log"; then
     verdict="no finding"
 else
-    verdict="FOUND SOMETHING"
+    # Of a finding, or from whoever ended it.
+    verdict="ended with status $?"
 fi
 # One write, so that two that end at once do not mix.
 echo "$target: $verdict in $seconds s; $(sed -n 's/^stat:://p' "corpus/$target.log" |
