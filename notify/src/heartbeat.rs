@@ -25,7 +25,7 @@ pub(crate) const WORDS: &str = "egret is well";
 pub(crate) const RULE: &str = "EGR-HEARTBEAT";
 
 /// One heartbeat.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Beat {
     pub(crate) at: Timestamp,
     /// The time until the next one.
@@ -42,7 +42,7 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
 ) {
-    let constants = target.telling.fields.constants();
+    let mut beat = Beat { at: now(), every, constants: target.telling.fields.constants() };
     let mut link = Link::new(target.channel);
     let mut ticks = interval(every);
     // After a pause of the machine one is enough.
@@ -61,7 +61,7 @@ pub(crate) async fn run(
                 .increment(1);
             continue;
         }
-        let beat = Beat { at: now(), every, constants: constants.clone() };
+        beat.at = now();
         let sent = tokio::select! {
             sent = link.beat(&beat) => sent,
             _ = stop.wait_for(|stopped| *stopped) => break,

@@ -129,7 +129,6 @@ fn event(alert: &Alert) -> Value {
         "client": PRODUCT,
         "payload": {
             "summary": bounded(&sentence(alert), MAX_SUMMARY_BYTES, visible),
-            "source": text(subject(incident)),
             "severity": severity(incident.severity),
             "timestamp": change.at,
             "component": text(&incident.destination),
@@ -159,7 +158,7 @@ fn event(alert: &Alert) -> Value {
         Value::Bool(_) | Value::Number(_) => value.clone(),
         other => text(&words(other)).into(),
     });
-    // An event with a blank source is refused, and nobody is called.
+    // Behind the fields, of which one may be it: an event with a blank source is refused, and nobody is called.
     let source = &mut event["payload"]["source"];
     if source.as_str().is_none_or(|source| source.trim().is_empty()) {
         *source = text(subject(incident)).into();

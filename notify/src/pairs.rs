@@ -76,11 +76,9 @@ impl<'a> Pairs<'a> {
     /// The end: the fields, those for which there is room beside the begin of a sentence; then that, a text from
     /// outside, as much of it as `longest` and the room leave.
     pub(crate) fn end(mut self, key: &str, sentence: &str, longest: usize) {
-        for (name, value) in self.fields.words() {
+        for (name, value) in self.fields.words().filter(|(_, value)| !value.is_empty()) {
             let value = bounded(&value, self.longest, self.escape);
-            let is_said = !value.is_empty();
-            if is_said && self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= self.room
-            {
+            if self.out.len() + name.len() + value.len() + BEGIN_OF_SENTENCE <= self.room {
                 self.write(name, value);
             }
         }

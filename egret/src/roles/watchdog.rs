@@ -234,56 +234,68 @@ fn queues(now: &Look, complaints: &mut Vec<Complaint>) {
     }
 }
 
+/// What it means that a target is not told.
+const UNTOLD: &str = "Whoever is told by it does not hear of what happens.";
+
 fn targets(now: &Look, complaints: &mut Vec<Complaint>) {
-    const MEANS: &str = "Whoever is told by it does not hear of what happens.";
-    for (name, standing) in &now.standings {
-        let Some(since) = standing.failing_since else { continue };
-        let error = standing.error.as_deref().unwrap_or_default();
-        let (words, steps) = match standing.is_off {
-            true => (
-                format!("Target {name:?} wants no more alerts: {error}"),
-                vec![
-                    "Give it its new address or take it out of the configuration, and restart Egret."
-                        .to_owned(),
-                    format!(
-                        "Then run `egret dlq replay --target {name}`: what it was not told is sent."
-                    ),
-                ],
-            ),
-            false => (
-                format!("Target {name:?} has taken nothing since {since}: {error}"),
-                vec![
-                    format!("Run `egret notify test {name}`: it shows what is said and answered."),
-                    "What waits is delivered as soon as the target takes it, for three days."
-                        .to_owned(),
-                ],
-            ),
-        };
-        complaints.push(Complaint {
-            about: about_target(name).into(),
-            severity: Severity::High,
-            patience: if standing.is_off { Duration::ZERO } else { PATIENCE },
-            measured: measured(now.at.since(since).as_secs(), "seconds without success"),
-            words,
-            means: MEANS,
-            steps,
-        });
-    }
+    let standings = now.standings.iter();
+    complaints
+        .extend(standings.filter_map(|(name, standing)| taking_nothing(name, standing, now.at)));
     // What a target that wants no more was not told is part of that story.
     let is_off = |name| now.standings.get(name).is_some_and(|standing| standing.is_off);
-    for (name, dead) in now.dead.iter().filter(|(name, dead)| **dead > 0 && !is_off(*name)) {
-        complaints.push(Complaint {
-            about: format!("{}: given up", about_target(name)).into(),
-            severity: Severity::Medium,
-            patience: Duration::ZERO,
-            measured: measured(*dead, "alerts given up"),
-            words: format!("Alerts for target {name:?} were given up"),
-            means: MEANS,
-            steps: vec![
-                "Run `egret dlq list`: it shows them, and why.".to_owned(),
-                "Run `egret dlq replay` when the cause is gone: they are sent then.".to_owned(),
+    let dead = now.dead.iter().filter(|(name, dead)| **dead > 0 && !is_off(*name));
+    complaints.extend(dead.map(|(name, dead)| given_up(name, *dead)));
+}
+
+fn taking_nothing(name: &str, standing: &Standing, now: Timestamp) -> Option<Complaint> {
+    let since = standing.failing_since?;
+    let error = standing.error.as_deref().unwrap_or_default();
+    let (patience, words, steps) = if standing.is_off {
+        (
+            Duration::ZERO,
+            format!("Target {name:?} wants no more alerts: {error}"),
+            [
+                "Give it its new address or take it out of the configuration, and restart Egret."
+                    .to_owned(),
+                format!(
+                    "Then run `egret dlq replay --target {name}`: what it was not told is sent."
+                ),
             ],
-        });
+        )
+    } else {
+        (
+            PATIENCE,
+            format!("Target {name:?} has taken nothing since {since}: {error}"),
+            [
+                format!("Run `egret notify test {name}`: it shows what is said and answered."),
+                "What waits is delivered as soon as the target takes it, for three days."
+                    .to_owned(),
+            ],
+        )
+    };
+    Some(Complaint {
+        about: about_target(name).into(),
+        severity: Severity::High,
+        patience,
+        measured: measured(now.since(since).as_secs(), "seconds without success"),
+        words,
+        means: UNTOLD,
+        steps: steps.into(),
+    })
+}
+
+fn given_up(name: &str, dead: u64) -> Complaint {
+    Complaint {
+        about: format!("{}: given up", about_target(name)).into(),
+        severity: Severity::Medium,
+        patience: Duration::ZERO,
+        measured: measured(dead, "alerts given up"),
+        words: format!("Alerts for target {name:?} were given up"),
+        means: UNTOLD,
+        steps: vec![
+            "Run `egret dlq list`: it shows them, and why.".to_owned(),
+            "Run `egret dlq replay` when the cause is gone: they are sent then.".to_owned(),
+        ],
     }
 }
 
