@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use egret_tests::binary::succeed;
 use egret_tests::capability::{Need, have};
-use egret_tests::parts::{free_port, free_udp_ports};
+use egret_tests::parts::{free_port, free_udp_ports, until_udp_listens};
 use egret_tests::process::Process;
 use egret_tests::running::Running;
 use egret_tests::stored::Stored;
@@ -262,6 +262,7 @@ fn what_nfreplay_and_pmacctd_send_adds_up_to_what_the_capture_holds() {
     let truth = Truth::of(&capture);
     let ports = free_udp_ports(EXPORTS.len());
     let mut egret = Running::start(path, &listening_at(&ports, path));
+    until_udp_listens(&ports);
     let start = |((_, exporter, version), port): (&(&str, Exporter, &str), &u16)| {
         exporter.start(version, *port, &capture, &flows)
     };

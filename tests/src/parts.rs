@@ -17,11 +17,18 @@ pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// As many ports of loopback as asked for, that nobody listens on for UDP now.
 pub fn free_udp_ports(count: usize) -> Vec<u16> {
-    // All are held until the last one is found, so that none is given twice.
-    let bind = |_| UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
-    let sockets: Vec<UdpSocket> = (0..count).map(bind).collect();
-    let port = |socket: &UdpSocket| socket.local_addr().expect("a socket has an address").port();
-    sockets.iter().map(port).collect()
+    let is_free = |port: &u16| UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(free_port).filter(is_free).take(count).collect()
+}
+
+/// Waits until somebody listens at each of these UDP ports of loopback: what is sent before is lost. The
+/// kernel's table is read, because to try a port is to take it.
+pub fn until_udp_listens(ports: &[u16]) {
+    until("the UDP ports to listen", || {
+        let table = std::fs::read_to_string("/proc/net/udp").expect("Linux has a table of UDP");
+        let listens = |port: &u16| table.contains(&format!(" 0100007F:{port:04X} "));
+        ports.iter().all(listens).then_some(())
+    });
 }
 
 /// What curl is answered at `url`; nothing while nobody answers.
